@@ -1,0 +1,124 @@
+// Package subject names who asks: users, robots and groups.
+//
+// All three share one name space, so that a bare name, as it appears in HTTP
+// Basic credentials, means at most one subject.
+package subject
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Kind is what sort of subject a name belongs to.
+type Kind string
+
+const (
+	// User is a person with a password.
+	User Kind = "user"
+	// Robot is a machine. It has access tokens and never a password.
+	Robot Kind = "robot"
+	// Group is a set of users and robots.
+	Group Kind = "group"
+)
+
+// Kinds lists every kind, in the order in which they are shown.
+var Kinds = []Kind{User, Robot, Group}
+
+// MaxNameLength is the longest name of a subject, in bytes.
+const MaxNameLength = 128
+
+var (
+	// ErrInvalidName is returned for a name outside the grammar of names.
+	ErrInvalidName = errors.New("invalid name")
+	// ErrInvalidKind is returned for anything but user, robot or group.
+	ErrInvalidKind = errors.New("invalid kind of subject")
+)
+
+var nameGrammar = regexp.MustCompile(`^[a-z0-9]+(?:[._@-][a-z0-9]+)*$`)
+
+// ValidateName reports why name cannot be the name of a subject, or nil. A
+// name matches [a-z0-9]+([._@-][a-z0-9]+)* and has at most [MaxNameLength]
+// bytes, which keeps it safe in a shell, a URL path and HTTP Basic.
+func ValidateName(name string) error {
+	if len(name) > MaxNameLength {
+		return fmt.Errorf("%w: %d bytes long, at most %d are allowed", ErrInvalidName, len(name), MaxNameLength)
+	}
+	if !nameGrammar.MatchString(name) {
+		return fmt.Errorf("%w %q: use lower-case letters and digits, separated by single '.', '_', '@' or '-'", ErrInvalidName, name)
+	}
+	return nil
+}
+
+// ParseKind reads a kind.
+func ParseKind(s string) (Kind, error) {
+	switch k := Kind(s); k {
+	case User, Robot, Group:
+		return k, nil
+	default:
+		return "", fmt.Errorf("%w %q: use user, robot or group", ErrInvalidKind, s)
+	}
+}
+
+// Plural is the name of the collection of such subjects: users, robots or
+// groups.
+func (k Kind) Plural() string { return string(k) + "s" }
+
+// Ref names one subject: user:alice, robot:ci or group:dev.
+type Ref struct {
+	Kind Kind
+	Name string
+}
+
+var (
+	// Anonymous stands for a request without credentials. What it may do,
+	// everyone may.
+	Anonymous = Ref{User, "anonymous"}
+	// Authenticated is the group of everyone who logged in.
+	Authenticated = Ref{Group, "authenticated"}
+)
+
+// ParseRef reads a reference such as user:alice.
+func ParseRef(s string) (Ref, error) {
+	kind, name, found := strings.Cut(s, ":")
+	if !found {
+		return Ref{}, fmt.Errorf("%w: %q says no kind: write user:%[2]s, robot:%[2]s or group:%[2]s", ErrInvalidKind, bounded(s))
+	}
+	k, err := ParseKind(bounded(kind))
+	if err != nil {
+		return Ref{}, err
+	}
+	if err := ValidateName(name); err != nil {
+		return Ref{}, err
+	}
+	return Ref{k, name}, nil
+}
+
+// String writes the reference as [ParseRef] reads it.
+func (r Ref) String() string { return string(r.Kind) + ":" + r.Name }
+
+// BuiltIn reports whether the subject exists in every Dockit and cannot be
+// removed, disabled or given credentials.
+func (r Ref) BuiltIn() bool { return r == Anonymous || r == Authenticated }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (r *Ref) UnmarshalText(text []byte) error {
+	ref, err := ParseRef(string(text))
+	if err != nil {
+		return err
+	}
+	*r = ref
+	return nil
+}
+
+// bounded keeps what a caller sent from flooding an error message.
+func bounded(s string) string {
+	if len(s) > MaxNameLength {
+		return s[:MaxNameLength]
+	}
+	return s
+}

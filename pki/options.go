@@ -1,0 +1,102 @@
+package pki
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// DefaultLeafLife is how long a signing certificate is valid unless
+	// [Options.LeafLife] says otherwise.
+	DefaultLeafLife = 7 * 24 * time.Hour
+
+	// DefaultTokenTTL is the longest lifetime of a token unless
+	// [Options.MaxTokenTTL] says otherwise.
+	DefaultTokenTTL = 5 * time.Minute
+
+	// margin is what a certificate lives on after the last token signed with
+	// it has expired: registries allow a minute, and clocks differ.
+	margin = 2 * time.Minute
+)
+
+// ErrLeafLife is returned when signing certificates would not live long enough
+// to be replaced in time.
+var ErrLeafLife = errors.New("life of signing certificates is too short")
+
+// Options say how a [Ring] makes and keeps its keys. The zero value is good
+// for one service that takes certificates with its tokens.
+type Options struct {
+	// KeyType is the type of the keys that sign tokens; default [EC256].
+	// Authorities are always [EC256]. When it changes, the next start
+	// replaces the shared signing key.
+	KeyType KeyType
+
+	// LeafLife is how long a signing certificate under an authority is valid;
+	// default [DefaultLeafLife]. It is replaced at two thirds of that.
+	LeafLife time.Duration
+
+	// MaxTokenTTL is the longest lifetime of a token of any service; default
+	// [DefaultTokenTTL]. A key is kept that long, and two minutes, after it
+	// signed for the last time. LeafLife is at least three times as much.
+	MaxTokenTTL time.Duration
+
+	// Services are the services that take a certificate with each token. Only
+	// the advice that [Ring.RotateAuthority] gives depends on it.
+	Services []string
+
+	// KidOnly are the services whose tokens name their key by its ID alone.
+	// They share keys that are published years before they are used.
+	KidOnly []string
+
+	// Own are the services that have a key no other service shares, and trust
+	// exactly one certificate.
+	Own []string
+
+	// EncryptionKeys seal private keys in the store: the first one seals, and
+	// every one opens. None leaves them in the clear.
+	EncryptionKeys []EncryptionKey
+
+	// PollInterval is how often a change by another node is looked for;
+	// default one second.
+	PollInterval time.Duration
+
+	// Now is the clock; default [time.Now].
+	Now func() time.Time
+}
+
+// withDefaults fills in what is left out, and checks the rest.
+func (o Options) withDefaults() (Options, error) {
+	if o.KeyType == "" {
+		o.KeyType = EC256
+	}
+	if o.LeafLife == 0 {
+		o.LeafLife = DefaultLeafLife
+	}
+	if o.MaxTokenTTL == 0 {
+		o.MaxTokenTTL = DefaultTokenTTL
+	}
+	if o.PollInterval == 0 {
+		o.PollInterval = time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if _, err := ParseKeyType(string(o.KeyType)); err != nil {
+		return o, err
+	}
+	if least := 3 * (o.MaxTokenTTL + margin); o.LeafLife < least {
+		return o, fmt.Errorf("%w: %s; with tokens that live for %s it takes at least %s",
+			ErrLeafLife, o.LeafLife, o.MaxTokenTTL, least)
+	}
+	for _, service := range o.Own {
+		if slices.Contains(o.KidOnly, service) || slices.Contains(o.Services, service) {
+			return o, fmt.Errorf("service %q cannot both share a key and have one of its own", clip(service))
+		}
+	}
+	return o, nil
+}
+
+// verification is how long a key is kept after it signed for the last time.
+func (o Options) verification() time.Duration { return o.MaxTokenTTL + margin }

@@ -1,0 +1,38 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// Login is what proving who somebody is needs to know of a subject.
+type Login struct {
+	ID           int64
+	Ref          subject.Ref
+	Admin        bool
+	Disabled     bool
+	PasswordHash string
+	// Revision is the revision of the rights at the time of reading.
+	Revision int64
+}
+
+const loginQuery = `
+SELECT id, kind, name, admin, disabled, password_hash, (SELECT number FROM revision WHERE id = 1)
+FROM subjects WHERE name = ? AND kind IN ('user', 'robot')`
+
+// Login finds the user or robot of that name, or returns [ErrNotFound].
+func (s *Store) Login(ctx context.Context, name string) (Login, error) {
+	var l Login
+	err := s.login.QueryRowContext(ctx, name).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled, &l.PasswordHash, &l.Revision)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return Login{}, fmt.Errorf("login %q: %w", name, ErrNotFound)
+	case err != nil:
+		return Login{}, fmt.Errorf("read login %q: %w", name, err)
+	}
+	return l, nil
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// AddMember puts a user or robot into a group and reports whether it was not
+// in there before. Errors: [ErrNotFound], [ErrKind], [ErrBuiltIn].
+func (s *Store) AddMember(ctx context.Context, group, member subject.Ref) (added bool, err error) {
+	if err := checkMembership(group, member); err != nil {
+		return false, err
+	}
+	err = s.changeMembership(ctx, group, member, func(tx *sql.Tx, groupID, memberID int64) error {
+		var exists bool
+		if err := tx.QueryRowContext(ctx,
+			"SELECT EXISTS (SELECT 1 FROM memberships WHERE group_id = ? AND member_id = ?)", groupID, memberID).Scan(&exists); err != nil {
+			return fmt.Errorf("look for %s in %s: %w", member, group, err)
+		}
+		if added = !exists; exists {
+			return nil
+		}
+		if _, err := tx.ExecContext(ctx,
+			"INSERT INTO memberships (group_id, member_id, created_at) VALUES (?, ?, ?)", groupID, memberID, timestamp(s.now())); err != nil {
+			return fmt.Errorf("add %s to %s: %w", member, group, err)
+		}
+		return nil
+	})
+	return added, err
+}
+
+// RemoveMember takes a user or robot out of a group, or returns [ErrNotFound].
+func (s *Store) RemoveMember(ctx context.Context, group, member subject.Ref) error {
+	if err := checkMembership(group, member); err != nil {
+		return err
+	}
+	return s.changeMembership(ctx, group, member, func(tx *sql.Tx, groupID, memberID int64) error {
+		result, err := tx.ExecContext(ctx, "DELETE FROM memberships WHERE group_id = ? AND member_id = ?", groupID, memberID)
+		if err != nil {
+			return fmt.Errorf("remove %s from %s: %w", member, group, err)
+		}
+		if n, err := result.RowsAffected(); err != nil {
+			return fmt.Errorf("remove %s from %s: %w", member, group, err)
+		} else if n == 0 {
+			return fmt.Errorf("%s is not a member of %s: %w", member, group, ErrNotFound)
+		}
+		return nil
+	})
+}
+
+func checkMembership(group, member subject.Ref) error {
+	switch {
+	case group.Kind != subject.Group:
+		return fmt.Errorf("%s is not a group: %w", group, ErrKind)
+	case member.Kind == subject.Group:
+		return fmt.Errorf("%s: groups have users and robots as members, no groups: %w", member, ErrKind)
+	case group.BuiltIn():
+		return fmt.Errorf("%s has everyone who logged in as member: %w", group, ErrBuiltIn)
+	case member.BuiltIn():
+		return fmt.Errorf("%s cannot be a member of a group: %w", member, ErrBuiltIn)
+	}
+	return nil
+}
+
+func (s *Store) changeMembership(ctx context.Context, group, member subject.Ref, f func(tx *sql.Tx, groupID, memberID int64) error) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		g, err := readSubject(ctx, tx, group)
+		if err != nil {
+			return err
+		}
+		m, err := readSubject(ctx, tx, member)
+		if err != nil {
+			return err
+		}
+		return f(tx, g.ID, m.ID)
+	})
+}
+
+// Members lists the members of a group by name.
+func (s *Store) Members(ctx context.Context, group subject.Ref, page Page) ([]Subject, error) {
+	g, err := s.Subject(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	members, err := collect(ctx, s.reader, scanSubject,
+		"SELECT "+subjectColumns+" FROM memberships m JOIN subjects s ON s.id = m.member_id WHERE m.group_id = ? AND "+pageCondition+" ORDER BY s.name LIMIT ?",
+		append([]any{g.ID}, page.args()...)...)
+	if err != nil {
+		return nil, fmt.Errorf("list members of %s: %w", group, err)
+	}
+	return members, nil
+}
+
+// Groups lists the groups that a user or robot was put into, by name.
+func (s *Store) Groups(ctx context.Context, member subject.Ref) ([]Subject, error) {
+	m, err := s.Subject(ctx, member)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := collect(ctx, s.reader, scanSubject,
+		"SELECT "+subjectColumns+" FROM memberships m JOIN subjects s ON s.id = m.group_id WHERE m.member_id = ? ORDER BY s.name", m.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list groups of %s: %w", member, err)
+	}
+	return groups, nil
+}

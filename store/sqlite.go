@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	moderncsqlite "modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
+)
+
+//go:embed migrations/sqlite/*.sql
+var sqliteMigrations embed.FS
+
+var sqlite = &dialect{
+	name:       "sqlite",
+	goose:      goose.DialectSQLite3,
+	migrations: mustSub(sqliteMigrations, "migrations/sqlite"),
+	open:       openSQLite,
+	duplicate: func(err error) bool {
+		code := sqliteCode(err)
+		return code == sqlitelib.SQLITE_CONSTRAINT_UNIQUE || code == sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY
+	},
+	retryable: func(err error) bool {
+		// The busy timeout has already waited; only a snapshot that went stale
+		// is worth another attempt.
+		return sqliteCode(err) == sqlitelib.SQLITE_BUSY_SNAPSHOT
+	},
+}
+
+func sqliteCode(err error) int {
+	if e, ok := errors.AsType[*moderncsqlite.Error](err); ok {
+		return e.Code()
+	}
+	return sqlitelib.SQLITE_OK
+}
+
+// openSQLite opens one connection to write and several to read. SQLite has one
+// writer at a time: a single connection queues writers in the program, where
+// waiting is fair, instead of in the file lock.
+func openSQLite(ctx context.Context, dsn string) (writer, reader *sql.DB, err error) {
+	path, query, err := parseSQLiteDSN(dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := createPrivately(path); err != nil {
+		return nil, nil, fmt.Errorf("open SQLite database %q: %w: check that its folder exists and that this process may write there", path, err)
+	}
+	defer func() {
+		if err != nil && writer != nil {
+			err = errors.Join(err, writer.Close())
+		}
+	}()
+	writer, err = sql.Open("sqlite", sqliteURI(path, query, "immediate", "journal_mode(WAL)", "synchronous(NORMAL)"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("open SQLite database %q: %w", path, err)
+	}
+	writer.SetMaxOpenConns(1)
+	if err = writer.PingContext(ctx); err != nil {
+		return writer, nil, fmt.Errorf("open SQLite database %q: %w: check that it is a SQLite database that this process may write, or name another file", path, err)
+	}
+	reader, err = sql.Open("sqlite", sqliteURI(path, query, "deferred", "query_only(1)"))
+	if err != nil {
+		return writer, nil, fmt.Errorf("open SQLite database %q to read: %w", path, err)
+	}
+	// More readers than that only wait for each other.
+	reader.SetMaxOpenConns(2 * runtime.GOMAXPROCS(0))
+	reader.SetMaxIdleConns(2 * runtime.GOMAXPROCS(0))
+	return writer, reader, nil
+}
+
+// parseSQLiteDSN takes a plain path, or a file: URI with its own parameters.
+func parseSQLiteDSN(dsn string) (path string, query url.Values, err error) {
+	if !strings.HasPrefix(dsn, "file:") {
+		path = dsn
+	} else {
+		rest, rawQuery, _ := strings.Cut(strings.TrimPrefix(dsn, "file:"), "?")
+		if query, err = url.ParseQuery(rawQuery); err != nil {
+			return "", nil, fmt.Errorf("SQLite DSN %q: parameters: %w", dsn, err)
+		}
+		if path, err = url.PathUnescape(rest); err != nil {
+			return "", nil, fmt.Errorf("SQLite DSN %q: path: %w", dsn, err)
+		}
+		if after, ok := strings.CutPrefix(path, "//"); ok { // file://[localhost]/path
+			path = strings.TrimPrefix(after, "localhost")
+		}
+	}
+	switch {
+	case path == "":
+		return "", nil, fmt.Errorf("SQLite DSN %q names no file", dsn)
+	case path == ":memory:" || query.Get("mode") == "memory":
+		return "", nil, fmt.Errorf("SQLite DSN %q: a database in memory would forget its keys and users: name a file", dsn)
+	}
+	return path, query, nil
+}
+
+// sqliteURI adds what every connection needs to the operator's own parameters.
+func sqliteURI(path string, query url.Values, txlock string, pragmas ...string) string {
+	values := url.Values{}
+	for key, vs := range query {
+		values[key] = append([]string(nil), vs...)
+	}
+	values.Set("_txlock", txlock)
+	values["_pragma"] = append([]string{"busy_timeout(5000)", "foreign_keys(1)"}, append(pragmas, values["_pragma"]...)...)
+	uri := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: values.Encode()}
+	return uri.String()
+}
+
+// createPrivately makes the file readable by its owner alone: it holds password
+// hashes and keys. SQLite gives its -wal and -shm files the same mode.
+func createPrivately(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return errors.Unwrap(err) // the caller names the path
+	}
+	return f.Close()
+}
+
+func mustSub(fsys fs.FS, dir string) fs.FS {
+	sub, err := fs.Sub(fsys, dir)
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return sub
+}

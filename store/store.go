@@ -1,0 +1,206 @@
+// Package store keeps subjects, memberships and permissions in a SQL database.
+//
+// Every method that changes something is one transaction. Times are kept in
+// UTC with a resolution of one microsecond.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+var (
+	// ErrNotFound is returned when a subject, membership or permission does
+	// not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrExists is returned when a name is taken: users, robots and groups
+	// share one name space.
+	ErrExists = errors.New("name is taken")
+	// ErrStale is returned when a [Precondition] does not hold any more.
+	ErrStale = errors.New("changed in the meantime")
+	// ErrBuiltIn is returned for a change that a built-in subject cannot take.
+	ErrBuiltIn = errors.New("built-in subject")
+	// ErrLastAdmin is returned for a change that would leave no enabled admin.
+	ErrLastAdmin = errors.New("last enabled admin")
+	// ErrKind is returned for a change that does not suit the kind of subject,
+	// such as a password for a group.
+	ErrKind = errors.New("wrong kind of subject")
+	// ErrIncluded is returned when pull is to be revoked where push, which
+	// includes it, stays.
+	ErrIncluded = errors.New("pull is included in push")
+	// ErrNewerSchema is returned by [Open] for a database that a newer Dockit
+	// has migrated.
+	ErrNewerSchema = errors.New("database was migrated by a newer version")
+	// ErrUnsupportedDialect is returned by [Open] for an unknown dialect.
+	ErrUnsupportedDialect = errors.New("unsupported SQL dialect")
+)
+
+// Config says which database to open.
+type Config struct {
+	// Dialect is "sqlite".
+	Dialect string
+	// DSN is, for SQLite, the path of the database file or a file: URI.
+	DSN string
+}
+
+// Store is an open database. It is safe for concurrent use.
+type Store struct {
+	dialect *dialect
+	writer  *sql.DB
+	reader  *sql.DB
+	logger  *zap.Logger
+	now     func() time.Time
+
+	login     *sql.Stmt
+	effective *sql.Stmt
+}
+
+// Open opens the database and brings its schema up to date. The database file
+// is made when it is missing; its folder is not.
+func Open(ctx context.Context, config Config, logger *zap.Logger) (*Store, error) {
+	d, err := dialectOf(config.Dialect)
+	if err != nil {
+		return nil, err
+	}
+	writer, reader, err := d.open(ctx, config.DSN)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dialect: d, writer: writer, reader: reader, logger: logger, now: time.Now}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) prepare(ctx context.Context) error {
+	if err := migrate(ctx, s.dialect, s.writer, s.logger); err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&s.login, loginQuery},
+		{&s.effective, effectiveQuery},
+	} {
+		stmt, err := s.reader.PrepareContext(ctx, p.text)
+		if err != nil {
+			return fmt.Errorf("prepare statement: %w", err)
+		}
+		*p.stmt = stmt
+	}
+	return nil
+}
+
+// Close closes the database. Requests still running on it fail.
+func (s *Store) Close() error {
+	var errs []error
+	for _, stmt := range []*sql.Stmt{s.login, s.effective} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
+	errs = append(errs, s.reader.Close(), s.writer.Close())
+	return errors.Join(errs...)
+}
+
+// Ping reports whether the database answers a query.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := s.Revision(ctx)
+	return err
+}
+
+// Revision is the number that every change of rights increments.
+func (s *Store) Revision(ctx context.Context) (int64, error) {
+	var number int64
+	if err := s.reader.QueryRowContext(ctx, "SELECT number FROM revision WHERE id = 1").Scan(&number); err != nil {
+		return 0, fmt.Errorf("read revision: %w", err)
+	}
+	return number, nil
+}
+
+// change runs f in a transaction that also increments the revision.
+func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE revision SET number = number + 1 WHERE id = 1"); err != nil {
+			return fmt.Errorf("increment revision: %w", err)
+		}
+		return nil
+	})
+}
+
+// write runs f in a transaction and repeats the whole of it when the database
+// asks for that. f must not have effects outside the transaction.
+func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+	const attempts = 3
+	var err error
+	for range attempts {
+		if err = s.writeOnce(ctx, f); err == nil || !s.dialect.retryable(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func (s *Store) writeOnce(ctx context.Context, f func(tx *sql.Tx) error) (err error) {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = tx.Rollback() // the first error is the one to report
+		}
+	}()
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit transaction: %w", err)
+	}
+	return nil
+}
+
+// queryer is what reading needs of a database or a transaction.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// collect reads every row of a query with scan.
+func collect[T any](ctx context.Context, q queryer, scan func(row scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return scanAll(rows, scan)
+}
+
+// scanAll reads the rows with scan and closes them.
+func scanAll[T any](rows *sql.Rows, scan func(row scanner) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// scanner is what [sql.Row] and [sql.Rows] have in common.
+type scanner interface{ Scan(dest ...any) error }
+
+func timestamp(t time.Time) int64      { return t.UnixMicro() }
+func fromTimestamp(us int64) time.Time { return time.UnixMicro(us).UTC() }

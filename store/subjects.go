@@ -1,0 +1,248 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// Ids of the built-in subjects, fixed by the first migration.
+const (
+	anonymousID     = 1
+	authenticatedID = 2
+)
+
+// Subject is a user, a robot or a group.
+type Subject struct {
+	ID  int64
+	Ref subject.Ref
+	// Admin opens the admin API. Only users have it.
+	Admin bool
+	// Disabled subjects cannot log in; a disabled group gives its members
+	// nothing.
+	Disabled bool
+	// HasPassword tells that a password is set, never which.
+	HasPassword bool
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	// Version changes with every change of the subject itself.
+	Version int64
+}
+
+// NewSubject is a subject to be made.
+type NewSubject struct {
+	Ref      subject.Ref
+	Admin    bool
+	Disabled bool
+	// PasswordHash is empty for a subject without a password.
+	PasswordHash string
+}
+
+// SubjectChange says what to change; nil leaves a property as it is.
+type SubjectChange struct {
+	Admin        *bool
+	Disabled     *bool
+	PasswordHash *string
+}
+
+// Precondition is the version that a subject must still have for a change to
+// be made. Zero means any.
+type Precondition int64
+
+// Page is a part of a listing in the order of names.
+type Page struct {
+	// After is the last name of the page before; empty starts at the beginning.
+	After string
+	// Limit is how many to return at most.
+	Limit int
+	// Prefix keeps only names that begin with it.
+	Prefix string
+}
+
+const subjectColumns = "s.id, s.kind, s.name, s.admin, s.disabled, s.password_hash <> '', s.created_at, s.updated_at, s.version"
+
+func scanSubject(row scanner) (Subject, error) {
+	var s Subject
+	var created, updated int64
+	if err := row.Scan(&s.ID, &s.Ref.Kind, &s.Ref.Name, &s.Admin, &s.Disabled, &s.HasPassword, &created, &updated, &s.Version); err != nil {
+		return Subject{}, err
+	}
+	s.CreatedAt, s.UpdatedAt = fromTimestamp(created), fromTimestamp(updated)
+	return s, nil
+}
+
+// Subject returns one subject, or [ErrNotFound].
+func (s *Store) Subject(ctx context.Context, ref subject.Ref) (Subject, error) {
+	return readSubject(ctx, s.reader, ref)
+}
+
+func readSubject(ctx context.Context, q queryer, ref subject.Ref) (Subject, error) {
+	found, err := scanSubject(q.QueryRowContext(ctx,
+		"SELECT "+subjectColumns+" FROM subjects s WHERE s.name = ? AND s.kind = ?", ref.Name, ref.Kind))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return Subject{}, fmt.Errorf("%s: %w", ref, ErrNotFound)
+	case err != nil:
+		return Subject{}, fmt.Errorf("read %s: %w", ref, err)
+	}
+	return found, nil
+}
+
+// Subjects lists the subjects of one kind by name.
+func (s *Store) Subjects(ctx context.Context, kind subject.Kind, page Page) ([]Subject, error) {
+	all, err := collect(ctx, s.reader, scanSubject,
+		"SELECT "+subjectColumns+" FROM subjects s WHERE s.kind = ? AND "+pageCondition+" ORDER BY s.name LIMIT ?",
+		append([]any{kind}, page.args()...)...)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", kind.Plural(), err)
+	}
+	return all, nil
+}
+
+// pageCondition restricts s.name to a [Page]. Names hold ASCII only, so that
+// every name with a prefix sorts before the prefix followed by DEL.
+const pageCondition = "s.name > ? AND s.name >= ? AND s.name < ?"
+
+func (p Page) args() []any {
+	const del = "\x7f"
+	return []any{p.After, p.Prefix, p.Prefix + del, p.Limit}
+}
+
+// CreateSubject makes a subject, or returns [ErrExists] when any subject has
+// its name, or [ErrKind] when it asks for what its kind cannot have.
+func (s *Store) CreateSubject(ctx context.Context, n NewSubject) (Subject, error) {
+	if err := subject.ValidateName(n.Ref.Name); err != nil {
+		return Subject{}, err
+	}
+	if err := checkKind(n.Ref, n.Admin, n.PasswordHash != ""); err != nil {
+		return Subject{}, err
+	}
+	var created Subject
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		now := timestamp(s.now())
+		_, err := tx.ExecContext(ctx,
+			"INSERT INTO subjects (kind, name, admin, disabled, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			n.Ref.Kind, n.Ref.Name, n.Admin, n.Disabled, n.PasswordHash, now, now)
+		if s.dialect.duplicate(err) {
+			return fmt.Errorf("create %s: %w", n.Ref, ErrExists)
+		}
+		if err != nil {
+			return fmt.Errorf("create %s: %w", n.Ref, err)
+		}
+		created, err = readSubject(ctx, tx, n.Ref)
+		return err
+	})
+	return created, err
+}
+
+func checkKind(ref subject.Ref, admin, password bool) error {
+	if ref.Kind == subject.User {
+		return nil
+	}
+	if admin {
+		return fmt.Errorf("%s: only users can be admins: %w", ref, ErrKind)
+	}
+	if password {
+		return fmt.Errorf("%s: only users have passwords: %w", ref, ErrKind)
+	}
+	return nil
+}
+
+// UpdateSubject changes a subject. Errors: [ErrNotFound], [ErrStale],
+// [ErrBuiltIn], [ErrKind], [ErrLastAdmin].
+func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectChange, pre Precondition) (Subject, error) {
+	if err := checkKind(ref, c.Admin != nil && *c.Admin, c.PasswordHash != nil); err != nil {
+		return Subject{}, err
+	}
+	if ref.BuiltIn() {
+		return Subject{}, fmt.Errorf("%s takes permissions only: %w", ref, ErrBuiltIn)
+	}
+	var updated Subject
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		current, err := readForChange(ctx, tx, ref, pre)
+		if err != nil {
+			return err
+		}
+		admin, disabled := current.Admin, current.Disabled
+		if c.Admin != nil {
+			admin = *c.Admin
+		}
+		if c.Disabled != nil {
+			disabled = *c.Disabled
+		}
+		if !admin || disabled {
+			if err := refuseLastAdmin(ctx, tx, current); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.ExecContext(ctx,
+			"UPDATE subjects SET admin = ?, disabled = ?, password_hash = COALESCE(?, password_hash), version = version + 1, updated_at = ? WHERE id = ?",
+			admin, disabled, c.PasswordHash, timestamp(s.now()), current.ID); err != nil {
+			return fmt.Errorf("update %s: %w", ref, err)
+		}
+		updated, err = readSubject(ctx, tx, ref)
+		return err
+	})
+	return updated, err
+}
+
+// DeleteSubject removes a subject with its memberships and permissions.
+// Errors: [ErrNotFound], [ErrStale], [ErrBuiltIn], [ErrLastAdmin].
+func (s *Store) DeleteSubject(ctx context.Context, ref subject.Ref, pre Precondition) error {
+	if ref.BuiltIn() {
+		return fmt.Errorf("%s cannot be removed: %w", ref, ErrBuiltIn)
+	}
+	return s.change(ctx, func(tx *sql.Tx) error {
+		current, err := readForChange(ctx, tx, ref, pre)
+		if err != nil {
+			return err
+		}
+		if err := refuseLastAdmin(ctx, tx, current); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM subjects WHERE id = ?", current.ID); err != nil {
+			return fmt.Errorf("delete %s: %w", ref, err)
+		}
+		return nil
+	})
+}
+
+func readForChange(ctx context.Context, tx *sql.Tx, ref subject.Ref, pre Precondition) (Subject, error) {
+	current, err := readSubject(ctx, tx, ref)
+	if err != nil {
+		return Subject{}, err
+	}
+	if pre != 0 && int64(pre) != current.Version {
+		return Subject{}, fmt.Errorf("%s is at version %d, not %d: %w", ref, current.Version, pre, ErrStale)
+	}
+	return current, nil
+}
+
+// refuseLastAdmin keeps a Dockit from losing its only way in.
+func refuseLastAdmin(ctx context.Context, tx *sql.Tx, current Subject) error {
+	if !current.Admin || current.Disabled {
+		return nil
+	}
+	var another bool
+	if err := tx.QueryRowContext(ctx,
+		"SELECT EXISTS (SELECT 1 FROM subjects WHERE admin = 1 AND disabled = 0 AND id <> ?)", current.ID).Scan(&another); err != nil {
+		return fmt.Errorf("look for another admin: %w", err)
+	}
+	if !another {
+		return fmt.Errorf("%s: %w", current.Ref, ErrLastAdmin)
+	}
+	return nil
+}
+
+// HasAdmin reports whether there is any admin, enabled or not.
+func (s *Store) HasAdmin(ctx context.Context) (bool, error) {
+	var has bool
+	if err := s.reader.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM subjects WHERE admin = 1)").Scan(&has); err != nil {
+		return false, fmt.Errorf("look for an admin: %w", err)
+	}
+	return has, nil
+}

@@ -1,0 +1,72 @@
+# Everything a developer runs. `make help` lists it.
+
+# What Dockit does not need of Caddy is left out; xcaddy builds with the same tags.
+TAGS          := nobadger,nomysql,nopgx
+GOLANGCI_LINT := bin/golangci-lint-v2.15.0
+FUZZTIME      ?= 10s
+
+# The race detector needs a C compiler. CI does not go without.
+RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
+ifeq ($(RACE)$(CI),)
+$(warning no C compiler found: tests run without the race detector)
+endif
+ifneq ($(CI),)
+RACE := -race
+endif
+TEST_ENV := CGO_ENABLED=$(if $(RACE),1,0)
+
+.DEFAULT_GOAL := help
+
+.PHONY: demo
+demo: ## show Dockit protecting a real registry (ONCE=1: end by itself)
+	@go build -C e2e -o ../bin/demo ./demo
+	@ONCE=$(ONCE) bin/demo
+
+.PHONY: test
+test: test-unit test-e2e ## run all tests; installs what they need
+
+.PHONY: test-unit
+test-unit: ## run the tests of the main module
+	$(TEST_ENV) go test $(RACE) -tags $(TAGS) ./...
+
+# Results are not cached: go does not know that these tests depend on the main module.
+.PHONY: test-e2e
+test-e2e: test-requirements ## run the end-to-end tests against real registries
+	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 20m ./...
+
+.PHONY: test-requirements
+test-requirements: ## get the registry 2.8 that the end-to-end tests run
+	scripts/get-docker-registry bin
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## check style and look for mistakes
+	$(GOLANGCI_LINT) run ./...
+	cd e2e && ../$(GOLANGCI_LINT) run ./...
+	go mod tidy -diff
+	go -C e2e mod tidy -diff
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## format the code as lint wants it
+	$(GOLANGCI_LINT) fmt ./...
+	cd e2e && ../$(GOLANGCI_LINT) fmt ./...
+
+.PHONY: build
+build: ## build the standalone binary bin/dockit
+	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -o bin/dockit ./cmd/dockit
+
+.PHONY: fuzz
+fuzz: ## run every fuzz test for FUZZTIME (default 10s)
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: clean
+clean: ## remove what was built here
+	rm -rf bin
+
+.PHONY: help
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# One file for each version, so that another version is another target.
+$(GOLANGCI_LINT):
+	GOBIN=$(CURDIR)/bin CGO_ENABLED=0 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(patsubst bin/golangci-lint-%,%,$@)
+	mv bin/golangci-lint $@

@@ -1,0 +1,76 @@
+// Package build builds the programs that the end-to-end tests and the demo run: the Dockit binary from this
+// repository, and the registry and the tools that go.mod pins.
+package build
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const mainModule = "github.com/dockit-registry/dockit"
+
+// Packages of the programs that go.mod of this module pins as tools.
+const (
+	Registry = "github.com/distribution/distribution/v3/cmd/registry"
+	Crane    = "github.com/google/go-containerregistry/cmd/crane"
+	XCaddy   = "github.com/caddyserver/xcaddy/cmd/xcaddy"
+)
+
+// Tags leave out of Caddy what Dockit does not need; xcaddy builds with the same.
+const Tags = "nobadger,nomysql,nopgx"
+
+// Root is the folder of Dockit's main module, found from the working directory upwards.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	start := dir
+	for {
+		mod, err := os.ReadFile(filepath.Join(dir, "go.mod")) //nolint:gosec // a go.mod above the working directory
+		if err == nil && strings.HasPrefix(string(mod), "module "+mainModule+"\n") {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("no go.mod of %s in %s or above: run this from a checkout", mainModule, start)
+		}
+		dir = parent
+	}
+}
+
+// Dockit builds cmd/dockit as releases do and returns the path of the binary in folder.
+func Dockit(ctx context.Context, folder string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return goBuild(ctx, root, filepath.Join(folder, "dockit"), "-tags", Tags, "./cmd/dockit")
+}
+
+// Tool builds one of the programs that go.mod pins and returns the path of the binary in folder.
+func Tool(ctx context.Context, folder, pkg string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return goBuild(ctx, filepath.Join(root, "e2e"), filepath.Join(folder, filepath.Base(pkg)), pkg)
+}
+
+func goBuild(ctx context.Context, dir, out string, args ...string) (string, error) {
+	args = append([]string{"build", "-trimpath", "-o", out}, args...)
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // arguments are constants and own paths
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, output.String())
+	}
+	return out, nil
+}

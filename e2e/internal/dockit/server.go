@@ -1,0 +1,103 @@
+// Package dockit runs the dockit binary: its server, and its commands against that server.
+package dockit
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/dockit-registry/dockit/e2e/internal/port"
+	"github.com/dockit-registry/dockit/e2e/internal/process"
+)
+
+// Config says how to run the server.
+type Config struct {
+	// Binary is the dockit program.
+	Binary string
+
+	// Port is where it listens on localhost. Default: a free one.
+	Port int
+
+	// Dir is the folder of the database and everything else that the server writes. It may hold the files of
+	// a server that ran before.
+	Dir string
+
+	// RootUser and RootPassword are the first admin.
+	RootUser, RootPassword string
+
+	// Args are further flags of `dockit api-server`.
+	Args []string
+
+	// Caddyfile is a file to serve with `dockit run` instead of `dockit api-server`. It must listen on Port.
+	Caddyfile string
+}
+
+// Server is a running Dockit.
+type Server struct {
+	*process.Process
+
+	// URL is its base URL over plain HTTP.
+	URL string
+
+	config Config
+}
+
+// Start runs a server and waits until it is ready.
+func Start(ctx context.Context, c Config) (*Server, error) {
+	s, err := Run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.WaitReady(ctx, http.DefaultClient, s.URL+"/readyz", http.StatusOK); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// Run runs a server and does not wait for it.
+func Run(ctx context.Context, c Config) (*Server, error) {
+	if c.Port == 0 {
+		p, err := port.Free(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.Port = p
+	}
+	address := port.Localhost(c.Port)
+	args := append([]string{
+		"api-server", "--listen", address, "--sql-dsn", filepath.Join(c.Dir, "dockit.sqlite"),
+	}, c.Args...)
+	if c.Caddyfile != "" {
+		args = []string{"run", "--config", c.Caddyfile}
+	}
+	p, err := process.Start(process.Command{
+		Name: "dockit at " + address,
+		Path: c.Binary,
+		Args: args,
+		Env: append(Environment(c.Dir),
+			"DOCKIT_ROOT_USER="+c.RootUser, "DOCKIT_ROOT_PASSWORD="+c.RootPassword),
+		Dir: c.Dir,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Server{Process: p, URL: "http://" + address, config: c}, nil
+}
+
+// Config is what the server was started with, its port filled in: enough to start it again.
+func (s *Server) Config() Config {
+	return s.config
+}
+
+// Environment keeps everything that a program writes by itself below home.
+func Environment(home string) []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"),
+		"HOME=" + home,
+		"XDG_CONFIG_HOME=" + filepath.Join(home, "config"),
+		"XDG_DATA_HOME=" + filepath.Join(home, "data"),
+		"DOCKER_CONFIG=" + filepath.Join(home, "docker"),
+	}
+}

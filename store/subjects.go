@@ -122,21 +122,25 @@ func (s *Store) CreateSubject(ctx context.Context, n NewSubject) (Subject, error
 		return Subject{}, err
 	}
 	var created Subject
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		now := timestamp(s.now())
-		_, err := tx.ExecContext(ctx,
-			"INSERT INTO subjects (kind, name, admin, disabled, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-			n.Ref.Kind, n.Ref.Name, n.Admin, n.Disabled, n.PasswordHash, now, now)
-		if s.dialect.duplicate(err) {
-			return fmt.Errorf("create %s: %w", n.Ref, ErrExists)
-		}
-		if err != nil {
-			return fmt.Errorf("create %s: %w", n.Ref, err)
-		}
-		created, err = readSubject(ctx, tx, n.Ref)
+	err := s.change(ctx, func(tx *sql.Tx) (err error) {
+		created, err = s.insertSubject(ctx, tx, n)
 		return err
 	})
 	return created, err
+}
+
+func (s *Store) insertSubject(ctx context.Context, tx *sql.Tx, n NewSubject) (Subject, error) {
+	now := timestamp(s.now())
+	_, err := tx.ExecContext(ctx,
+		"INSERT INTO subjects (kind, name, admin, disabled, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		n.Ref.Kind, n.Ref.Name, n.Admin, n.Disabled, n.PasswordHash, now, now)
+	if s.dialect.duplicate(err) {
+		return Subject{}, fmt.Errorf("create %s: %w", n.Ref, ErrExists)
+	}
+	if err != nil {
+		return Subject{}, fmt.Errorf("create %s: %w", n.Ref, err)
+	}
+	return readSubject(ctx, tx, n.Ref)
 }
 
 func checkKind(ref subject.Ref, admin, password bool) error {

@@ -57,12 +57,13 @@ func (k keyring) find(id string) *entry {
 	return nil
 }
 
-// usable leaves out what waits, is revoked or retired, in the order in which
-// the keys take over.
+// usable leaves out what waits, is revoked or retired or has lost its private
+// key, in the order in which the keys take over.
 func (k keyring) usable() keyring {
 	var out keyring
 	for _, e := range k {
-		if !e.waiting() && !e.revoked() && e.RetiredAt.IsZero() {
+		signs := len(e.PrivateKey) > 0 || e.Brought
+		if signs && !e.waiting() && !e.revoked() && e.RetiredAt.IsZero() {
 			out = append(out, e)
 		}
 	}

@@ -1,0 +1,115 @@
+package pki
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// State is what a key is doing.
+type State string
+
+const (
+	// Waiting keys are published and not used yet.
+	Waiting State = "waiting"
+	// Active keys sign.
+	Active State = "active"
+	// Retired keys sign no more; for a while their tokens still count.
+	Retired State = "retired"
+	// Revoked keys are unfit for use.
+	Revoked State = "revoked"
+)
+
+// KeyInfo describes a key to people. It holds nothing secret.
+type KeyInfo struct {
+	// ID is the RFC 7638 thumbprint of the public key, the kid of its tokens.
+	ID string
+	// Purpose is what the key is for.
+	Purpose Purpose
+	// Service is the one an [Own] key belongs to.
+	Service string
+	// State is what the key is doing now.
+	State State
+	// Brought is set on keys that come from a file.
+	Brought bool
+	// Sealed is set when the private key is encrypted in the database.
+	Sealed bool
+	// Issuer is the ID of the authority that signed the certificate.
+	Issuer string
+	// Subject is the distinguished name in the certificate.
+	Subject string
+	// Fingerprint is the SHA-256 of the certificate in hexadecimal.
+	Fingerprint string
+	// Algorithm is the JWS name of the signatures of the key.
+	Algorithm string
+	// NotBefore and NotAfter are the dates of the certificate.
+	NotBefore, NotAfter time.Time
+	// CreatedAt is when the key was made or first seen.
+	CreatedAt time.Time
+	// ActiveFrom is when the key takes over or took over, zero while that is
+	// open.
+	ActiveFrom time.Time
+	// RetiredAt is when another key took over, or zero.
+	RetiredAt time.Time
+	// RevokedAt is when the key was revoked, or zero.
+	RevokedAt time.Time
+}
+
+// inventory describes every key there is.
+func (p *plan) inventory(brought *broughtHistory) []KeyInfo {
+	var out []KeyInfo
+	if p.standalone() {
+		out = append(out, brought.inventory()...)
+	}
+	for _, e := range p.keys {
+		out = append(out, p.describe(e))
+	}
+	return out
+}
+
+// describe tells what people want to know of a key.
+func (p *plan) describe(e *entry) KeyInfo {
+	info := describeCertificate(e.cert)
+	info.ID = e.ID
+	info.Purpose = e.Purpose
+	info.Service = e.Service
+	info.State = p.state(e)
+	info.Brought = e.Brought
+	info.Sealed = e.Sealing != ""
+	info.Issuer = e.Issuer
+	info.CreatedAt = e.CreatedAt
+	info.ActiveFrom = e.ActiveFrom
+	info.RetiredAt = e.RetiredAt
+	info.RevokedAt = e.RevokedAt
+	return info
+}
+
+func (p *plan) state(e *entry) State {
+	switch {
+	case e.revoked():
+		return Revoked
+	case e.Brought:
+		if p.isBrought(e) {
+			return Active
+		}
+		return Retired
+	case !e.RetiredAt.IsZero():
+		return Retired
+	case p.keys.of(e.Purpose, e.Service).current(p.now) == e, e.Purpose == Authority && p.currentAuthority() == e:
+		return Active
+	case e.waiting() || e.ActiveFrom.After(p.now):
+		return Waiting
+	default:
+		return Retired
+	}
+}
+
+func describeCertificate(cert *x509.Certificate) KeyInfo {
+	algorithm, _ := algorithmOf(cert.PublicKey) // empty where there is none
+	return KeyInfo{
+		Subject:     cert.Subject.String(),
+		Fingerprint: Fingerprint(cert),
+		Algorithm:   algorithm,
+		NotBefore:   cert.NotBefore,
+		NotAfter:    cert.NotAfter,
+	}
+}

@@ -1,0 +1,234 @@
+package pki
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// maxPEMSize bounds a file with a key and certificates: far above any chain,
+// far below what would hurt.
+const maxPEMSize = 1 << 20
+
+var (
+	// ErrFileTooLarge is returned for a file that cannot be a key and a few
+	// certificates.
+	ErrFileTooLarge = errors.New("file is too large")
+	// ErrNotRegularFile is returned for a path that is no regular file.
+	ErrNotRegularFile = errors.New("not a regular file")
+	// ErrMalformedPEM is returned for a file that is cut off, or whose content
+	// does not decode.
+	ErrMalformedPEM = errors.New("malformed PEM")
+	// ErrNoKey is returned for a file without a private key.
+	ErrNoKey = errors.New("no private key")
+	// ErrSeveralKeys is returned for a file with more than one private key.
+	ErrSeveralKeys = errors.New("more than one private key")
+	// ErrEncryptedKey is returned for a private key behind a passphrase.
+	ErrEncryptedKey = errors.New("private key is protected by a passphrase")
+	// ErrNoCertificate is returned for a file without a certificate.
+	ErrNoCertificate = errors.New("no certificate")
+	// ErrExpired is returned for a certificate that is past its end, or so
+	// close to it that no token can be signed with it.
+	ErrExpired = errors.New("certificate has expired")
+	// ErrNotYetValid is returned for a certificate whose time has not come.
+	ErrNotYetValid = errors.New("certificate is not valid yet")
+	// ErrCannotSignCertificates is returned for the certificate of an
+	// authority that its own key usage keeps from signing certificates.
+	ErrCannotSignCertificates = errors.New("certificate authority must not sign certificates by its own key usage")
+)
+
+// Files says where a private key and its certificate were brought to.
+type Files struct {
+	// Key is a PEM file with the private key, in PKCS #1, SEC 1 or PKCS #8.
+	Key string
+
+	// Certificate is a PEM file with the certificate and its chain, in any
+	// order. Left empty, they stand in the key's file.
+	Certificate string
+}
+
+// String names the files for messages.
+func (f Files) String() string {
+	if f.Certificate == "" {
+		return fmt.Sprintf("pki file %q", f.Key)
+	}
+	return fmt.Sprintf("pki files %q and %q", f.Key, f.Certificate)
+}
+
+// paths lists the files there are.
+func (f Files) paths() []string {
+	if f.Certificate == "" || f.Certificate == f.Key {
+		return []string{f.Key}
+	}
+	return []string{f.Key, f.Certificate}
+}
+
+// read returns the content of the files, one after the other.
+func (f Files) read() ([]byte, error) {
+	var all []byte
+	for _, path := range f.paths() {
+		content, err := readPEMFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading pki file %q: %w", path, err)
+		}
+		all = append(append(all, content...), '\n')
+	}
+	return all, nil
+}
+
+func readPEMFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, ErrNotRegularFile
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxPEMSize+1))
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if len(content) > maxPEMSize {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrFileTooLarge, maxPEMSize)
+	}
+	return content, nil
+}
+
+// withoutPath leaves the path to the message around the error.
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// pair is a private key with its certificate.
+type pair struct {
+	signer crypto.Signer
+	cert   *x509.Certificate
+}
+
+// load reads and checks the files.
+func (f Files) load(now time.Time) (*pair, error) {
+	content, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	return f.parse(content, now)
+}
+
+// parse checks what was read from the files.
+func (f Files) parse(content []byte, now time.Time) (*pair, error) {
+	p, err := parsePair(content)
+	if err == nil {
+		err = p.check(now)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f, err)
+	}
+	return p, nil
+}
+
+// parsePair finds the private key and the certificate that belongs to it,
+// wherever they stand. Further certificates are its chain, which no registry
+// needs: the brought certificate itself is what they trust.
+func parsePair(content []byte) (*pair, error) {
+	var (
+		signer crypto.Signer
+		certs  []*x509.Certificate
+	)
+	for {
+		block, rest := pem.Decode(content)
+		if block == nil {
+			if bytes.Contains(content, []byte("-----BEGIN ")) {
+				return nil, fmt.Errorf("%w: a block is damaged or cut off", ErrMalformedPEM)
+			}
+			break
+		}
+		content = rest
+		switch block.Type {
+		case "CERTIFICATE":
+			cert, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return nil, fmt.Errorf("%w: certificate %d: %w", ErrMalformedPEM, len(certs)+1, err)
+			}
+			certs = append(certs, cert)
+		case "PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY":
+			key, err := parsePrivateKey(block)
+			if err != nil {
+				return nil, err
+			}
+			if signer != nil {
+				return nil, fmt.Errorf("%w: leave only the one that belongs to the certificate", ErrSeveralKeys)
+			}
+			signer = key
+		}
+	}
+	if signer == nil {
+		return nil, fmt.Errorf("%w: put one into the file, as PKCS #1, SEC 1 or PKCS #8 in PEM", ErrNoKey)
+	}
+	if len(certs) == 0 {
+		return nil, fmt.Errorf("%w: put the one of the private key into the file, in PEM", ErrNoCertificate)
+	}
+	for _, cert := range certs {
+		if samePublicKey(signer.Public(), cert.PublicKey) {
+			return &pair{signer, cert}, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: looked at %d, the first is of %q", ErrKeyMismatch, len(certs), clip(certs[0].Subject.String()))
+}
+
+// parsePrivateKey reads a key of a kind and size that may sign tokens. No
+// error of it repeats any part of the key.
+func parsePrivateKey(block *pem.Block) (crypto.Signer, error) {
+	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
+		return nil, fmt.Errorf("%w: write it without one, for example with: openssl pkey", ErrEncryptedKey)
+	}
+	var (
+		key any
+		err error
+	)
+	switch block.Type {
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	default:
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: private key: %w", ErrMalformedPEM, err)
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%w: %T; use an EC or RSA key", ErrUnsupportedKey, key)
+	}
+	if _, err := algorithmOf(signer.Public()); err != nil {
+		return nil, err
+	}
+	return signer, nil
+}
+
+// check reports why tokens or certificates cannot be signed now.
+func (p *pair) check(now time.Time) error {
+	switch {
+	case now.After(p.cert.NotAfter):
+		return fmt.Errorf("%w: %q ended at %s", ErrExpired, clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
+	case now.Before(p.cert.NotBefore):
+		return fmt.Errorf("%w: %q starts at %s", ErrNotYetValid, clip(p.cert.Subject.String()), p.cert.NotBefore.UTC().Format(time.RFC3339))
+	case p.cert.IsCA && p.cert.KeyUsage != 0 && p.cert.KeyUsage&x509.KeyUsageCertSign == 0:
+		return fmt.Errorf("%w: %q", ErrCannotSignCertificates, clip(p.cert.Subject.String()))
+	}
+	return nil
+}

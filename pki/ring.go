@@ -1,0 +1,235 @@
+package pki
+
+import (
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
+)
+
+// Ring holds the keys of one Dockit node, kept in step with every other node
+// on the same [Store]. It is safe for concurrent use; what requests need takes
+// no lock.
+type Ring struct {
+	store   Store
+	options Options
+	seals   sealer
+	logger  *zap.Logger
+
+	// files is where a key was brought to, or nil.
+	files *Files
+
+	view      atomic.Pointer[view]
+	confirmed atomic.Int64 // when view was last known to hold, Unix nanoseconds
+	refused   atomic.Int64 // when asking the store last failed
+	asking    singleflight.Group
+	counters  counters
+
+	// mu is held while keys change. What follows belongs to it.
+	mu       sync.Mutex
+	brought  *broughtHistory
+	opened   map[string]crypto.Signer
+	problems map[string]string // the last one logged, by what failed
+	warnedAt time.Time
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// NewGeneratedRing returns a ring whose keys Dockit makes by itself. The first
+// node on an empty store makes them, whichever that is; every other finds
+// them.
+func NewGeneratedRing(ctx context.Context, store Store, options Options, logger *zap.Logger) (*Ring, error) {
+	return newRing(ctx, store, nil, options, logger)
+}
+
+// NewFileRing returns a ring for a key and certificate that were brought
+// along, and follows their files when they change.
+//
+// A certificate that is no authority signs tokens itself. Registries then
+// trust that very certificate, never the one that issued it, and are to be
+// given the next one before the file changes. Under an authority Dockit makes
+// signing keys as it does under its own, and keeps them in the store; without
+// a store they last as long as the process.
+func NewFileRing(ctx context.Context, store Store, files Files, options Options, logger *zap.Logger) (*Ring, error) {
+	return newRing(ctx, store, &files, options, logger)
+}
+
+func newRing(ctx context.Context, store Store, files *Files, options Options, logger *zap.Logger) (*Ring, error) {
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &Ring{
+		store:    store,
+		options:  options,
+		seals:    sealer(options.EncryptionKeys),
+		logger:   logger,
+		files:    files,
+		opened:   make(map[string]crypto.Signer),
+		problems: make(map[string]string),
+	}
+	if files != nil {
+		if err := r.loadFirst(); err != nil {
+			return nil, err
+		}
+	}
+	if r.store == nil {
+		r.store = new(MemoryStore)
+	}
+	if err := r.update(ctx, updateRequest{start: true}); err != nil {
+		return nil, err
+	}
+	r.announce()
+
+	// The ring outlives the start that ctx belongs to.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r.stop = stop
+	r.done.Go(func() { r.maintain(running) })
+	return r, nil
+}
+
+// loadFirst reads the files when the ring is made, where everything that is
+// wrong with them is an error.
+func (r *Ring) loadFirst() error {
+	now := r.now()
+	content, err := r.files.read()
+	if err != nil {
+		return err
+	}
+	p, err := r.files.parse(content, now)
+	if err != nil {
+		return err
+	}
+	if err := r.accept(p, now); err != nil {
+		return err
+	}
+	r.brought = new(broughtHistory)
+	r.brought.replace(p, sha256.Sum256(content), now)
+	return nil
+}
+
+// accept reports why a pair cannot serve the configured services.
+func (r *Ring) accept(p *pair, now time.Time) error {
+	if p.cert.IsCA {
+		if r.store == nil && len(r.options.KidOnly)+len(r.options.Own) > 0 {
+			return fmt.Errorf("%s: keys under a certificate authority need a database for services with keys of their own", r.files)
+		}
+		return nil
+	}
+	if !now.Before(p.cert.NotAfter.Add(-r.options.verification())) {
+		return fmt.Errorf("%s: %w: %q ends at %s, before a token signed now would", r.files, ErrExpired,
+			clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
+	}
+	if len(r.options.Own) > 0 && !r.options.alone() && r.store == nil {
+		return fmt.Errorf("%s: %w: %q", r.files, ErrSharedKey, r.options.Own[0])
+	}
+	if len(r.options.KidOnly) > 0 && !hasFullCoordinates(p.signer.Public()) {
+		return fmt.Errorf("%s: %w: a coordinate of the key begins with a zero byte, and service %q, which knows keys by their ID alone, would refuse its tokens; make another key",
+			r.files, ErrUnsupportedKey, r.options.KidOnly[0])
+	}
+	return nil
+}
+
+// announce says once at the start what the keys are.
+func (r *Ring) announce() {
+	v := r.view.Load()
+	for _, info := range v.inventory {
+		if info.State == Active {
+			r.logger.Info("key in use",
+				zap.String("purpose", string(info.Purpose)),
+				zap.String("service", info.Service),
+				zap.String("kid", info.ID),
+				zap.String("fingerprint", info.Fingerprint),
+				zap.Time("not_after", info.NotAfter))
+		}
+	}
+	if len(r.seals) == 0 && slices.ContainsFunc(v.inventory, func(k KeyInfo) bool { return !k.Brought }) {
+		r.logger.Info("private keys stand unencrypted in the database; configure an encryption key to seal them")
+	}
+}
+
+// Close stops following other nodes and files. It waits until that is over;
+// the keys can still be read afterwards.
+func (r *Ring) Close() {
+	r.stop()
+	r.done.Wait()
+}
+
+// SigningKey is the key that signs the tokens of a service now. It returns
+// [ErrNoSigningKey] when there is none.
+//
+// A node that has not heard of the others for a while, because the machine
+// slept or the database is away, asks the store first, so that it never signs
+// with a key that was replaced meanwhile.
+func (r *Ring) SigningKey(service string) (*SigningKey, error) {
+	now := r.now()
+	v := r.view.Load()
+	if !r.fresh(now) {
+		if err := r.ask(); err != nil {
+			return nil, fmt.Errorf("%w: asking the database: %w", ErrNoSigningKey, err)
+		}
+		v = r.view.Load()
+	}
+	s := v.of(service).at(now)
+	if s == nil {
+		return nil, fmt.Errorf("%w for service %q", ErrNoSigningKey, clip(service))
+	}
+	return s.key, nil
+}
+
+// Bundle is what the registry of a service trusts, as certificates in PEM. Do
+// not change it.
+func (r *Ring) Bundle(service string) []byte { return r.view.Load().of(service).bundle }
+
+// KeySet is what the registry of a service trusts, as a JWK set. The key in
+// use comes first. Do not change it.
+func (r *Ring) KeySet(service string) jose.JSONWebKeySet { return r.view.Load().of(service).keys }
+
+// Keys describes every key the ring knows, oldest first.
+func (r *Ring) Keys() []KeyInfo { return slices.Clone(r.view.Load().inventory) }
+
+// now is the time without the monotonic clock, which stands still while a
+// machine sleeps.
+func (r *Ring) now() time.Time { return r.options.Now().UTC().Round(0) }
+
+// fresh reports whether the view was confirmed a short while ago.
+func (r *Ring) fresh(now time.Time) bool {
+	age := now.UnixNano() - r.confirmed.Load()
+	most := max(5*r.options.PollInterval, 5*time.Second).Nanoseconds()
+	return -most <= age && age <= most
+}
+
+// ask brings the ring up to date on behalf of requests. They share one
+// attempt, and a failed one holds for a second.
+func (r *Ring) ask() error {
+	_, err, _ := r.asking.Do("", func() (any, error) {
+		now := r.now()
+		if r.fresh(now) {
+			return nil, nil
+		}
+		if age := now.UnixNano() - r.refused.Load(); age >= 0 && age < time.Second.Nanoseconds() {
+			return nil, errors.New("it did not answer a moment ago")
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		err := r.update(ctx, updateRequest{})
+		if err != nil {
+			r.refused.Store(r.now().UnixNano())
+		}
+		if r.fresh(r.now()) {
+			return nil, nil // the keys were read, whatever else failed
+		}
+		return nil, err
+	})
+	return err
+}

@@ -24,6 +24,9 @@ type dialect struct {
 	// retryable reports whether the same transaction may pass when it is run
 	// once more.
 	retryable func(error) bool
+	// forget overwrites what was deleted or replaced, as far as the database
+	// can, so that a copy of its files does not hold it any more.
+	forget func(ctx context.Context, writer *sql.DB) error
 }
 
 func dialectOf(name string) (*dialect, error) {

@@ -35,6 +35,7 @@ var sqlite = &dialect{
 		// is worth another attempt.
 		return sqliteCode(err) == sqlitelib.SQLITE_BUSY_SNAPSHOT
 	},
+	forget: checkpointSQLite,
 }
 
 func sqliteCode(err error) int {
@@ -60,7 +61,7 @@ func openSQLite(ctx context.Context, dsn string) (writer, reader *sql.DB, err er
 			err = errors.Join(err, writer.Close())
 		}
 	}()
-	writer, err = sql.Open("sqlite", sqliteURI(path, query, "immediate", "journal_mode(WAL)", "synchronous(NORMAL)"))
+	writer, err = sql.Open("sqlite", sqliteURI(path, query, "immediate", "journal_mode(WAL)", "synchronous(NORMAL)", "secure_delete(1)"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open SQLite database %q: %w", path, err)
 	}
@@ -76,6 +77,38 @@ func openSQLite(ctx context.Context, dsn string) (writer, reader *sql.DB, err er
 	reader.SetMaxOpenConns(2 * runtime.GOMAXPROCS(0))
 	reader.SetMaxIdleConns(2 * runtime.GOMAXPROCS(0))
 	return writer, reader, nil
+}
+
+// checkpointSQLite moves the log into the database file and empties it: pages
+// in the log still hold what they held before. Readers in the way are waited
+// for only shortly, because no other write passes meanwhile; a later
+// checkpoint does the same.
+func checkpointSQLite(ctx context.Context, writer *sql.DB) (err error) {
+	conn, err := writer.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	var timeout int
+	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&timeout); err != nil {
+		return fmt.Errorf("read busy timeout: %w", err)
+	}
+	setTimeout := func(ctx context.Context, ms int) error {
+		if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", ms)); err != nil {
+			return fmt.Errorf("set busy timeout: %w", err)
+		}
+		return nil
+	}
+	if err := setTimeout(ctx, min(timeout, 200)); err != nil {
+		return err
+	}
+	// The connection goes on to write for others, whatever became of ctx.
+	defer func() { err = errors.Join(err, setTimeout(context.WithoutCancel(ctx), timeout)) }()
+	var busy, logged, moved int
+	if err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &logged, &moved); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
 }
 
 // parseSQLiteDSN takes a plain path, or a file: URI with its own parameters.

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap/zaptest"
+
+	"github.com/dockit-registry/dockit/pki"
+)
+
+func TestKeysComeBackAsTheyWereWritten(t *testing.T) {
+	s := open(t)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
+	records := []pki.Record{
+		{
+			ID: "a", Purpose: pki.Authority, Certificate: []byte{1, 0, 2}, PrivateKey: []byte{3}, Sealing: "name",
+			CreatedAt: at, ActiveFrom: at.Add(1 * time.Hour), RetiredAt: at.Add(2 * time.Hour), RevokedAt: at.Add(3 * time.Hour),
+		},
+		{ID: "b", Purpose: pki.Own, Service: "zot.example.com", Issuer: "a", Certificate: []byte{4}, Brought: true, CreatedAt: at},
+	}
+	version, none, err := s.Keys(t.Context())
+	if err != nil || version != 0 || len(none) != 0 {
+		t.Fatalf("new database: version %d, keys %v, error %v", version, none, err)
+	}
+	if err := s.ChangeKeys(t.Context(), 0, records, nil); err != nil {
+		t.Fatal(err)
+	}
+	version, got, err := s.Keys(t.Context())
+	if err != nil || version != 1 || !reflect.DeepEqual(got, records) {
+		t.Errorf("version %d, error %v\n got %+v\nwant %+v", version, err, got, records)
+	}
+
+	records[0].RevokedAt = time.Time{}
+	if err := s.ChangeKeys(t.Context(), 1, records[:1], []string{"b"}); err != nil {
+		t.Fatal(err)
+	}
+	version, got, err = s.Keys(t.Context())
+	if err != nil || version != 2 || !reflect.DeepEqual(got, records[:1]) {
+		t.Errorf("version %d, error %v\n got %+v\nwant %+v", version, err, got, records[:1])
+	}
+	if alone, err := s.KeyVersion(t.Context()); err != nil || alone != version {
+		t.Errorf("version alone: %d, error %v", alone, err)
+	}
+}
+
+func TestChangeKeysRefusesAnOldVersion(t *testing.T) {
+	s := open(t)
+	record := pki.Record{ID: "a", Purpose: pki.Authority, Certificate: []byte{1}, CreatedAt: time.Now()}
+	if err := s.ChangeKeys(t.Context(), 0, []pki.Record{record}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []int64{0, 2} {
+		if err := s.ChangeKeys(t.Context(), version, nil, []string{"a"}); !errors.Is(err, pki.ErrConflict) {
+			t.Errorf("version %d: %v", version, err)
+		}
+	}
+	if version, records, err := s.Keys(t.Context()); err != nil || version != 1 || len(records) != 1 {
+		t.Errorf("version %d, %d keys, error %v", version, len(records), err)
+	}
+}
+
+func TestNodesOnOneDatabaseAgreeOnKeys(t *testing.T) {
+	dsn := filepath.Join(t.TempDir(), "dockit.sqlite")
+	bundles := make([]string, 6)
+	var wg sync.WaitGroup
+	for i := range bundles {
+		wg.Go(func() {
+			s, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: dsn}, zaptest.NewLogger(t))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{}, zaptest.NewLogger(t))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer ring.Close()
+			bundles[i] = string(ring.Bundle("registry"))
+		})
+	}
+	wg.Wait()
+	if len(slices.Compact(bundles)) != 1 || bundles[0] == "" {
+		t.Error("nodes publish different authorities")
+	}
+}
+
+func TestReplacedPrivateKeyLeavesTheFiles(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, filepath.Join(dir, "dockit.sqlite"))
+	secret := bytes.Repeat([]byte("in the clear "), 20)
+	record := pki.Record{ID: "a", Purpose: pki.Authority, Certificate: []byte{1}, PrivateKey: secret, CreatedAt: time.Now()}
+	if err := s.ChangeKeys(t.Context(), 0, []pki.Record{record}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !inFiles(t, dir, secret) {
+		t.Fatal("the key is not where this test looks for it")
+	}
+	record.PrivateKey = []byte("sealed")
+	if err := s.ChangeKeys(t.Context(), 1, []pki.Record{record}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if inFiles(t, dir, secret) {
+		t.Error("a copy of the files still holds the key")
+	}
+}
+
+func inFiles(t *testing.T, dir string, what []byte) bool {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(filepath.Join(dir, file.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, what) {
+			return true
+		}
+	}
+	return false
+}

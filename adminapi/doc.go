@@ -1,0 +1,19 @@
+// Package adminapi holds what travels over the admin API: the bodies of its
+// requests and answers, and its paths. The server and the Go client share it.
+//
+// Names are written in snake_case, times in RFC 3339 and UTC, subjects as
+// user:alice, permissions as repository:team/*:push.
+package adminapi
+
+// Prefix is the path that everything of the admin API stands under.
+const Prefix = "/dockit/api/v1/"
+
+// Bounds of a request.
+const (
+	// DefaultLimit is how many items a page holds when nobody says otherwise.
+	DefaultLimit = 100
+	// MaxLimit is how many items a page holds at most.
+	MaxLimit = 1000
+	// MaxBody is the largest body of a request, in bytes.
+	MaxBody = 64 << 10
+)

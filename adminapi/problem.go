@@ -1,0 +1,54 @@
+package adminapi
+
+import "fmt"
+
+// Code names a sort of problem for programs.
+type Code string
+
+// The codes of a [Problem].
+const (
+	CodeInvalid      Code = "invalid"      // 400, 413, 415, 422: the request itself
+	CodeUnauthorized Code = "unauthorized" // 401: no credentials, or wrong ones
+	CodeForbidden    Code = "forbidden"    // 403: not an admin, or a foreign site
+	CodeNotFound     Code = "not_found"    // 404
+	CodeMethod       Code = "method"       // 405
+	CodeExists       Code = "exists"       // 409: the name is taken
+	CodeBuiltIn      Code = "built_in"     // 409: built-in subjects take permissions only
+	CodeLastAdmin    Code = "last_admin"   // 409: nobody could manage Dockit any more
+	CodeKind         Code = "kind"         // 409: it does not suit that kind of subject
+	CodeIncluded     Code = "included"     // 409: pull cannot go where push stays
+	CodeStale        Code = "stale"        // 412: changed in the meantime
+	CodeBusy         Code = "busy"         // 503: try again a little later
+	CodeInternal     Code = "internal"     // 500: see the server's log
+)
+
+// Problem is the body of every error, application/problem+json (RFC 9457).
+type Problem struct {
+	Title  string `json:"title" doc:"The status in words."`
+	Status int    `json:"status" doc:"The HTTP status."`
+	Code   Code   `json:"code" doc:"What sort of problem it is, for programs."`
+	Detail string `json:"detail,omitempty" doc:"What is wrong and what to do."`
+	// Errors says what is wrong with single fields.
+	Errors []FieldError `json:"errors,omitempty" doc:"What is wrong with single fields."`
+}
+
+// FieldError says what is wrong with one field of a request. It never repeats
+// the value, which may be a secret.
+type FieldError struct {
+	Location string `json:"location,omitempty" example:"body.name"`
+	Message  string `json:"message"`
+}
+
+// Error implements error.
+func (p *Problem) Error() string {
+	if p.Detail == "" {
+		return fmt.Sprintf("%d %s", p.Status, p.Title)
+	}
+	return p.Detail
+}
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is what a problem is sent as, whatever was negotiated.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }

@@ -1,0 +1,98 @@
+// Package admin answers the admin API: it manages users, robots, groups,
+// memberships and permissions over HTTP.
+//
+// One definition of each operation gives its route, the validation of what is
+// sent and its part of the OpenAPI document. Everything, the document
+// included, is for admins only.
+package admin
+
+import (
+	"net"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/store"
+)
+
+// Config is what the admin API is made of.
+type Config struct {
+	Store *store.Store
+	Auth  *auth.Authenticator
+	// Logger is told of refused logins and of errors that the caller is not
+	// told about.
+	Logger *zap.Logger
+	// Version is shown in the OpenAPI document.
+	Version string
+	// ClientIP is the address that a request came from, for the log and the
+	// audit. Default: the other end of the connection.
+	ClientIP func(*http.Request) string
+}
+
+// API answers every path below [adminapi.Prefix].
+type API struct {
+	config  Config
+	openAPI *huma.OpenAPI
+	handler http.Handler
+	// hashing keeps admins from hashing many passwords at once: each takes
+	// some 20 MB.
+	hashing chan struct{}
+}
+
+// New makes the API.
+func New(config Config) (*API, error) {
+	if config.ClientIP == nil {
+		config.ClientIP = remoteIP
+	}
+	if config.Logger == nil {
+		config.Logger = zap.NewNop()
+	}
+	a := &API{config: config, hashing: make(chan struct{}, 1)}
+	mux := http.NewServeMux()
+	api := humago.NewWithPrefix(mux, prefix, humaConfig(config.Version))
+	a.openAPI = api.OpenAPI()
+	a.registerSubjects(api)
+	a.registerMembers(api)
+	a.registerPermissions(api)
+	a.registerDecisions(api)
+	if err := a.serveOpenAPI(mux); err != nil {
+		return nil, err
+	}
+	a.handler = a.refuseCrossOrigin(bounded(a.authenticate(exactly(mux))))
+	return a, nil
+}
+
+// prefix is [adminapi.Prefix] without the last slash, as routes are added to it.
+const prefix = "/dockit/api/v1"
+
+// ServeHTTP implements [http.Handler].
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	a.handler.ServeHTTP(w, r)
+}
+
+// refuseCrossOrigin keeps other sites from using the password that a browser
+// remembers for this one.
+func (a *API) refuseCrossOrigin(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, problem(http.StatusForbidden, adminapi.CodeForbidden, "the request comes from another site: use the admin API from its own origin, or not from a browser"))
+	}))
+	return protection.Handler(next)
+}
+
+func remoteIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// Interface guard.
+var _ http.Handler = (*API)(nil)

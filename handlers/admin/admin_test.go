@@ -1,0 +1,104 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zaptest"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// goodPassword is the password of every user of the tests.
+const goodPassword = "a long enough password"
+
+// fixture is an API over a new database.
+type fixture struct {
+	t     *testing.T
+	store *store.Store
+	api   *API
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	logger := zaptest.NewLogger(t)
+	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")}, logger)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	authenticator, err := auth.New(s, logger)
+	require.NoError(t, err)
+	api, err := New(Config{Store: s, Auth: authenticator, Logger: logger, Version: "1.2.3"})
+	require.NoError(t, err)
+	f := &fixture{t: t, store: s, api: api}
+	f.create(store.NewSubject{Ref: user("root"), Admin: true})
+	return f
+}
+
+func user(name string) subject.Ref  { return subject.Ref{Kind: subject.User, Name: name} }
+func robot(name string) subject.Ref { return subject.Ref{Kind: subject.Robot, Name: name} }
+func group(name string) subject.Ref { return subject.Ref{Kind: subject.Group, Name: name} }
+
+// create makes a subject. Users get the good password, with a cheap hash.
+func (f *fixture) create(n store.NewSubject) {
+	f.t.Helper()
+	if n.Ref.Kind == subject.User {
+		hash, err := bcrypt.GenerateFromPassword([]byte(goodPassword), bcrypt.MinCost)
+		require.NoError(f.t, err)
+		n.PasswordHash = string(hash)
+	}
+	_, err := f.store.CreateSubject(f.t.Context(), n)
+	require.NoError(f.t, err)
+}
+
+// answer is what came back.
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func (a answer) decode(t *testing.T, into any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(a.body, into), "body: %s", a.body)
+}
+
+func (a answer) problem(t *testing.T) adminapi.Problem {
+	t.Helper()
+	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), "body: %s", a.body)
+	var p adminapi.Problem
+	a.decode(t, &p)
+	require.Equal(t, a.StatusCode, p.Status)
+	return p
+}
+
+// do sends a request as root, unless change says otherwise.
+func (f *fixture) do(method, path, body string, change ...func(*http.Request)) answer {
+	f.t.Helper()
+	r := httptest.NewRequestWithContext(f.t.Context(), method, "/dockit/api/v1"+path, bytes.NewBufferString(body))
+	r.SetBasicAuth("root", goodPassword)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, c := range change {
+		c(r)
+	}
+	w := httptest.NewRecorder()
+	f.api.ServeHTTP(w, r)
+	response := w.Result()
+	read, err := io.ReadAll(response.Body)
+	require.NoError(f.t, err)
+	return answer{response, read}
+}
+
+func ifMatch(tag string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("If-Match", tag) }
+}

@@ -1,0 +1,70 @@
+package admin
+
+import (
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/dockit-registry/dockit/adminapi"
+)
+
+const (
+	// maxURL is the longest request URI, in bytes.
+	maxURL = 8 << 10
+	// readTimeout is how long a client may take to send its body.
+	readTimeout = 10 * time.Second
+)
+
+// bounded limits what one request can cost before anybody has logged in.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.URL.Path)+len(r.URL.RawQuery) > maxURL {
+			writeProblem(w, problem(http.StatusRequestURITooLong, adminapi.CodeInvalid, "the URL is longer than 8 KB"))
+			return
+		}
+		if r.ContentLength > adminapi.MaxBody {
+			writeProblem(w, problem(http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, "the body is larger than 64 KiB"))
+			return
+		}
+		// Not every ResponseWriter has deadlines; the limits on size hold.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
+		r.Body = http.MaxBytesReader(w, r.Body, adminapi.MaxBody)
+		next.ServeHTTP(w, r)
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	})
+}
+
+// exactly serves the routes of a mux and answers everything else with a
+// problem: the mux itself would answer in plain text, or redirect to a path
+// that it finds cleaner.
+func exactly(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path.Clean(r.URL.Path) != r.URL.Path {
+			writeProblem(w, problem(http.StatusNotFound, adminapi.CodeNotFound, "no such path: see "+adminapi.Prefix+"openapi.json"))
+			return
+		}
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		refusal := &recorder{header: http.Header{}}
+		handler.ServeHTTP(refusal, r)
+		if allow := refusal.header.Get("Allow"); refusal.status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", allow)
+			writeProblem(w, problem(http.StatusMethodNotAllowed, adminapi.CodeMethod, r.Method+" is not supported here: use "+allow))
+			return
+		}
+		writeProblem(w, problem(http.StatusNotFound, adminapi.CodeNotFound, "no such path: see "+adminapi.Prefix+"openapi.json"))
+	})
+}
+
+// recorder keeps the status and header of an answer and drops its body.
+type recorder struct {
+	header http.Header
+	status int
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,85 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/dockit-registry/dockit/adminapi"
+)
+
+const schemaPrefix = "#/components/schemas/"
+
+// humaConfig turns off what huma serves by itself: pages of documentation that
+// load scripts from elsewhere, links to schemas, and its own error bodies.
+func humaConfig(version string) huma.Config {
+	if version == "" {
+		version = "unknown"
+	}
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "Dockit admin API",
+				Version:     version,
+				Description: "Manages the users, robots, groups and permissions of Dockit. Every request needs the name and password of an admin.",
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"admin": {Type: "http", Scheme: "basic", Description: "Name and password of an admin."},
+				},
+			},
+			Security: []map[string][]string{{"admin": {}}},
+		},
+		Formats: map[string]huma.Format{
+			"application/json": huma.DefaultJSONFormat,
+			"json":             huma.DefaultJSONFormat,
+		},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{withoutValues},
+	}
+}
+
+// operation is what all operations have in common.
+func operation(api huma.API, id, method, path, summary string, status int) huma.Operation {
+	return huma.Operation{
+		OperationID:   id,
+		Method:        method,
+		Path:          path,
+		Summary:       summary,
+		DefaultStatus: status,
+		MaxBodyBytes:  adminapi.MaxBody,
+		// bounded has set the deadline for the whole request already.
+		BodyReadTimeout: readTimeout,
+		Responses: map[string]*huma.Response{
+			"default": {
+				Description: "What is wrong, and what to do.",
+				Content: map[string]*huma.MediaType{
+					"application/problem+json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[adminapi.Problem](), true, "Problem")},
+				},
+			},
+		},
+	}
+}
+
+// serveOpenAPI serves the document as it is once every operation is known.
+func (a *API) serveOpenAPI(mux *http.ServeMux) error {
+	maps.DeleteFunc(a.openAPI.Components.Schemas.Map(), func(name string, _ *huma.Schema) bool {
+		return name == "ErrorModel" || name == "ErrorDetail"
+	})
+	document, err := json.Marshal(a.openAPI)
+	if err != nil {
+		return fmt.Errorf("write the OpenAPI document of the admin API: %w", err)
+	}
+	mux.HandleFunc("GET "+prefix+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(document) // the client is gone
+	})
+	return nil
+}

@@ -1,0 +1,96 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+func problem(status int, code adminapi.Code, detail string) *adminapi.Problem {
+	return &adminapi.Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+}
+
+func invalid(err error) *adminapi.Problem {
+	return problem(http.StatusUnprocessableEntity, adminapi.CodeInvalid, err.Error())
+}
+
+// refusals are the errors that the caller can do something about. Their texts
+// say what.
+var refusals = []struct {
+	err    error
+	status int
+	code   adminapi.Code
+}{
+	{store.ErrNotFound, http.StatusNotFound, adminapi.CodeNotFound},
+	{store.ErrExists, http.StatusConflict, adminapi.CodeExists},
+	{store.ErrStale, http.StatusPreconditionFailed, adminapi.CodeStale},
+	{store.ErrBuiltIn, http.StatusConflict, adminapi.CodeBuiltIn},
+	{store.ErrLastAdmin, http.StatusConflict, adminapi.CodeLastAdmin},
+	{store.ErrKind, http.StatusConflict, adminapi.CodeKind},
+	{store.ErrIncluded, http.StatusConflict, adminapi.CodeIncluded},
+	{subject.ErrInvalidName, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
+	{subject.ErrInvalidKind, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
+	{password.ErrLength, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
+	{password.ErrHash, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
+	{access.ErrInvalidPermission, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
+	{access.ErrInvalidName, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
+	{access.ErrInvalidActions, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
+}
+
+// problemOf turns an error into what the caller may know of it. What is not
+// the caller's doing goes to the log.
+func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
+	if p, ok := errors.AsType[*adminapi.Problem](err); ok {
+		return p
+	}
+	for _, refusal := range refusals {
+		if errors.Is(err, refusal.err) {
+			return problem(refusal.status, refusal.code, err.Error())
+		}
+	}
+	if ctx.Err() != nil {
+		return problem(http.StatusServiceUnavailable, adminapi.CodeBusy, "the request took too long or was given up")
+	}
+	a.config.Logger.Error("admin API", zap.Error(err))
+	return problem(http.StatusInternalServerError, adminapi.CodeInternal, "something went wrong in Dockit: see its log")
+}
+
+// withoutValues turns the errors of huma's validation into problems that leave
+// out the refused values, among which a password may be.
+func withoutValues(_ huma.Context, _ string, body any) (any, error) {
+	model, ok := body.(*huma.ErrorModel)
+	if !ok {
+		return body, nil
+	}
+	p := problem(model.Status, adminapi.CodeInvalid, model.Detail)
+	if model.Status >= http.StatusInternalServerError {
+		p.Code, p.Detail = adminapi.CodeInternal, "something went wrong in Dockit: see its log"
+		return p, nil
+	}
+	for _, detail := range model.Errors {
+		if detail == nil {
+			continue
+		}
+		p.Errors = append(p.Errors, adminapi.FieldError{Location: detail.Location, Message: detail.Message})
+	}
+	return p, nil
+}
+
+func writeProblem(w http.ResponseWriter, p *adminapi.Problem) {
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="Dockit", charset="UTF-8"`)
+	}
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client is gone
+}

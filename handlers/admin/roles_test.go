@@ -1,0 +1,131 @@
+package admin
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/store"
+)
+
+// endpoints holds a valid request for every route. The document itself is no
+// operation of the document.
+var endpoints = map[string]struct {
+	path, body string
+	status     int
+}{
+	"GET /openapi.json": {path: "/openapi.json", status: 200},
+
+	"GET /users":                               {path: "/users", status: 200},
+	"POST /users":                              {path: "/users", body: `{"name":"new"}`, status: 201},
+	"GET /users/{name}":                        {path: "/users/bob", status: 200},
+	"PATCH /users/{name}":                      {path: "/users/bob", body: `{"disabled":true}`, status: 200},
+	"DELETE /users/{name}":                     {path: "/users/bob", status: 204},
+	"PUT /users/{name}/password":               {path: "/users/bob/password", body: `{"password":"another long password"}`, status: 204},
+	"GET /users/{name}/groups":                 {path: "/users/bob/groups", status: 200},
+	"GET /users/{name}/permissions":            {path: "/users/bob/permissions", status: 200},
+	"POST /users/{name}/permissions":           {path: "/users/bob/permissions", body: `{"permission":"repository:a:pull"}`, status: 200},
+	"DELETE /users/{name}/permissions":         {path: "/users/bob/permissions?permission=repository:held:pull", status: 200},
+	"GET /users/{name}/effective-permissions":  {path: "/users/bob/effective-permissions", status: 200},
+	"GET /users/{name}/can":                    {path: "/users/bob/can?name=held&actions=pull", status: 200},
+	"GET /robots":                              {path: "/robots", status: 200},
+	"POST /robots":                             {path: "/robots", body: `{"name":"new"}`, status: 201},
+	"GET /robots/{name}":                       {path: "/robots/ci", status: 200},
+	"PATCH /robots/{name}":                     {path: "/robots/ci", body: `{"disabled":true}`, status: 200},
+	"DELETE /robots/{name}":                    {path: "/robots/ci", status: 204},
+	"GET /robots/{name}/groups":                {path: "/robots/ci/groups", status: 200},
+	"GET /robots/{name}/permissions":           {path: "/robots/ci/permissions", status: 200},
+	"POST /robots/{name}/permissions":          {path: "/robots/ci/permissions", body: `{"permission":"repository:a:pull"}`, status: 200},
+	"DELETE /robots/{name}/permissions":        {path: "/robots/ci/permissions?permission=repository:held:pull", status: 200},
+	"GET /robots/{name}/effective-permissions": {path: "/robots/ci/effective-permissions", status: 200},
+	"GET /robots/{name}/can":                   {path: "/robots/ci/can?name=held&actions=pull", status: 200},
+	"GET /groups":                              {path: "/groups", status: 200},
+	"POST /groups":                             {path: "/groups", body: `{"name":"new"}`, status: 201},
+	"GET /groups/{name}":                       {path: "/groups/dev", status: 200},
+	"PATCH /groups/{name}":                     {path: "/groups/dev", body: `{"disabled":true}`, status: 200},
+	"DELETE /groups/{name}":                    {path: "/groups/dev", status: 204},
+	"GET /groups/{name}/members":               {path: "/groups/dev/members", status: 200},
+	"PUT /groups/{name}/members/{ref}":         {path: "/groups/dev/members/robot:ci", status: 201},
+	"DELETE /groups/{name}/members/{ref}":      {path: "/groups/dev/members/user:bob", status: 204},
+	"GET /groups/{name}/permissions":           {path: "/groups/dev/permissions", status: 200},
+	"POST /groups/{name}/permissions":          {path: "/groups/dev/permissions", body: `{"permission":"repository:a:pull"}`, status: 200},
+	"DELETE /groups/{name}/permissions":        {path: "/groups/dev/permissions?permission=repository:held:pull", status: 200},
+	"GET /groups/{name}/effective-permissions": {path: "/groups/dev/effective-permissions", status: 200},
+	"GET /groups/{name}/can":                   {path: "/groups/dev/can?name=held&actions=pull", status: 200},
+}
+
+// populated has a subject of each kind to work on, and those who ask.
+func populated(t *testing.T) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	f.create(store.NewSubject{Ref: user("alice")})
+	f.create(store.NewSubject{Ref: user("off"), Admin: true, Disabled: true})
+	f.create(store.NewSubject{Ref: user("bob")})
+	f.create(store.NewSubject{Ref: robot("ci")})
+	f.create(store.NewSubject{Ref: group("dev")})
+	for _, path := range []string{"/users/bob", "/robots/ci", "/groups/dev"} {
+		require.Equal(t, http.StatusOK, f.do("POST", path+"/permissions", `{"permission":"repository:held:pull"}`).StatusCode)
+	}
+	require.Equal(t, http.StatusCreated, f.do("PUT", "/groups/dev/members/user:bob", "").StatusCode)
+	return f
+}
+
+func TestOnlyAdminsUseAnyEndpoint(t *testing.T) {
+	roles := map[string]struct {
+		login  func(*http.Request)
+		status int
+		code   adminapi.Code
+	}{
+		"anonymous":      {func(r *http.Request) { r.Header.Del("Authorization") }, http.StatusUnauthorized, adminapi.CodeUnauthorized},
+		"user":           {func(r *http.Request) { r.SetBasicAuth("alice", goodPassword) }, http.StatusForbidden, adminapi.CodeForbidden},
+		"disabled admin": {func(r *http.Request) { r.SetBasicAuth("off", goodPassword) }, http.StatusUnauthorized, adminapi.CodeUnauthorized},
+		"wrong password": {func(r *http.Request) { r.SetBasicAuth("root", "not the password") }, http.StatusUnauthorized, adminapi.CodeUnauthorized},
+	}
+	shared := populated(t)
+	before, err := shared.store.Revision(t.Context())
+	require.NoError(t, err)
+	for name, endpoint := range endpoints {
+		method, _, _ := strings.Cut(name, " ")
+		for role, expected := range roles {
+			t.Run(name+" as "+role, func(t *testing.T) {
+				got := shared.do(method, endpoint.path, endpoint.body, expected.login)
+				assert.Equal(t, expected.status, got.StatusCode)
+				assert.Equal(t, expected.code, got.problem(t).Code)
+				assert.Equal(t, expected.status == http.StatusUnauthorized, got.Header.Get("WWW-Authenticate") != "")
+			})
+		}
+		t.Run(name+" as admin", func(t *testing.T) {
+			got := populated(t).do(method, endpoint.path, endpoint.body)
+			assert.Equal(t, endpoint.status, got.StatusCode, "body: %s", got.body)
+		})
+	}
+	after, err := shared.store.Revision(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, before, after, "a refused request changes nothing")
+}
+
+func TestEveryRouteIsInTheTable(t *testing.T) {
+	f := newFixture(t)
+	var document struct {
+		OpenAPI string                    `json:"openapi"`
+		Paths   map[string]map[string]any `json:"paths"`
+	}
+	f.do("GET", "/openapi.json", "").decode(t, &document)
+	assert.Equal(t, "3.1.0", document.OpenAPI)
+	described := map[string]bool{"GET /openapi.json": true}
+	for path, operations := range document.Paths {
+		for method := range operations {
+			described[strings.ToUpper(method)+" "+path] = true
+		}
+	}
+	for route := range described {
+		assert.Contains(t, endpoints, route, "a route without a test of who may use it")
+	}
+	for route := range endpoints {
+		assert.Contains(t, described, route, "a test of a route that is gone")
+	}
+}

@@ -1,0 +1,236 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// NameInput names the subject that a request is about. It is exported, as all
+// that is embedded in an input, because huma does not see it otherwise.
+type NameInput struct {
+	Name string `path:"name" maxLength:"128" doc:"The name of the subject."`
+}
+
+// MatchInput makes a change conditional.
+type MatchInput struct {
+	IfMatch string `header:"If-Match" maxLength:"64" doc:"The entity tag that the subject must still have."`
+}
+
+type subjectOutput struct {
+	ETag string `header:"ETag"`
+	Body adminapi.Subject
+}
+
+type createdOutput struct {
+	ETag     string `header:"ETag"`
+	Location string `header:"Location"`
+	Body     adminapi.Subject
+}
+
+type subjectsOutput struct {
+	Body adminapi.List[adminapi.Subject]
+}
+
+// ListInput asks for one page of subjects.
+type ListInput struct {
+	PageInput
+	Prefix string `query:"prefix" maxLength:"128" doc:"Only names that begin with it."`
+}
+
+type changeInput struct {
+	NameInput
+	MatchInput
+	Body adminapi.SubjectChange
+}
+
+type deleteInput struct {
+	NameInput
+	MatchInput
+}
+
+func (a *API) registerSubjects(api huma.API) {
+	for _, kind := range subject.Kinds {
+		collection := "/" + kind.Plural()
+		huma.Register(api, operation(api, "list-"+kind.Plural(), http.MethodGet, collection, "List "+kind.Plural()+" by name", http.StatusOK),
+			func(ctx context.Context, in *ListInput) (*subjectsOutput, error) {
+				return a.listSubjects(ctx, kind, in)
+			})
+		huma.Register(api, operation(api, "get-"+string(kind), http.MethodGet, collection+"/{name}", "Show a "+string(kind), http.StatusOK),
+			func(ctx context.Context, in *NameInput) (*subjectOutput, error) {
+				return a.subjectOutput(ctx)(a.config.Store.Subject(ctx, subject.Ref{Kind: kind, Name: in.Name}))
+			})
+		huma.Register(api, operation(api, "update-"+string(kind), http.MethodPatch, collection+"/{name}", "Change a "+string(kind), http.StatusOK),
+			func(ctx context.Context, in *changeInput) (*subjectOutput, error) {
+				return a.updateSubject(ctx, kind, in)
+			})
+		huma.Register(api, operation(api, "delete-"+string(kind), http.MethodDelete, collection+"/{name}", "Remove a "+string(kind)+" with its memberships and permissions", http.StatusNoContent),
+			func(ctx context.Context, in *deleteInput) (*struct{}, error) { return a.deleteSubject(ctx, kind, in) })
+	}
+	huma.Register(api, operation(api, "create-user", http.MethodPost, "/users", "Make a user", http.StatusCreated),
+		func(ctx context.Context, in *struct{ Body adminapi.NewUser }) (*createdOutput, error) {
+			return a.createUser(ctx, in.Body)
+		})
+	for _, kind := range []subject.Kind{subject.Robot, subject.Group} {
+		huma.Register(api, operation(api, "create-"+string(kind), http.MethodPost, "/"+kind.Plural(), "Make a "+string(kind), http.StatusCreated),
+			func(ctx context.Context, in *struct{ Body adminapi.NewSubject }) (*createdOutput, error) {
+				return a.create(ctx, store.NewSubject{Ref: subject.Ref{Kind: kind, Name: in.Body.Name}, Disabled: in.Body.Disabled})
+			})
+	}
+	huma.Register(api, operation(api, "set-password", http.MethodPut, "/users/{name}/password", "Set a user's password", http.StatusNoContent), a.setPassword)
+}
+
+func (a *API) listSubjects(ctx context.Context, kind subject.Kind, in *ListInput) (*subjectsOutput, error) {
+	page, err := in.page()
+	if err != nil {
+		return nil, err
+	}
+	page.Prefix = in.Prefix
+	found, err := a.config.Store.Subjects(ctx, kind, page)
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return &subjectsOutput{list(in.PageInput, found, subjectOf, nameOf)}, nil
+}
+
+func (a *API) createUser(ctx context.Context, user adminapi.NewUser) (*createdOutput, error) {
+	created := store.NewSubject{
+		Ref:      subject.Ref{Kind: subject.User, Name: user.Name},
+		Admin:    user.Admin,
+		Disabled: user.Disabled,
+	}
+	switch {
+	case user.Password != "" && user.PasswordHash != "":
+		return nil, invalid(errors.New("password and password_hash exclude each other"))
+	case user.PasswordHash != "":
+		if err := password.ValidHash(user.PasswordHash); err != nil {
+			return nil, a.problemOf(ctx, err)
+		}
+		created.PasswordHash = user.PasswordHash
+	case user.Password != "":
+		hash, err := a.hash(ctx, user.Password)
+		if err != nil {
+			return nil, a.problemOf(ctx, err)
+		}
+		created.PasswordHash = hash
+	}
+	return a.create(ctx, created)
+}
+
+func (a *API) create(ctx context.Context, n store.NewSubject) (*createdOutput, error) {
+	created, err := a.config.Store.CreateSubject(ctx, n)
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return &createdOutput{
+		ETag:     etag(created),
+		Location: adminapi.Prefix + created.Ref.Kind.Plural() + "/" + created.Ref.Name,
+		Body:     subjectOf(created),
+	}, nil
+}
+
+func (a *API) updateSubject(ctx context.Context, kind subject.Kind, in *changeInput) (*subjectOutput, error) {
+	pre, err := in.precondition()
+	if err != nil {
+		return nil, err
+	}
+	change := store.SubjectChange{Admin: in.Body.Admin, Disabled: in.Body.Disabled}
+	return a.subjectOutput(ctx)(a.config.Store.UpdateSubject(ctx, subject.Ref{Kind: kind, Name: in.Name}, change, pre))
+}
+
+func (a *API) deleteSubject(ctx context.Context, kind subject.Kind, in *deleteInput) (*struct{}, error) {
+	pre, err := in.precondition()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.config.Store.DeleteSubject(ctx, subject.Ref{Kind: kind, Name: in.Name}, pre); err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return nil, nil //nolint:nilnil // huma: no body
+}
+
+func (a *API) setPassword(ctx context.Context, in *struct {
+	NameInput
+	MatchInput
+	Body adminapi.PasswordChange
+},
+) (*struct{}, error) {
+	pre, err := in.precondition()
+	if err != nil {
+		return nil, err
+	}
+	hash, err := a.hash(ctx, in.Body.Password)
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	ref := subject.Ref{Kind: subject.User, Name: in.Name}
+	if _, err := a.config.Store.UpdateSubject(ctx, ref, store.SubjectChange{PasswordHash: &hash}, pre); err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return nil, nil //nolint:nilnil // huma: no body
+}
+
+// hash checks and hashes a new password.
+func (a *API) hash(ctx context.Context, pw string) (string, error) {
+	if err := password.Check(pw); err != nil {
+		return "", err
+	}
+	select {
+	case a.hashing <- struct{}{}:
+		defer func() { <-a.hashing }()
+		return password.Hash(pw)
+	case <-ctx.Done():
+		return "", fmt.Errorf("wait to hash a password: %w", ctx.Err())
+	}
+}
+
+// subjectOutput makes the answer from what the store returns.
+func (a *API) subjectOutput(ctx context.Context) func(store.Subject, error) (*subjectOutput, error) {
+	return func(s store.Subject, err error) (*subjectOutput, error) {
+		if err != nil {
+			return nil, a.problemOf(ctx, err)
+		}
+		return &subjectOutput{ETag: etag(s), Body: subjectOf(s)}, nil
+	}
+}
+
+func subjectOf(s store.Subject) adminapi.Subject {
+	return adminapi.Subject{
+		Kind:        s.Ref.Kind,
+		Name:        s.Ref.Name,
+		Admin:       s.Admin,
+		Disabled:    s.Disabled,
+		HasPassword: s.HasPassword,
+		BuiltIn:     s.Ref.BuiltIn(),
+		CreatedAt:   s.CreatedAt,
+		UpdatedAt:   s.UpdatedAt,
+		Version:     s.Version,
+	}
+}
+
+func nameOf(s store.Subject) string { return s.Ref.Name }
+
+func etag(s store.Subject) string { return `"` + strconv.FormatInt(s.Version, 10) + `"` }
+
+// precondition reads If-Match. Anything but an entity tag of this API cannot
+// be the one that the subject has.
+func (in MatchInput) precondition() (store.Precondition, error) {
+	if in.IfMatch == "" || in.IfMatch == "*" {
+		return 0, nil
+	}
+	version, err := strconv.ParseInt(strings.Trim(in.IfMatch, `"`), 10, 64)
+	if err != nil || version <= 0 {
+		return 0, problem(http.StatusPreconditionFailed, adminapi.CodeStale, "If-Match holds no entity tag that this API gave out: read the subject again and use its ETag")
+	}
+	return store.Precondition(version), nil
+}

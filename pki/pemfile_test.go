@@ -1,0 +1,233 @@
+package pki
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// certificate makes one for tests, self-signed without a parent.
+func certificate(t testing.TB, template x509.Certificate, key crypto.Signer, parent *pair) *x509.Certificate {
+	t.Helper()
+	if template.Subject.CommonName == "" {
+		template.Subject = pkix.Name{CommonName: "test"}
+	}
+	if template.NotBefore.IsZero() {
+		template.NotBefore = start.Add(-time.Hour)
+	}
+	if template.NotAfter.IsZero() {
+		template.NotAfter = start.AddDate(1, 0, 0)
+	}
+	template.BasicConstraintsValid = true
+	issuer, signer := (*x509.Certificate)(nil), key
+	if parent != nil {
+		issuer, signer = parent.cert, parent.signer
+	}
+	cert, err := issue(&template, issuer, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+func generate(t testing.TB, keyType KeyType) crypto.Signer {
+	t.Helper()
+	key, err := keyType.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func pkcs8(t testing.TB, key crypto.Signer) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+func sec1(t testing.TB, key crypto.Signer) []byte {
+	t.Helper()
+	der, err := x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+}
+
+func pkcs1(key crypto.Signer) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key.(*rsa.PrivateKey))})
+}
+
+func certPEM(certs ...*x509.Certificate) []byte { return encodeCertificates(certs) }
+
+// write puts a file into a folder of the test's own.
+func write(t testing.TB, content ...[]byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "combined.pem")
+	if err := os.WriteFile(path, bytes.Join(content, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLoadFindsKeyAndCertificate(t *testing.T) {
+	root := &pair{signer: generate(t, EC256)}
+	root.cert = certificate(t, x509.Certificate{Subject: pkix.Name{CommonName: "root"}, IsCA: true, KeyUsage: x509.KeyUsageCertSign}, root.signer, nil)
+	for _, test := range []struct {
+		keyType KeyType
+		encode  func(key crypto.Signer) []byte
+		form    string
+	}{
+		{EC256, func(k crypto.Signer) []byte { return sec1(t, k) }, "SEC 1"},
+		{EC384, func(k crypto.Signer) []byte { return sec1(t, k) }, "SEC 1"},
+		{EC521, func(k crypto.Signer) []byte { return sec1(t, k) }, "SEC 1"},
+		{RSA2048, pkcs1, "PKCS 1"},
+		{EC256, func(k crypto.Signer) []byte { return pkcs8(t, k) }, "PKCS 8"},
+		{RSA3072, func(k crypto.Signer) []byte { return pkcs8(t, k) }, "PKCS 8"},
+		{Ed25519, func(k crypto.Signer) []byte { return pkcs8(t, k) }, "PKCS 8"},
+	} {
+		key := generate(t, test.keyType)
+		encoded := test.encode(key)
+		leaf := certificate(t, x509.Certificate{Subject: pkix.Name{CommonName: "leaf"}}, key, root)
+		parameters := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 0}})
+		for _, order := range []struct {
+			name    string
+			content [][]byte
+		}{
+			{"key first", [][]byte{encoded, certPEM(leaf, root.cert)}},
+			{"key last", [][]byte{certPEM(leaf, root.cert), encoded}},
+			{"chain the wrong way round", [][]byte{certPEM(root.cert), encoded, certPEM(leaf)}},
+			{"text and parameters between", [][]byte{parameters, encoded, []byte("subject=CN = leaf\n"), certPEM(leaf)}},
+			{"carriage returns", [][]byte{bytes.ReplaceAll(slices.Concat(encoded, certPEM(leaf)), []byte("\n"), []byte("\r\n"))}},
+		} {
+			t.Run(string(test.keyType)+" "+test.form+" "+order.name, func(t *testing.T) {
+				p, err := Files{Key: write(t, order.content...)}.load(start)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !p.cert.Equal(leaf) || !samePublicKey(p.signer.Public(), key.Public()) {
+					t.Errorf("found the certificate of %q", p.cert.Subject)
+				}
+			})
+		}
+		t.Run(string(test.keyType)+" "+test.form+" two files", func(t *testing.T) {
+			p, err := Files{Key: write(t, encoded), Certificate: write(t, certPEM(leaf))}.load(start)
+			if err != nil || !p.cert.Equal(leaf) {
+				t.Errorf("pair %v, error %v", p, err)
+			}
+		})
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	key := generate(t, EC256)
+	leaf := certificate(t, x509.Certificate{}, key, nil)
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x25519, err := x509.MarshalPKCS8PrivateKey(exchange)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GODEBUG", "rsa1024min=0")
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := slices.Concat(pkcs8(t, key), certPEM(leaf))
+	block := func(kind string, content []byte) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
+	}
+	for _, test := range []struct {
+		name    string
+		content []byte
+		want    error
+	}{
+		{"an empty file", nil, ErrNoKey},
+		{"a web page", []byte("<!doctype html><p>404"), ErrNoKey},
+		{"no key", certPEM(leaf), ErrNoKey},
+		{"no certificate", pkcs8(t, key), ErrNoCertificate},
+		{"another key", slices.Concat(pkcs8(t, generate(t, EC256)), certPEM(leaf)), ErrKeyMismatch},
+		{"another kind of key", slices.Concat(pkcs8(t, generate(t, Ed25519)), certPEM(leaf)), ErrKeyMismatch},
+		{"two keys", slices.Concat(good, pkcs8(t, generate(t, EC256))), ErrSeveralKeys},
+		{"expired", slices.Concat(pkcs8(t, key), certPEM(certificate(t, x509.Certificate{NotAfter: start.Add(-time.Second)}, key, nil))), ErrExpired},
+		{"not valid yet", slices.Concat(pkcs8(t, key), certPEM(certificate(t, x509.Certificate{NotBefore: start.Add(time.Minute)}, key, nil))), ErrNotYetValid},
+		{"an authority that must not sign", slices.Concat(pkcs8(t, key), certPEM(certificate(t, x509.Certificate{IsCA: true, KeyUsage: x509.KeyUsageDigitalSignature}, key, nil))), ErrCannotSignCertificates},
+		{"P-224", slices.Concat(sec1(t, p224), certPEM(certificate(t, x509.Certificate{}, p224, nil))), ErrUnsupportedKey},
+		{"a key that cannot sign", slices.Concat(block("PRIVATE KEY", x25519), certPEM(leaf)), ErrUnsupportedKey},
+		{"RSA 1024", slices.Concat(pkcs1(small), certPEM(leaf)), ErrRSAKeyTooSmall},
+		{"a passphrase", slices.Concat(block("ENCRYPTED PRIVATE KEY", []byte{1}), certPEM(leaf)), ErrEncryptedKey},
+		{"a passphrase of old", []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"), ErrEncryptedKey},
+		{"a certificate that does not decode", slices.Concat(pkcs8(t, key), block("CERTIFICATE", []byte("no"))), ErrMalformedPEM},
+		{"a key that does not decode", slices.Concat(block("PRIVATE KEY", []byte("no")), certPEM(leaf)), ErrMalformedPEM},
+		{"cut off in the certificate", good[:len(good)-60], ErrMalformedPEM},
+		{"cut off in the key", pkcs8(t, key)[:100], ErrMalformedPEM},
+		{"too large", bytes.Repeat(certPEM(leaf), maxPEMSize/len(certPEM(leaf))+1), ErrFileTooLarge},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := write(t, test.content)
+			_, err := Files{Key: path}.load(start)
+			if !errors.Is(err, test.want) {
+				t.Fatalf("error %v, want %v", err, test.want)
+			}
+			if !strings.Contains(err.Error(), path) {
+				t.Errorf("error does not name the file: %v", err)
+			}
+		})
+	}
+	t.Run("no such file", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "missing.pem")
+		_, err := Files{Key: path}.load(start)
+		if !errors.Is(err, os.ErrNotExist) || strings.Count(err.Error(), path) != 1 {
+			t.Error(err)
+		}
+	})
+	t.Run("a folder", func(t *testing.T) {
+		if _, err := (Files{Key: t.TempDir()}).load(start); !errors.Is(err, ErrNotRegularFile) {
+			t.Error(err)
+		}
+	})
+}
+
+func FuzzParsePair(f *testing.F) {
+	key := generate(f, EC256)
+	leaf := certificate(f, x509.Certificate{}, key, nil)
+	f.Add(slices.Concat(pkcs8(f, key), certPEM(leaf)))
+	f.Add(slices.Concat(certPEM(leaf), sec1(f, key), certPEM(leaf)))
+	f.Add(pkcs8(f, key)[:90])
+	f.Add([]byte("-----BEGIN "))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		p, err := parsePair(content)
+		if err != nil {
+			return
+		}
+		if !samePublicKey(p.signer.Public(), p.cert.PublicKey) {
+			t.Error("key and certificate do not belong together")
+		}
+		if _, err := NewSigningKey(p.signer, p.cert); err != nil {
+			t.Errorf("accepted a pair that cannot sign: %v", err)
+		}
+	})
+}

@@ -1,0 +1,154 @@
+// Package handlers answers Dockit's HTTP endpoints. It knows nothing of Caddy:
+// everything is plain net/http.
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/pki"
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/token"
+)
+
+// MinTokenTTL is the shortest life of a registry token.
+const MinTokenTTL = token.MinTTL
+
+// Service is a registry that Dockit issues tokens for.
+type Service struct {
+	// Name is what the registry has as REGISTRY_AUTH_TOKEN_SERVICE. It becomes
+	// the audience of its tokens.
+	Name string
+	// Profile is how the tokens name their key.
+	Profile token.Profile
+	// TokenTTL is how long a token is valid, at least [MinTokenTTL].
+	TokenTTL time.Duration
+}
+
+// Config is what a [Server] is made of.
+type Config struct {
+	Store *store.Store
+	Ring  *pki.Ring
+	Auth  *auth.Authenticator
+	// Issuer is the name in every token, REGISTRY_AUTH_TOKEN_ISSUER at the
+	// registry.
+	Issuer   string
+	Services []Service
+	// Admin answers everything below [AdminPath].
+	Admin   http.Handler
+	Metrics *Metrics
+	Logger  *zap.Logger
+}
+
+// Server holds the handlers of every endpoint.
+type Server struct {
+	config   Config
+	services map[string]Service
+	routes   map[string]route
+}
+
+type route struct {
+	endpoint Endpoints
+	handler  http.Handler
+}
+
+// Paths of the endpoints.
+const (
+	TokenPath  = "/v2/token"
+	PEMPath    = "/v2/certs/pem"
+	JWKSPath   = "/v2/certs/jwks"
+	AdminPath  = "/dockit/api/v1/"
+	HealthPath = "/healthz"
+	ReadyPath  = "/readyz"
+)
+
+// Endpoints is a set of groups of endpoints.
+type Endpoints uint8
+
+const (
+	// Token is [TokenPath].
+	Token Endpoints = 1 << iota
+	// Certs is [PEMPath] and [JWKSPath].
+	Certs
+	// Admin is everything below [AdminPath].
+	Admin
+	// Health is [HealthPath] and [ReadyPath].
+	Health
+
+	// AllEndpoints is every group.
+	AllEndpoints = Token | Certs | Admin | Health
+)
+
+var endpointNames = map[string]Endpoints{"token": Token, "certs": Certs, "admin": Admin, "health": Health}
+
+// ParseEndpoint reads the name of a group: token, certs, admin or health.
+func ParseEndpoint(name string) (Endpoints, error) {
+	e, ok := endpointNames[name]
+	if !ok {
+		return 0, fmt.Errorf("unknown endpoint %q: use token, certs, admin or health", name)
+	}
+	return e, nil
+}
+
+// New makes a Server, or says what the configuration lacks.
+func New(config Config) (*Server, error) {
+	if config.Issuer == "" {
+		return nil, errors.New("no issuer: name what the registries have as REGISTRY_AUTH_TOKEN_ISSUER")
+	}
+	if len(config.Services) == 0 {
+		return nil, errors.New("no service: name what a registry has as REGISTRY_AUTH_TOKEN_SERVICE")
+	}
+	s := &Server{config: config, services: make(map[string]Service, len(config.Services))}
+	for _, service := range config.Services {
+		if service.Name == "" {
+			return nil, errors.New("a service without a name")
+		}
+		if _, twice := s.services[service.Name]; twice {
+			return nil, fmt.Errorf("service %q is configured twice", service.Name)
+		}
+		if service.TokenTTL < MinTokenTTL {
+			return nil, fmt.Errorf("service %q: tokens of %s are too short-lived: clients need at least %s", service.Name, service.TokenTTL, MinTokenTTL)
+		}
+		s.services[service.Name] = service
+	}
+	s.routes = map[string]route{
+		TokenPath:  {Token, bounded(http.HandlerFunc(s.serveToken))},
+		PEMPath:    {Certs, bounded(http.HandlerFunc(s.servePEM))},
+		JWKSPath:   {Certs, bounded(http.HandlerFunc(s.serveJWKS))},
+		HealthPath: {Health, bounded(http.HandlerFunc(s.serveHealth))},
+		ReadyPath:  {Health, bounded(http.HandlerFunc(s.serveReady))},
+	}
+	return s, nil
+}
+
+// Route returns the handler of a request among the given endpoints, or nil for
+// a request that is none of Dockit's.
+func (s *Server) Route(r *http.Request, among Endpoints) http.Handler {
+	if found, ok := s.routes[r.URL.Path]; ok {
+		if found.endpoint&among == 0 {
+			return nil
+		}
+		return found.handler
+	}
+	if among&Admin != 0 && s.config.Admin != nil && strings.HasPrefix(r.URL.Path, AdminPath) {
+		return bounded(s.config.Admin)
+	}
+	return nil
+}
+
+// serviceNames lists the configured services for messages.
+func (s *Server) serviceNames() []string {
+	names := make([]string, 0, len(s.services))
+	for name := range s.services {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,173 @@
+package pki
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+var (
+	// ErrInvalidSubject is returned for a subject that cannot be read.
+	ErrInvalidSubject = errors.New("invalid subject")
+	// ErrInvalidName is returned for an alternative name that is neither a
+	// DNS name nor an IP address.
+	ErrInvalidName = errors.New("invalid alternative name")
+	// ErrInvalidValidity is returned for a certificate that would have ended
+	// before it began.
+	ErrInvalidValidity = errors.New("invalid validity")
+)
+
+// PairRequest describes a self-signed certificate and its key, made to be
+// brought along, see [NewFileRing].
+type PairRequest struct {
+	// KeyType is the type of the key; default [EC256].
+	KeyType KeyType
+	// Subject is whom the certificate is for.
+	Subject pkix.Name
+	// Names are alternative names: DNS names and IP addresses. Registries do
+	// not look at them.
+	Names []string
+	// NotBefore is when the certificate starts to be valid.
+	NotBefore time.Time
+	// NotAfter is when it ends.
+	NotAfter time.Time
+	// Authority makes a certificate authority with no other authority below
+	// it, for Dockit to make its signing keys under.
+	Authority bool
+}
+
+// NewPair makes a private key, in PKCS #8, and its self-signed certificate,
+// both in PEM.
+func NewPair(request PairRequest) (key, certificate []byte, err error) {
+	if !request.NotBefore.Before(request.NotAfter) {
+		return nil, nil, fmt.Errorf("%w: it would end at %s and start at %s", ErrInvalidValidity,
+			request.NotAfter.UTC().Format(time.RFC3339), request.NotBefore.UTC().Format(time.RFC3339))
+	}
+	if request.NotAfter.Year() > 9999 {
+		return nil, nil, fmt.Errorf("%w: certificates end in the year 9999 at the latest", ErrInvalidValidity)
+	}
+	if request.KeyType == "" {
+		request.KeyType = EC256
+	}
+	template := &x509.Certificate{
+		Subject:               request.Subject,
+		NotBefore:             request.NotBefore,
+		NotAfter:              request.NotAfter,
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		BasicConstraintsValid: true,
+	}
+	if request.Authority {
+		template.KeyUsage, template.IsCA, template.MaxPathLenZero = x509.KeyUsageCertSign, true, true
+	}
+	for _, name := range request.Names {
+		switch ip := net.ParseIP(name); {
+		case ip != nil:
+			template.IPAddresses = append(template.IPAddresses, ip)
+		case isDNSName(name):
+			template.DNSNames = append(template.DNSNames, name)
+		default:
+			return nil, nil, fmt.Errorf("%w %q: give DNS names and IP addresses", ErrInvalidName, clip(name))
+		}
+	}
+	signer, err := request.KeyType.GenerateKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(signer)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding the private key: %w", err)
+	}
+	cert, err := issue(template, nil, signer.Public(), signer)
+	if err != nil {
+		return nil, nil, err
+	}
+	key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return key, encodeCertificates([]*x509.Certificate{cert}), nil
+}
+
+// isDNSName reports whether a name is made of the letters, digits and hyphens
+// of host names; its first label may be a wildcard.
+func isDNSName(name string) bool {
+	if name == "" || len(name) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimPrefix(name, "*."), ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+			if !letter && (c < '0' || '9' < c) && c != '-' && c != '_' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// ParseSubject reads a subject such as CN=dockit,O=Example\, Inc. It knows CN,
+// O, OU, C, ST and L. Text without an equals sign is a common name.
+func ParseSubject(s string) (pkix.Name, error) {
+	var name pkix.Name
+	if !strings.Contains(s, "=") {
+		if strings.TrimSpace(s) == "" {
+			return name, fmt.Errorf("%w: it is empty; write for example CN=dockit", ErrInvalidSubject)
+		}
+		name.CommonName = s
+		return name, nil
+	}
+	for _, part := range splitEscaped(s) {
+		key, value, _ := strings.Cut(part, "=")
+		value = strings.TrimSpace(value)
+		if value == "" {
+			return pkix.Name{}, fmt.Errorf("%w: %q has no value", ErrInvalidSubject, clip(part))
+		}
+		switch strings.ToUpper(strings.TrimSpace(key)) {
+		case "CN":
+			if name.CommonName != "" {
+				return pkix.Name{}, fmt.Errorf("%w: CN stands there twice", ErrInvalidSubject)
+			}
+			name.CommonName = value
+		case "O":
+			name.Organization = append(name.Organization, value)
+		case "OU":
+			name.OrganizationalUnit = append(name.OrganizationalUnit, value)
+		case "C":
+			name.Country = append(name.Country, value)
+		case "ST":
+			name.Province = append(name.Province, value)
+		case "L":
+			name.Locality = append(name.Locality, value)
+		default:
+			return pkix.Name{}, fmt.Errorf("%w: unknown %q; use CN, O, OU, C, ST or L", ErrInvalidSubject, clip(key))
+		}
+	}
+	return name, nil
+}
+
+// splitEscaped splits at commas that no backslash precedes.
+func splitEscaped(s string) []string {
+	var parts []string
+	var part strings.Builder
+	escaped := false
+	for _, c := range s {
+		switch {
+		case escaped:
+			part.WriteRune(c)
+			escaped = false
+		case c == '\\':
+			escaped = true
+		case c == ',':
+			parts = append(parts, part.String())
+			part.Reset()
+		default:
+			part.WriteRune(c)
+		}
+	}
+	return append(parts, part.String())
+}

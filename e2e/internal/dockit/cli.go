@@ -18,13 +18,16 @@ type CLI struct {
 	Env []string
 }
 
-// CLI returns the command line of a user of this server.
+// CLI returns the command line of a user of this server; of nobody when the name is empty.
 func (s *Server) CLI(username, password string) CLI {
-	return CLI{
-		Path: s.config.Binary,
-		Env: append(Environment(s.config.Dir),
-			"DOCKIT_BASE_URL="+s.URL, "DOCKIT_USERNAME="+username, "DOCKIT_PASSWORD="+password),
+	env := append(Environment(s.config.Dir), "DOCKIT_BASE_URL="+s.URL)
+	if username != "" {
+		env = append(env, "DOCKIT_USERNAME="+username, "DOCKIT_PASSWORD="+password)
 	}
+	if s.config.HTTPS {
+		env = append(env, "DOCKIT_CA_FILE="+s.RootCA())
+	}
+	return CLI{Path: s.config.Binary, Env: env}
 }
 
 // Admin returns the command line of the first admin.

@@ -27,8 +27,14 @@ type Config struct {
 	// RootUser and RootPassword are the first admin.
 	RootUser, RootPassword string
 
+	// HTTPS makes Dockit serve automatic HTTPS for localhost, with a certificate by an authority of its own.
+	HTTPS bool
+
 	// Args are further flags of `dockit api-server`.
 	Args []string
+
+	// Env is added to the environment of the server.
+	Env []string
 
 	// Caddyfile is a file to serve with `dockit run` instead of `dockit api-server`. It must listen on Port.
 	Caddyfile string
@@ -38,7 +44,10 @@ type Config struct {
 type Server struct {
 	*process.Process
 
-	// URL is its base URL over plain HTTP.
+	// Host is its address, such as localhost:15000.
+	Host string
+
+	// URL is its base URL.
 	URL string
 
 	config Config
@@ -50,7 +59,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.WaitReady(ctx, http.DefaultClient, s.URL+"/readyz", http.StatusOK); err != nil {
+	if err := s.WaitReady(ctx, s.HTTPClient(), s.URL+"/readyz", http.StatusOK); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
@@ -69,21 +78,29 @@ func Run(ctx context.Context, c Config) (*Server, error) {
 	args := append([]string{
 		"api-server", "--listen", address, "--sql-dsn", filepath.Join(c.Dir, "dockit.sqlite"),
 	}, c.Args...)
+	scheme := "http"
+	if c.HTTPS {
+		scheme = "https"
+		args = append(args, "--domain", "localhost")
+	}
 	if c.Caddyfile != "" {
 		args = []string{"run", "--config", c.Caddyfile}
+	}
+	env := append(Environment(c.Dir), c.Env...)
+	if c.RootUser != "" {
+		env = append(env, "DOCKIT_ROOT_USER="+c.RootUser, "DOCKIT_ROOT_PASSWORD="+c.RootPassword)
 	}
 	p, err := process.Start(process.Command{
 		Name: "dockit at " + address,
 		Path: c.Binary,
 		Args: args,
-		Env: append(Environment(c.Dir),
-			"DOCKIT_ROOT_USER="+c.RootUser, "DOCKIT_ROOT_PASSWORD="+c.RootPassword),
-		Dir: c.Dir,
+		Env:  env,
+		Dir:  c.Dir,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Process: p, URL: "http://" + address, config: c}, nil
+	return &Server{Process: p, Host: address, URL: scheme + "://" + address, config: c}, nil
 }
 
 // Config is what the server was started with, its port filled in: enough to start it again.

@@ -69,6 +69,11 @@ func Start(command Command) (*Process, error) {
 	return p, nil
 }
 
+// String names the process in messages.
+func (p *Process) String() string {
+	return p.command.Name
+}
+
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} {
 	return p.done

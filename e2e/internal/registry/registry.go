@@ -5,7 +5,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -50,75 +49,81 @@ type Config struct {
 	JWKS string
 }
 
-// Registry is a running registry.
-type Registry struct {
-	*process.Process
-
-	// Host is its address as image references name it, such as localhost:15000.
-	Host string
-
-	config Config
-}
-
-// Start runs a registry and waits until it answers that it wants a token.
-func Start(ctx context.Context, c Config) (*Registry, error) {
+// Prepare fills in what c leaves out and writes the configuration file, whose path it returns.
+func (c *Config) Prepare(ctx context.Context) (string, error) {
 	if c.RootCertBundle == "" && c.JWKS == "" {
-		return nil, ErrNoTrust
+		return "", ErrNoTrust
 	}
 	if c.Port == 0 {
 		p, err := port.Free(ctx)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		c.Port = p
 	}
 	if c.Issuer == "" {
 		c.Issuer = "dockit"
 	}
-	file := filepath.Join(c.Dir, "config.yml")
-	if err := os.WriteFile(file, config, 0o600); err != nil {
+	file := filepath.Join(c.Dir, "registry.yml")
+	return file, os.WriteFile(file, config, 0o600)
+}
+
+// Host is the registry's address as image references name it.
+func (c *Config) Host() string {
+	return port.Localhost(c.Port)
+}
+
+// Environment is the registry's configuration as environment variables, once it is prepared.
+func (c *Config) Environment() []string {
+	env := []string{
+		"REGISTRY_HTTP_ADDR=" + c.Host(),
+		"REGISTRY_AUTH=token",
+		"REGISTRY_AUTH_TOKEN_REALM=" + c.Realm,
+		"REGISTRY_AUTH_TOKEN_SERVICE=" + c.Service,
+		"REGISTRY_AUTH_TOKEN_ISSUER=" + c.Issuer,
+	}
+	if c.RootCertBundle != "" {
+		env = append(env, "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE="+c.RootCertBundle)
+	}
+	if c.JWKS != "" {
+		env = append(env, "REGISTRY_AUTH_TOKEN_JWKS="+c.JWKS)
+	}
+	// Version 3 would send traces to a collector on this machine.
+	return append(env, "OTEL_TRACES_EXPORTER=none")
+}
+
+// Registry is a running registry.
+type Registry struct {
+	*process.Process
+
+	// Host is its address as image references name it, such as localhost:15000.
+	Host string
+}
+
+// Start runs a registry and waits until it answers that it wants a token.
+func Start(ctx context.Context, c Config) (*Registry, error) {
+	file, err := c.Prepare(ctx)
+	if err != nil {
 		return nil, err
 	}
-	r := &Registry{Host: port.Localhost(c.Port), config: c}
 	p, err := process.Start(process.Command{
-		Name: filepath.Base(c.Binary) + " at " + r.Host,
+		Name: filepath.Base(c.Binary) + " at " + c.Host(),
 		Path: c.Binary,
 		Args: []string{"serve", file},
-		Env:  append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.Dir}, r.Environment()...),
+		Env:  append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.Dir}, c.Environment()...),
 		Dir:  c.Dir,
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.Process = p
-	if err := p.WaitReady(ctx, http.DefaultClient, "http://"+r.Host+"/v2/", http.StatusUnauthorized); err != nil {
+	r := &Registry{Process: p, Host: c.Host()}
+	if err := r.WaitReady(ctx); err != nil {
 		return nil, errors.Join(err, p.Stop())
 	}
 	return r, nil
 }
 
-// Environment is the registry's configuration as environment variables.
-func (r *Registry) Environment() []string {
-	env := []string{
-		"REGISTRY_HTTP_ADDR=" + r.Host,
-		"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=" + filepath.Join(r.config.Dir, "storage"),
-		"REGISTRY_AUTH=token",
-		"REGISTRY_AUTH_TOKEN_REALM=" + r.config.Realm,
-		"REGISTRY_AUTH_TOKEN_SERVICE=" + r.config.Service,
-		"REGISTRY_AUTH_TOKEN_ISSUER=" + r.config.Issuer,
-		// Version 3 would send traces to a collector on this machine.
-		"OTEL_TRACES_EXPORTER=none",
-	}
-	if r.config.RootCertBundle != "" {
-		env = append(env, "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE="+r.config.RootCertBundle)
-	}
-	if r.config.JWKS != "" {
-		env = append(env, "REGISTRY_AUTH_TOKEN_JWKS="+r.config.JWKS)
-	}
-	return env
-}
-
-// String names the registry in messages.
-func (r *Registry) String() string {
-	return fmt.Sprintf("registry at %s (service %s)", r.Host, r.config.Service)
+// WaitReady waits until the registry answers that it wants a token.
+func (r *Registry) WaitReady(ctx context.Context) error {
+	return r.Process.WaitReady(ctx, http.DefaultClient, "http://"+r.Host+"/v2/", http.StatusUnauthorized)
 }

@@ -1,0 +1,23 @@
+# One static binary in an empty image. Everything that Dockit writes is in /data.
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS TARGETARCH
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+	go build -trimpath -tags nobadger,nomysql,nopgx -ldflags "-s -w" -o /out/dockit ./cmd/dockit \
+	&& mkdir /out/data
+
+FROM scratch
+# For --domain, and for databases and upstreams behind TLS.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /out/dockit /usr/bin/dockit
+COPY --from=build --chown=65532:65532 /out/data /data
+ENV PATH=/usr/bin HOME=/data XDG_CONFIG_HOME=/data/config XDG_DATA_HOME=/data
+USER 65532:65532
+WORKDIR /data
+VOLUME /data
+EXPOSE 4315
+ENTRYPOINT ["dockit"]
+CMD ["api-server"]

@@ -2,6 +2,7 @@ package pki
 
 import (
 	"crypto/x509"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,9 @@ const (
 	Retired State = "retired"
 	// Revoked keys are unfit for use.
 	Revoked State = "revoked"
+	// Unused keys stand in the database, and the configuration of this node
+	// has no use for them.
+	Unused State = "unused"
 )
 
 // KeyInfo describes a key to people. It holds nothing secret.
@@ -94,12 +98,30 @@ func (p *plan) state(e *entry) State {
 		return Retired
 	case !e.RetiredAt.IsZero():
 		return Retired
-	case p.keys.of(e.Purpose, e.Service).current(p.now) == e, e.Purpose == Authority && p.currentAuthority() == e:
+	case !p.uses(e):
+		return Unused
+	case e.Purpose == Authority && p.currentAuthority() == e:
+		return Active
+	case e.Purpose != Authority && p.keys.of(e.Purpose, e.Service).current(p.now) == e:
 		return Active
 	case e.waiting() || e.ActiveFrom.After(p.now):
 		return Waiting
 	default:
 		return Retired
+	}
+}
+
+// uses reports whether the configuration asks for such a key.
+func (p *plan) uses(e *entry) bool {
+	switch e.Purpose {
+	case Own:
+		return slices.Contains(p.options.Own, e.Service) && !(p.standalone() && p.options.alone())
+	case KidOnly:
+		return len(p.options.KidOnly) > 0 && !p.standalone()
+	case Authority:
+		return p.brought == nil
+	default:
+		return !p.standalone()
 	}
 }
 

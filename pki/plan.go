@@ -84,7 +84,7 @@ func (p *plan) settleAuthority() error {
 	}
 	lane := p.authorities()
 	if lane.current(p.now) == nil {
-		if err := p.promote(lane.waiting(), p.makeAuthority); err != nil {
+		if _, err := p.promote(lane.waiting(), p.makeAuthority); err != nil {
 			return err
 		}
 	}
@@ -207,7 +207,7 @@ func (p *plan) settleKidOnly() error {
 	lane := p.keys.of(KidOnly, "")
 	current := lane.current(p.now)
 	if current == nil || !p.now.Before(current.ActiveFrom.Add(kidOnlyPeriod)) {
-		if err := p.promote(lane.waiting(), p.makeKidOnly); err != nil {
+		if _, err := p.promote(lane.waiting(), p.makeKidOnly); err != nil {
 			return err
 		}
 	}
@@ -228,20 +228,20 @@ func (p *plan) settleOwn(service string) error {
 }
 
 // promote lets the key that waited longest take over now, or a new one.
-func (p *plan) promote(waiting keyring, generate func() (*entry, error)) error {
+func (p *plan) promote(waiting keyring, generate func() (*entry, error)) (*entry, error) {
 	var next *entry
 	if len(waiting) > 0 {
 		next = waiting[0]
 	} else {
 		e, err := generate()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		next = e
 	}
 	next.ActiveFrom = p.now
 	p.change(next)
-	return nil
+	return next, nil
 }
 
 func (p *plan) makeAuthority() (*entry, error) {

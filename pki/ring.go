@@ -41,6 +41,10 @@ type Ring struct {
 	problems map[string]string // the last one logged, by what failed
 	warnedAt time.Time
 
+	// lookedAt is when the files were last looked at for no reason. It
+	// belongs to maintain.
+	lookedAt time.Time
+
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
@@ -152,6 +156,9 @@ func (r *Ring) announce() {
 				zap.String("fingerprint", info.Fingerprint),
 				zap.Time("not_after", info.NotAfter))
 		}
+	}
+	if r.files != nil {
+		r.warnOfExpiry(r.now())
 	}
 	if len(r.seals) == 0 && slices.ContainsFunc(v.inventory, func(k KeyInfo) bool { return !k.Brought }) {
 		r.logger.Info("private keys stand unencrypted in the database; configure an encryption key to seal them")

@@ -26,6 +26,11 @@ type updateRequest struct {
 func (r *Ring) update(ctx context.Context, request updateRequest) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.updateLocked(ctx, request)
+}
+
+// updateLocked is update for those who hold mu.
+func (r *Ring) updateLocked(ctx context.Context, request updateRequest) error {
 	for range updateAttempts {
 		err := r.attempt(ctx, request)
 		if !errors.Is(err, ErrConflict) {

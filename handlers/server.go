@@ -41,7 +41,7 @@ type Config struct {
 	// registry.
 	Issuer   string
 	Services []Service
-	// Admin answers everything below [AdminPath].
+	// Admin answers everything below [AdminPath], within bounds of its own.
 	Admin   http.Handler
 	Metrics *Metrics
 	Logger  *zap.Logger
@@ -138,7 +138,7 @@ func (s *Server) Route(r *http.Request, among Endpoints) http.Handler {
 		return found.handler
 	}
 	if among&Admin != 0 && s.config.Admin != nil && strings.HasPrefix(r.URL.Path, AdminPath) {
-		return bounded(s.config.Admin)
+		return s.config.Admin
 	}
 	return nil
 }

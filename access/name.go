@@ -10,10 +10,7 @@ import (
 // take, in bytes.
 const MaxRepositoryLength = 255
 
-const (
-	digits       = "0123456789"
-	alphanumeric = "abcdefghijklmnopqrstuvwxyz" + digits
-)
+const digits = "0123456789"
 
 // ErrInvalidName is returned for a repository name that no registry takes.
 var ErrInvalidName = errors.New("invalid repository name")
@@ -94,11 +91,14 @@ func componentFault(written, judged string, first bool) string {
 // [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*.
 func isComponent(s string) bool {
 	for {
-		rest := strings.TrimLeft(s, alphanumeric)
-		if rest == s {
+		run := 0
+		for run < len(s) && isAlphanumeric(s[run]) {
+			run++
+		}
+		if run == 0 {
 			return false
 		}
-		if s = rest; s == "" {
+		if s = s[run:]; s == "" {
 			return true
 		}
 		switch {
@@ -125,6 +125,8 @@ func isHost(s string) bool {
 	host, port, found := strings.Cut(s, ":")
 	return found && isPort(port) && isComponent(host) && !strings.Contains(host, "_")
 }
+
+func isAlphanumeric(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
 
 func isPort(s string) bool { return s != "" && strings.Trim(s, digits) == "" }
 

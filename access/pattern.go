@@ -32,29 +32,37 @@ func patternFault(name string, namespace bool) string {
 	if len(name) > MaxPatternLength {
 		return fmt.Sprintf("the name is %d bytes long, at most %d are allowed", len(name), MaxPatternLength)
 	}
-	written := strings.Split(name, "/")
-	for i, component := range written {
-		if component == "**" {
-			continue
-		}
-		if strings.Contains(component, "**") {
-			return fmt.Sprintf("in %q ** does not stand alone between slashes: write * for characters within a component, or /**/ for any number of components", component)
-		}
-		// A digit may stand anywhere, in a component as in a port: what is left
-		// once it stands for wildcards and placeholders must be a name.
-		judged := strings.ReplaceAll(component, placeholder, "0")
-		if strings.ContainsAny(judged, "{}") {
-			return fmt.Sprintf("%q holds an unknown placeholder: only %s is known", component, placeholder)
-		}
-		judged = strings.ReplaceAll(judged, "*", "0")
-		if fault := componentFault(component, judged, i == 0); fault != "" {
+	first := true
+	for component := range strings.SplitSeq(name, "/") {
+		if fault := patternComponentFault(component, first); fault != "" {
 			return fault
 		}
-		if len(written) == 1 && isHost(judged) && !namespace {
-			return fmt.Sprintf("%q is a host without a repository: write %s/** for all that is there", component, component)
-		}
+		first = false
+	}
+	if !namespace && !strings.Contains(name, "/") && isHost(exemplar(name)) {
+		return fmt.Sprintf("%q is a host without a repository: write %s/** for all that is there", name, name)
 	}
 	return ""
+}
+
+func patternComponentFault(component string, first bool) string {
+	if component == "**" {
+		return ""
+	}
+	if strings.Contains(component, "**") {
+		return fmt.Sprintf("in %q ** does not stand alone between slashes: write * for characters within a component, or /**/ for any number of components", component)
+	}
+	judged := exemplar(component)
+	if strings.ContainsAny(judged, "{}") {
+		return fmt.Sprintf("%q holds an unknown placeholder: only %s is known", component, placeholder)
+	}
+	return componentFault(component, judged, first)
+}
+
+// exemplar puts a digit for each wildcard and placeholder. A digit may stand
+// anywhere, in a component as in a port.
+func exemplar(component string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(component, placeholder, "0"), "*", "0")
 }
 
 // compile makes a name ready to be matched. It reports false when the name asks
@@ -63,9 +71,8 @@ func compile(name, username string) (pattern, bool) {
 	if strings.Contains(name, placeholder) && (username == "" || strings.Contains(username, "/")) {
 		return nil, false
 	}
-	parts := strings.Split(name, "/")
-	compiled := make(pattern, 0, len(parts))
-	for _, part := range parts {
+	compiled := make(pattern, 0, 1+strings.Count(name, "/"))
+	for part := range strings.SplitSeq(name, "/") {
 		if part == "**" {
 			if n := len(compiled); n == 0 || !compiled[n-1].deep {
 				compiled = append(compiled, component{deep: true})

@@ -30,11 +30,15 @@ func NewRights(username string, permissions []Permission) *Rights {
 			r.catalog = true
 			continue
 		}
+		actions := p.Actions.Implied()
+		if p.Type == Repository && !strings.ContainsAny(p.Name, "*{") {
+			r.literals[p.Name] |= actions
+			continue
+		}
 		pattern, ok := p.pattern(username)
 		if !ok {
 			continue
 		}
-		actions := p.Actions.Implied()
 		if name, ok := pattern.literal(); ok {
 			r.literals[name] |= actions
 		} else {

@@ -104,8 +104,13 @@ func withoutClass(kind string) string {
 		return kind
 	}
 	class, closed := strings.CutSuffix(class, ")")
-	if !closed || class == "" || strings.Trim(class, alphanumeric) != "" {
+	if !closed || class == "" {
 		return ""
+	}
+	for i := range len(class) {
+		if !isAlphanumeric(class[i]) {
+			return ""
+		}
 	}
 	return plain
 }

@@ -32,7 +32,7 @@ func Root() (string, error) {
 	}
 	start := dir
 	for {
-		mod, err := os.ReadFile(filepath.Join(dir, "go.mod")) //nolint:gosec // a go.mod above the working directory
+		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil && strings.HasPrefix(string(mod), "module "+mainModule+"\n") {
 			return dir, nil
 		}

@@ -30,21 +30,22 @@ var refusals = []struct {
 	err    error
 	status int
 	code   adminapi.Code
+	remedy string
 }{
-	{store.ErrNotFound, http.StatusNotFound, adminapi.CodeNotFound},
-	{store.ErrExists, http.StatusConflict, adminapi.CodeExists},
-	{store.ErrStale, http.StatusPreconditionFailed, adminapi.CodeStale},
-	{store.ErrBuiltIn, http.StatusConflict, adminapi.CodeBuiltIn},
-	{store.ErrLastAdmin, http.StatusConflict, adminapi.CodeLastAdmin},
-	{store.ErrKind, http.StatusConflict, adminapi.CodeKind},
-	{store.ErrIncluded, http.StatusConflict, adminapi.CodeIncluded},
-	{subject.ErrInvalidName, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
-	{subject.ErrInvalidKind, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
-	{password.ErrLength, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
-	{password.ErrHash, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
-	{access.ErrInvalidPermission, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
-	{access.ErrInvalidName, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
-	{access.ErrInvalidActions, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
+	{store.ErrNotFound, http.StatusNotFound, adminapi.CodeNotFound, ""},
+	{store.ErrExists, http.StatusConflict, adminapi.CodeExists, "users, robots and groups share one name space: choose another name"},
+	{store.ErrStale, http.StatusPreconditionFailed, adminapi.CodeStale, "read it again, and repeat the change if it still makes sense"},
+	{store.ErrBuiltIn, http.StatusConflict, adminapi.CodeBuiltIn, ""},
+	{store.ErrLastAdmin, http.StatusConflict, adminapi.CodeLastAdmin, "make or enable another admin first"},
+	{store.ErrKind, http.StatusConflict, adminapi.CodeKind, ""},
+	{store.ErrIncluded, http.StatusConflict, adminapi.CodeIncluded, ""},
+	{subject.ErrInvalidName, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{subject.ErrInvalidKind, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{password.ErrLength, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{password.ErrHash, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{access.ErrInvalidPermission, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{access.ErrInvalidName, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{access.ErrInvalidActions, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 }
 
 // problemOf turns an error into what the caller may know of it. What is not
@@ -55,7 +56,11 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 	}
 	for _, refusal := range refusals {
 		if errors.Is(err, refusal.err) {
-			return problem(refusal.status, refusal.code, err.Error())
+			p := problem(refusal.status, refusal.code, err.Error())
+			if refusal.remedy != "" {
+				p.Detail += ": " + refusal.remedy
+			}
+			return p
 		}
 	}
 	if ctx.Err() != nil {

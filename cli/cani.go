@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/adminapi"
+)
+
+func (r *rbac) canICommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "can-i REF ACTIONS REPOSITORY",
+		Short: "Say whether a subject may do something, and why",
+		Long: `Say whether a subject may do something, and which permissions allow it, through which
+group. The answer is also the exit code: 0 yes, 1 no. ACTIONS are pull, push and delete,
+separated by commas, or *. Instead of a repository, registry:catalog stands for the list
+of all repositories, with the actions *.`,
+		Example: `  dockit rbac can-i user:alice push team/app
+  dockit rbac can-i user:anonymous pull public/tool
+  dockit rbac can-i robot:ci pull,delete team/app -o json
+  dockit rbac can-i user:admin '*' registry:catalog`,
+		Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ref, err := refArg(args[0])
+			if err != nil {
+				return err
+			}
+			actions, err := access.ParseActions(args[1])
+			if err != nil {
+				return UsageError(err)
+			}
+			t, name, err := targetArg(args[2])
+			if err != nil {
+				return err
+			}
+			c, p, err := r.connect(cmd)
+			if err != nil {
+				return err
+			}
+			d, err := c.Can(cmd.Context(), ref, t, name, actions)
+			if err != nil {
+				return err
+			}
+			return printDecision(p, d)
+		},
+	}
+}
+
+func targetArg(arg string) (access.Type, string, error) {
+	if name, ok := strings.CutPrefix(arg, "registry:"); ok && name == access.Catalog.Name {
+		return access.Registry, name, nil
+	}
+	return access.Repository, arg, UsageError(access.ValidateRepository(arg))
+}
+
+func printDecision(p *printer, d adminapi.Decision) error {
+	err := p.one(d, yesNo(d.Allowed), func() {
+		if d.Allowed && !p.quiet {
+			p.line(fmt.Sprintf("yes: %s may %s", d.Subject, asked(d, d.Actions)))
+			p.line(reasons(d))
+		}
+	})
+	if err != nil || d.Allowed {
+		return err
+	}
+	no := &answer{code: 1}
+	if !p.quiet {
+		no.text = refusal(d)
+	}
+	return no
+}
+
+func refusal(d adminapi.Decision) string {
+	if d.Disabled {
+		return fmt.Sprintf("no: %s is disabled, so nothing that it was given counts: see 'dockit rbac enable %[1]s'", d.Subject)
+	}
+	text := fmt.Sprintf("no: nothing lets %s %s", d.Subject, asked(d, d.Missing))
+	if len(d.Because) > 0 {
+		text += "\nof what was asked, this is allowed:\n" + reasons(d)
+	}
+	return text
+}
+
+func asked(d adminapi.Decision, actions []string) string {
+	if d.Type == access.Registry {
+		return "list the catalog"
+	}
+	return strings.Join(actions, ", ") + " " + d.Name
+}
+
+func reasons(d adminapi.Decision) string {
+	lines := make([]string, len(d.Because))
+	for i, e := range d.Because {
+		lines[i] = fmt.Sprintf("  %s  from: %s", e.Permission, origin(d.Subject, e.Via))
+	}
+	return strings.Join(lines, "\n")
+}

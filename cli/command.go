@@ -1,0 +1,91 @@
+// Package cli holds the commands of Dockit that need no server of their own:
+// managing subjects and permissions over the admin API, fetching what a
+// registry must trust, and making keys. The same commands stand in the
+// standalone binary and, below `dockit`, in a Caddy built with Dockit.
+//
+// Every flag has an environment variable, see [BindEnvironment]. Exit codes
+// are 0 for done, 1 for failed or denied and 2 for wrong usage, see
+// [ExitCode].
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// NewCommand makes the command dockit with every command of this package
+// below it.
+func NewCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dockit",
+		Short: "Authentication for OCI registries",
+		Long: `Dockit is authentication for OCI registries: it issues the tokens that
+registries ask for, and manages who may pull, push and delete what.
+
+Every flag has an environment variable DOCKIT_<FLAG>, so that --base-url is also
+DOCKIT_BASE_URL; secrets can be read from a file named by DOCKIT_<FLAG>_FILE. A flag
+wins over the environment.
+
+Exit codes: 0 done, 1 failed or denied, 2 wrong usage.`,
+	}
+	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newPKIGenerateCommand(), newVersionCommand())
+	requireSubcommand(cmd)
+	prepare(cmd)
+	return cmd
+}
+
+// requireSubcommand makes a command without work of its own fail when it is
+// called without a subcommand, or with one that does not exist: Cobra's
+// parents would print help and succeed.
+func requireSubcommand(cmd *cobra.Command) {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("a command is missing: one of those that '%s --help' lists", cmd.CommandPath())
+		}
+		hint := ""
+		if cmd.SuggestionsMinimumDistance <= 0 {
+			cmd.SuggestionsMinimumDistance = 2
+		}
+		if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+			hint = fmt.Sprintf(": did you mean %q?", similar[0])
+		}
+		return usagef("unknown command %q for '%s'%s", clip(args[0]), cmd.CommandPath(), hint)
+	}
+}
+
+// prepare makes a command and all below it report wrong usage as such and
+// read their flags from the environment.
+func prepare(cmd *cobra.Command) {
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError(err) })
+	if args := cmd.Args; args != nil {
+		cmd.Args = func(cmd *cobra.Command, values []string) error {
+			if err := args(cmd, values); err != nil {
+				return usagef("%w: write '%s'", err, cmd.UseLine())
+			}
+			return nil
+		}
+	}
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if err := BindEnvironment(cmd); err != nil {
+				return err
+			}
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		prepare(sub)
+	}
+}
+
+// clip keeps what somebody typed from flooding an error message.
+func clip(s string) string {
+	const most = 128
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// usageError is a command that was called in a wrong way.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// UsageError marks an error as wrong usage, which exits with 2. Nil stays nil.
+func UsageError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return err
+	}
+	return &usageError{err}
+}
+
+func usagef(format string, args ...any) error { return UsageError(fmt.Errorf(format, args...)) }
+
+// answer is a result that is told by an exit code. It is no failure, so its
+// text stands without "Error:", and may be empty.
+type answer struct {
+	code int
+	text string
+}
+
+func (a *answer) Error() string { return a.text }
+
+// ExitCode is what a process exits with after err: 0 done, 1 failed or denied,
+// 2 wrong usage.
+func ExitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if a, ok := errors.AsType[*answer](err); ok {
+		return a.code
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return 2
+	}
+	// The root of a tree of commands reports a subcommand that it does not
+	// know without a type.
+	if strings.HasPrefix(err.Error(), "unknown command ") {
+		return 2
+	}
+	return 1
+}
+
+// PrintError tells the user what went wrong when cmd was run.
+func PrintError(w io.Writer, cmd *cobra.Command, err error) {
+	if err == nil {
+		return
+	}
+	if a, ok := errors.AsType[*answer](err); ok {
+		if a.text != "" {
+			fmt.Fprintln(w, a.text)
+		}
+		return
+	}
+	fmt.Fprintf(w, "Error: %v\n", err)
+	if ExitCode(err) == 2 && cmd != nil {
+		fmt.Fprintf(w, "See '%s --help'.\n", cmd.CommandPath())
+	}
+}
+
+// Execute runs a command with the given arguments, prints the error if there
+// is one, and returns the exit code.
+func Execute(cmd *cobra.Command, args []string) int {
+	cmd.SetArgs(args)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	ran, err := cmd.ExecuteContextC(context.Background())
+	PrintError(cmd.ErrOrStderr(), ran, err)
+	return ExitCode(err)
+}

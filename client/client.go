@@ -1,0 +1,203 @@
+// Package client speaks to the admin API of a Dockit.
+//
+//	c, err := client.New(client.Options{
+//		BaseURL:  "https://auth.example.com",
+//		Username: "admin",
+//		Password: password,
+//	})
+//	for user, err := range c.Subjects(ctx, subject.User, client.ListOptions{}) {
+//		…
+//	}
+//
+// Every method returns an [*Error] when the server refuses; [errors.Is] with
+// [ErrNotFound] and its like tells what it was.
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/dockit-registry/dockit/adminapi"
+)
+
+const (
+	// maxResponse is the largest answer that is read, in bytes. A full page
+	// of permissions stays well below.
+	maxResponse = 8 << 20
+	// defaultTimeout bounds one request with everything that belongs to it.
+	defaultTimeout = 30 * time.Second
+)
+
+// Options say which server to speak to, and as whom.
+type Options struct {
+	// BaseURL is the server, such as https://auth.example.com. A path in it
+	// stands before the path of the API.
+	BaseURL string
+	// Username and Password are those of an admin.
+	Username string
+	Password string
+	// RootCAs are the authorities that may vouch for the server. Default:
+	// those of the system.
+	RootCAs *x509.CertPool
+	// InsecureSkipVerify sends the password to whoever answers. Not for use.
+	InsecureSkipVerify bool
+	// UserAgent names the program. Default: "dockit-client".
+	UserAgent string
+	// Timeout bounds one request. Default: 30 seconds.
+	Timeout time.Duration
+	// Transport replaces the connection to the server, RootCAs and
+	// InsecureSkipVerify with it.
+	Transport http.RoundTripper
+}
+
+// Client speaks to one server. It is safe for concurrent use.
+type Client struct {
+	base      *url.URL
+	username  string
+	password  string
+	userAgent string
+	http      *http.Client
+}
+
+// New makes a client. It does not connect.
+func New(options Options) (*Client, error) {
+	base, err := url.Parse(options.BaseURL)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("base URL: %w", withoutURL(err))
+	case base.Scheme != "http" && base.Scheme != "https", base.Host == "":
+		return nil, fmt.Errorf("base URL %q: write http://host:port or https://host", base.Redacted())
+	case base.User != nil:
+		return nil, errors.New("base URL: it holds credentials: pass them apart from it")
+	case base.RawQuery != "" || base.Fragment != "":
+		return nil, fmt.Errorf("base URL %q: leave out the query and the fragment", base.Redacted())
+	}
+	transport := options.Transport
+	if transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http says so
+		t.TLSClientConfig = &tls.Config{
+			MinVersion:         tls.VersionTLS12,
+			RootCAs:            options.RootCAs,
+			InsecureSkipVerify: options.InsecureSkipVerify, //nolint:gosec // the caller asked for it by name
+		}
+		transport = t
+	}
+	if options.Timeout <= 0 {
+		options.Timeout = defaultTimeout
+	}
+	if options.UserAgent == "" {
+		options.UserAgent = "dockit-client"
+	}
+	base.Path = strings.TrimSuffix(base.Path, "/")
+	return &Client{
+		base:      base,
+		username:  options.Username,
+		password:  options.Password,
+		userAgent: options.UserAgent,
+		http: &http.Client{
+			Transport: transport,
+			Timeout:   options.Timeout,
+			// The API never redirects. Whoever does is something else, and
+			// must not get the password.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+// withoutURL takes what was parsed out of an error: it may hold a password.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// BaseURL is the server that the client speaks to.
+func (c *Client) BaseURL() string { return c.base.String() }
+
+// request is one call of the API.
+type request struct {
+	method string
+	// path has its components escaped.
+	path    string
+	query   url.Values
+	body    any
+	ifMatch string
+}
+
+// do sends a request and decodes a successful answer into result, unless that
+// is nil. It returns the status.
+func (c *Client) do(ctx context.Context, r request, result any) (int, error) {
+	response, err := c.send(ctx, r)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s: read the answer: %w", c.base, err)
+	case len(body) > maxResponse:
+		return 0, fmt.Errorf("%s: the answer is larger than %d MiB", c.base, maxResponse>>20)
+	case response.StatusCode < 200 || response.StatusCode > 299:
+		return response.StatusCode, c.refusal(r, response, body)
+	case result == nil:
+		return response.StatusCode, nil
+	}
+	if !isJSON(response.Header) {
+		return response.StatusCode, c.foreign(r, response)
+	}
+	if err := json.Unmarshal(body, result); err != nil {
+		return response.StatusCode, fmt.Errorf("%s: the answer to %s %s is not what the admin API sends: %w", c.base, r.method, r.path, err)
+	}
+	return response.StatusCode, nil
+}
+
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	var body io.Reader
+	if r.body != nil {
+		encoded, err := json.Marshal(r.body)
+		if err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+		body = bytes.NewReader(encoded)
+	}
+	target := c.base.String() + strings.TrimSuffix(adminapi.Prefix, "/") + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	req.SetBasicAuth(c.username, c.password)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.userAgent)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.ifMatch != "" {
+		req.Header.Set("If-Match", r.ifMatch)
+	}
+	response, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.base, withoutURL(err))
+	}
+	return response, nil
+}
+
+func isJSON(header http.Header) bool {
+	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	return err == nil && (mediaType == "application/json" || mediaType == "application/problem+json")
+}

@@ -1,0 +1,103 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/dockit-registry/dockit/adminapi"
+)
+
+// What a server may refuse for, to be used with [errors.Is].
+var (
+	// ErrInvalid: the request itself is wrong.
+	ErrInvalid = errors.New("invalid request")
+	// ErrUnauthorized: no credentials, or wrong ones.
+	ErrUnauthorized = errors.New("not logged in")
+	// ErrForbidden: who asks is not an admin.
+	ErrForbidden = errors.New("not allowed")
+	// ErrNotFound: a subject, membership or permission does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: the name is taken.
+	ErrExists = errors.New("name is taken")
+	// ErrBuiltIn: a built-in subject takes permissions only.
+	ErrBuiltIn = errors.New("built-in subject")
+	// ErrLastAdmin: nobody could manage Dockit any more.
+	ErrLastAdmin = errors.New("last enabled admin")
+	// ErrKind: the change does not suit that kind of subject.
+	ErrKind = errors.New("wrong kind of subject")
+	// ErrIncluded: pull cannot be revoked where push stays.
+	ErrIncluded = errors.New("pull is included in push")
+	// ErrStale: the subject was changed in the meantime.
+	ErrStale = errors.New("changed in the meantime")
+	// ErrBusy: the same request may pass a little later.
+	ErrBusy = errors.New("busy")
+)
+
+var codes = map[adminapi.Code]error{
+	adminapi.CodeInvalid:      ErrInvalid,
+	adminapi.CodeUnauthorized: ErrUnauthorized,
+	adminapi.CodeForbidden:    ErrForbidden,
+	adminapi.CodeNotFound:     ErrNotFound,
+	adminapi.CodeExists:       ErrExists,
+	adminapi.CodeBuiltIn:      ErrBuiltIn,
+	adminapi.CodeLastAdmin:    ErrLastAdmin,
+	adminapi.CodeKind:         ErrKind,
+	adminapi.CodeIncluded:     ErrIncluded,
+	adminapi.CodeStale:        ErrStale,
+	adminapi.CodeBusy:         ErrBusy,
+}
+
+// Error is an answer other than success.
+type Error struct {
+	// Server is the base URL.
+	Server string
+	// Status is the HTTP status.
+	Status int
+	// Problem is what the server says. Its code is empty when the answer does
+	// not come from an admin API.
+	Problem adminapi.Problem
+}
+
+// Error names the server, the status and what to do.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", e.Server, e.Problem.Detail)
+	for _, field := range e.Problem.Errors {
+		fmt.Fprintf(&b, ": %s", field.Message)
+		if field.Location != "" {
+			fmt.Fprintf(&b, " (%s)", field.Location)
+		}
+	}
+	fmt.Fprintf(&b, " (%d %s)", e.Status, http.StatusText(e.Status))
+	return b.String()
+}
+
+// Is reports whether target is the sort of refusal that this is.
+func (e *Error) Is(target error) bool {
+	sort, ok := codes[e.Problem.Code]
+	return ok && sort == target //nolint:errorlint // Is compares one link of the chain
+}
+
+// refusal makes an error of an answer other than success.
+func (c *Client) refusal(r request, response *http.Response, body []byte) error {
+	e := &Error{Server: c.base.String(), Status: response.StatusCode}
+	if isJSON(response.Header) && json.Unmarshal(body, &e.Problem) == nil && e.Problem.Code != "" {
+		return e
+	}
+	return c.foreign(r, response)
+}
+
+// foreign makes an error of an answer that no admin API gives.
+func (c *Client) foreign(r request, response *http.Response) error {
+	e := &Error{Server: c.base.String(), Status: response.StatusCode}
+	e.Problem.Status = response.StatusCode
+	if location := response.Header.Get("Location"); location != "" && response.StatusCode/100 == 3 {
+		e.Problem.Detail = fmt.Sprintf("it redirects to %q: if that is Dockit, use it as base URL", location)
+	} else {
+		e.Problem.Detail = fmt.Sprintf("%s %s%s was not answered by a Dockit admin API: check the base URL, and that the API is served there", r.method, strings.TrimSuffix(adminapi.Prefix, "/"), r.path)
+	}
+	return e
+}

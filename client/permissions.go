@@ -1,0 +1,54 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// Permissions lists what a subject itself was given.
+func (c *Client) Permissions(ctx context.Context, ref subject.Ref) iter.Seq2[adminapi.Permission, error] {
+	return pages[adminapi.Permission](ctx, c, pathOf(ref)+"/permissions", ListOptions{})
+}
+
+// EffectivePermissions lists what a subject can use, and where it comes from.
+func (c *Client) EffectivePermissions(ctx context.Context, ref subject.Ref) iter.Seq2[adminapi.EffectivePermission, error] {
+	return pages[adminapi.EffectivePermission](ctx, c, pathOf(ref)+"/effective-permissions", ListOptions{})
+}
+
+// Grant gives a subject a permission, in addition to what it has, and returns
+// what it has now for that type and name.
+func (c *Client) Grant(ctx context.Context, ref subject.Ref, permission access.Permission) (access.Permission, error) {
+	var held adminapi.Permission
+	_, err := c.do(ctx, request{method: http.MethodPost, path: pathOf(ref) + "/permissions", body: adminapi.Permission{Permission: permission}}, &held)
+	return held.Permission, err
+}
+
+// Revoke takes a permission, or some of its actions, from a subject and
+// returns what remains for that type and name.
+func (c *Client) Revoke(ctx context.Context, ref subject.Ref, permission access.Permission) (adminapi.Revocation, error) {
+	var left adminapi.Revocation
+	_, err := c.do(ctx, request{
+		method: http.MethodDelete,
+		path:   pathOf(ref) + "/permissions",
+		query:  url.Values{"permission": {permission.String()}},
+	}, &left)
+	return left, err
+}
+
+// Can asks whether a subject may do something, and why. Type is a repository
+// or the registry, whose only name is catalog.
+func (c *Client) Can(ctx context.Context, ref subject.Ref, t access.Type, name string, actions access.Actions) (adminapi.Decision, error) {
+	var decision adminapi.Decision
+	_, err := c.do(ctx, request{
+		method: http.MethodGet,
+		path:   pathOf(ref) + "/can",
+		query:  url.Values{"type": {string(t)}, "name": {name}, "actions": {actions.String()}},
+	}, &decision)
+	return decision, err
+}

@@ -1,0 +1,147 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// ListOptions narrow a listing.
+type ListOptions struct {
+	// Prefix keeps only names that begin with it.
+	Prefix string
+	// PageSize is how many items to ask for at once. Default: the most that
+	// the server gives.
+	PageSize int
+}
+
+// Condition is the version that a subject must still have for a change to be
+// made, from [adminapi.Subject]. Zero means any.
+type Condition int64
+
+func (v Condition) header() string {
+	if v == 0 {
+		return ""
+	}
+	return strconv.Quote(strconv.FormatInt(int64(v), 10))
+}
+
+// Subjects lists the subjects of one kind by name.
+func (c *Client) Subjects(ctx context.Context, kind subject.Kind, options ListOptions) iter.Seq2[adminapi.Subject, error] {
+	return pages[adminapi.Subject](ctx, c, "/"+kind.Plural(), options)
+}
+
+// Subject returns one subject, or [ErrNotFound].
+func (c *Client) Subject(ctx context.Context, ref subject.Ref) (adminapi.Subject, error) {
+	var found adminapi.Subject
+	_, err := c.do(ctx, request{method: http.MethodGet, path: pathOf(ref)}, &found)
+	return found, err
+}
+
+// CreateUser makes a user, or returns [ErrExists].
+func (c *Client) CreateUser(ctx context.Context, user adminapi.NewUser) (adminapi.Subject, error) {
+	return c.create(ctx, subject.User, user)
+}
+
+// CreateRobot makes a robot, or returns [ErrExists].
+func (c *Client) CreateRobot(ctx context.Context, robot adminapi.NewSubject) (adminapi.Subject, error) {
+	return c.create(ctx, subject.Robot, robot)
+}
+
+// CreateGroup makes a group, or returns [ErrExists].
+func (c *Client) CreateGroup(ctx context.Context, group adminapi.NewSubject) (adminapi.Subject, error) {
+	return c.create(ctx, subject.Group, group)
+}
+
+func (c *Client) create(ctx context.Context, kind subject.Kind, body any) (adminapi.Subject, error) {
+	var created adminapi.Subject
+	_, err := c.do(ctx, request{method: http.MethodPost, path: "/" + kind.Plural(), body: body}, &created)
+	return created, err
+}
+
+// Update changes a subject.
+func (c *Client) Update(ctx context.Context, ref subject.Ref, change adminapi.SubjectChange, version Condition) (adminapi.Subject, error) {
+	var updated adminapi.Subject
+	_, err := c.do(ctx, request{method: http.MethodPatch, path: pathOf(ref), body: change, ifMatch: version.header()}, &updated)
+	return updated, err
+}
+
+// Delete removes a subject with its memberships and permissions.
+func (c *Client) Delete(ctx context.Context, ref subject.Ref, version Condition) error {
+	_, err := c.do(ctx, request{method: http.MethodDelete, path: pathOf(ref), ifMatch: version.header()}, nil)
+	return err
+}
+
+// SetPassword gives a user a new password.
+func (c *Client) SetPassword(ctx context.Context, username, password string) error {
+	path := pathOf(subject.Ref{Kind: subject.User, Name: username}) + "/password"
+	_, err := c.do(ctx, request{method: http.MethodPut, path: path, body: adminapi.PasswordChange{Password: password}}, nil)
+	return err
+}
+
+// Members lists the members of a group by name.
+func (c *Client) Members(ctx context.Context, group subject.Ref, options ListOptions) iter.Seq2[adminapi.Subject, error] {
+	return pages[adminapi.Subject](ctx, c, pathOf(group)+"/members", options)
+}
+
+// AddMember puts a user or robot into a group and reports whether it was not
+// in there before.
+func (c *Client) AddMember(ctx context.Context, group, member subject.Ref) (added bool, err error) {
+	status, err := c.do(ctx, request{method: http.MethodPut, path: memberPath(group, member)}, nil)
+	return status == http.StatusCreated, err
+}
+
+// RemoveMember takes a user or robot out of a group, or returns [ErrNotFound].
+func (c *Client) RemoveMember(ctx context.Context, group, member subject.Ref) error {
+	_, err := c.do(ctx, request{method: http.MethodDelete, path: memberPath(group, member)}, nil)
+	return err
+}
+
+// Groups lists the groups that a user or robot is in.
+func (c *Client) Groups(ctx context.Context, member subject.Ref) iter.Seq2[adminapi.Subject, error] {
+	return pages[adminapi.Subject](ctx, c, pathOf(member)+"/groups", ListOptions{})
+}
+
+func pathOf(ref subject.Ref) string {
+	return "/" + ref.Kind.Plural() + "/" + url.PathEscape(ref.Name)
+}
+
+func memberPath(group, member subject.Ref) string {
+	return pathOf(group) + "/members/" + url.PathEscape(member.String())
+}
+
+// pages reads a listing page by page, as far as the caller goes on. An error
+// ends it.
+func pages[T any](ctx context.Context, c *Client, path string, options ListOptions) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		query := url.Values{"limit": {strconv.Itoa(adminapi.MaxLimit)}}
+		if options.PageSize > 0 {
+			query.Set("limit", strconv.Itoa(options.PageSize))
+		}
+		if options.Prefix != "" {
+			query.Set("prefix", options.Prefix)
+		}
+		for {
+			var page adminapi.List[T]
+			if _, err := c.do(ctx, request{method: http.MethodGet, path: path, query: query}, &page); err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, item := range page.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if page.NextCursor == "" {
+				return
+			}
+			query.Set("cursor", page.NextCursor)
+		}
+	}
+}

@@ -59,6 +59,7 @@ func (p *plan) revoke(e *entry, rotation *Rotation) error {
 			next, err = p.makeOwn(e.Service)
 		}
 	case Shared:
+		rotation.AcceptedUntil = e.cert.NotAfter
 		if wasCurrent && !p.standalone() {
 			next, err = p.replace(Shared, "")
 		}

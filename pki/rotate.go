@@ -28,6 +28,11 @@ type Rotation struct {
 	// ReloadNow is set when those registries refuse tokens until then. Else
 	// it is in time before the same is done once more.
 	ReloadNow bool
+
+	// AcceptedUntil is how long registries go on accepting the tokens of a
+	// revoked key by themselves, because they trust the authority above it.
+	// It is zero where that is not so.
+	AcceptedUntil time.Time
 }
 
 // Rotate replaces keys that sign tokens now, instead of when they are due.
@@ -63,10 +68,10 @@ func (r *Ring) Rotate(ctx context.Context, service string) (Rotation, error) {
 			if err != nil {
 				return err
 			}
-			switch purpose {
-			case KidOnly:
-				rotation.Reload = append(rotation.Reload, p.options.KidOnly...)
-			case Own:
+			if purpose == KidOnly {
+				rotation.Reload = slices.Clone(p.options.KidOnly)
+			}
+			if purpose == Own {
 				rotation.Reload, rotation.ReloadNow = []string{service}, true
 			}
 			rotation.Keys = append(rotation.Keys, p.describe(e))

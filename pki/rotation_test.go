@@ -345,6 +345,9 @@ func TestRevoke(t *testing.T) {
 			if got := find(t, r, test.purpose, Revoked); got.ID != key.ID {
 				t.Errorf("%s was revoked", got.ID)
 			}
+			if rotation.AcceptedUntil.IsZero() == (test.purpose == Shared) {
+				t.Errorf("registries accept its tokens until %s", rotation.AcceptedUntil)
+			}
 			if signingKey(t, r, test.service).ID == key.ID || publishes(r, test.service, key.ID) {
 				t.Error("still in use")
 			}

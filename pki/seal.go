@@ -99,7 +99,8 @@ func (s sealer) seal(record *Record, key []byte) {
 		return
 	}
 	record.Sealing = s[0].name
-	record.PrivateKey = s[0].aead.Seal(nil, nil, key, binding(record))
+	// The cipher makes a random nonce by itself and puts it in front.
+	record.PrivateKey = s[0].aead.Seal(nil, nil, key, binding(record)) //nolint:gosec // nil is no nonce here
 }
 
 // open takes the PKCS#8 key out of a record.

@@ -37,7 +37,7 @@ type SigningKey struct {
 
 	// Chain goes into the x5c header of a token: the certificate of the key
 	// first, then what a registry needs to get from there to a certificate in
-	// its bundle. The certificate in the bundle itself is left out.
+	// its bundle.
 	Chain []*x509.Certificate
 
 	// ID is the RFC 7638 thumbprint of the public key (SHA-256, base64url
@@ -64,16 +64,6 @@ func NewSigningKey(signer crypto.Signer, chain ...*x509.Certificate) (*SigningKe
 		return nil, err
 	}
 	return &SigningKey{Signer: signer, Chain: chain, ID: id, Algorithm: algorithm}, nil
-}
-
-// JWK is the public half as registries read it from a JWK set.
-func (k *SigningKey) JWK() jose.JSONWebKey {
-	return jose.JSONWebKey{
-		Key:       k.Signer.Public(),
-		KeyID:     k.ID,
-		Algorithm: k.Algorithm,
-		Use:       "sig",
-	}
 }
 
 // KidOnly reports whether a token may name this key by its ID alone. That is
@@ -111,7 +101,7 @@ func algorithmOf(public crypto.PublicKey) (string, error) {
 func thumbprint(public crypto.PublicKey) (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
 	if err != nil {
-		return "", fmt.Errorf("%w: %v", ErrUnsupportedKey, err)
+		return "", fmt.Errorf("%w: %w", ErrUnsupportedKey, err)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }

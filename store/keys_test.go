@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"os"
 	"path/filepath"
@@ -92,6 +93,75 @@ func TestNodesOnOneDatabaseAgreeOnKeys(t *testing.T) {
 	if len(slices.Compact(bundles)) != 1 || bundles[0] == "" {
 		t.Error("nodes publish different authorities")
 	}
+}
+
+func TestNodesOnOneDatabaseRotateUnderLoad(t *testing.T) {
+	dsn := filepath.Join(t.TempDir(), "dockit.sqlite")
+	options := pki.Options{KidOnly: []string{"jwks"}, PollInterval: 20 * time.Millisecond}
+	var rings []*pki.Ring
+	for range 2 {
+		ring, err := pki.NewGeneratedRing(t.Context(), openAt(t, dsn), options, zaptest.NewLogger(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(ring.Close)
+		rings = append(rings, ring)
+	}
+	// What two registries read when they started.
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(rings[0].Bundle("registry"))
+	known := rings[1].KeySet("jwks")
+
+	done := make(chan struct{})
+	var signing, rotating sync.WaitGroup
+	for _, ring := range rings {
+		signing.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				key, err := ring.SigningKey("registry")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := key.Chain[0].Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+					t.Error(err)
+					return
+				}
+				if key, err = ring.SigningKey("jwks"); err != nil || len(known.Key(key.ID)) == 0 {
+					t.Errorf("key that the registry does not know, error %v", err)
+					return
+				}
+			}
+		})
+		rotating.Go(func() {
+			for range 2 {
+				if _, err := ring.Rotate(t.Context(), ""); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	rotating.Wait()
+	if _, err := rings[0].RotateAuthority(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+	same := func() bool {
+		a, errA := rings[0].SigningKey("registry")
+		b, errB := rings[1].SigningKey("registry")
+		return errA == nil && errB == nil && a.ID == b.ID
+	}
+	for deadline := time.Now().Add(10 * time.Second); !same(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("nodes sign with different keys")
+			break
+		}
+	}
+	close(done)
+	signing.Wait()
 }
 
 func TestReplacedPrivateKeyLeavesTheFiles(t *testing.T) {

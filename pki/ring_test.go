@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 )
 
@@ -302,4 +303,20 @@ func TestOptionsAreChecked(t *testing.T) {
 			}
 		})
 	}
+}
+
+func BenchmarkSigningKey(b *testing.B) {
+	r, err := NewGeneratedRing(b.Context(), new(MemoryStore), Options{Own: []string{"zot"}}, zap.NewNop())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(r.Close)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := r.SigningKey("registry"); err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -63,6 +64,10 @@ func scanKey(row scanner) (pki.Record, error) {
 
 // ChangeKeys implements [pki.Store].
 func (s *Store) ChangeKeys(ctx context.Context, version int64, put []pki.Record, remove []string) error {
+	remove = slices.Clone(remove)
+	for _, record := range put {
+		remove = append(remove, record.ID) // what is there is replaced
+	}
 	err := s.write(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx,
 			"UPDATE signing_keys_version SET number = number + 1 WHERE id = 1 AND number = ?", version)
@@ -73,9 +78,6 @@ func (s *Store) ChangeKeys(ctx context.Context, version int64, put []pki.Record,
 			return fmt.Errorf("increment version of signing keys: %w", err)
 		} else if n == 0 {
 			return pki.ErrConflict
-		}
-		for _, record := range put {
-			remove = append(remove[:len(remove):len(remove)], record.ID)
 		}
 		for _, id := range remove {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM signing_keys WHERE id = ?", id); err != nil {

@@ -56,8 +56,11 @@ type Store struct {
 	logger  *zap.Logger
 	now     func() time.Time
 
-	login     *sql.Stmt
-	effective *sql.Stmt
+	login        *sql.Stmt
+	effective    *sql.Stmt
+	accessToken  *sql.Stmt
+	refreshToken *sql.Stmt
+	failures     *sql.Stmt
 }
 
 // Open opens the database and brings its schema up to date. The database file
@@ -88,6 +91,9 @@ func (s *Store) prepare(ctx context.Context) error {
 	}{
 		{&s.login, loginQuery},
 		{&s.effective, effectiveQuery},
+		{&s.accessToken, accessLoginQuery},
+		{&s.refreshToken, refreshLoginQuery},
+		{&s.failures, failuresQuery},
 	} {
 		stmt, err := s.reader.PrepareContext(ctx, p.text)
 		if err != nil {
@@ -101,7 +107,7 @@ func (s *Store) prepare(ctx context.Context) error {
 // Close closes the database. Requests still running on it fail.
 func (s *Store) Close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.login, s.effective} {
+	for _, stmt := range []*sql.Stmt{s.login, s.effective, s.accessToken, s.refreshToken, s.failures} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

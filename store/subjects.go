@@ -188,6 +188,11 @@ func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectCha
 			admin, disabled, c.PasswordHash, timestamp(s.now()), current.ID); err != nil {
 			return fmt.Errorf("update %s: %w", ref, err)
 		}
+		if disabled || c.PasswordHash != nil {
+			if _, err := endRefreshTokens(ctx, tx, current); err != nil {
+				return err
+			}
+		}
 		updated, err = readSubject(ctx, tx, ref)
 		return err
 	})

@@ -1,0 +1,305 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// ErrTooMany is returned when a subject has as many tokens as it may have.
+var ErrTooMany = errors.New("too many")
+
+// expiredTokensKept is how long an expired access token stays in listings.
+const expiredTokensKept = 30 * 24 * time.Hour
+
+// AccessToken is what is known of an access token. Its secret is not.
+type AccessToken struct {
+	// ID is the part of the token by which it is found. It is no secret.
+	ID    string
+	Owner subject.Ref
+	// Name is unique among the tokens of the owner.
+	Name string
+	// Scopes narrow what the owner may do. Without any, the token may do
+	// what the owner may.
+	Scopes []access.Permission
+	// Networks are where the token may be used from. Without any, that is
+	// everywhere.
+	Networks  []netip.Prefix
+	CreatedAt time.Time
+	// ExpiresAt is zero for a token that does not expire.
+	ExpiresAt time.Time
+	// RotatedAt is when the secret was replaced, zero when it never was.
+	RotatedAt time.Time
+	// PreviousUntil is how long the secret before that one works.
+	PreviousUntil time.Time
+	LastUse       Use
+}
+
+// Use is when, from where and with what program a token was used. It is
+// zero for one that never was.
+type Use struct {
+	At      time.Time
+	Address string
+	Client  string
+}
+
+// NewAccessToken is an access token to be made.
+type NewAccessToken struct {
+	ID        string
+	Owner     subject.Ref
+	Name      string
+	Hash      []byte
+	Scopes    []access.Permission
+	Networks  []netip.Prefix
+	ExpiresAt time.Time
+	// MaxLive is how many tokens the owner may have that are not expired,
+	// this one included. Zero is any number.
+	MaxLive int
+}
+
+const accessColumns = `t.id, s.kind, s.name, t.name, t.scopes, t.networks, t.created_at, t.expires_at, t.rotated_at, t.previous_until,
+t.last_used_at, t.last_used_address, t.last_used_client`
+
+func scanAccessToken(row scanner) (AccessToken, error) {
+	var (
+		t                                                  AccessToken
+		scopes, networks                                   string
+		createdAt, expiresAt, rotatedAt, previous, lastUse int64
+	)
+	err := row.Scan(&t.ID, &t.Owner.Kind, &t.Owner.Name, &t.Name, &scopes, &networks, &createdAt, &expiresAt, &rotatedAt, &previous,
+		&lastUse, &t.LastUse.Address, &t.LastUse.Client)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	t.CreatedAt, t.ExpiresAt, t.RotatedAt = fromTimestamp(createdAt), optionalTime(expiresAt), optionalTime(rotatedAt)
+	t.PreviousUntil, t.LastUse.At = optionalTime(previous), optionalTime(lastUse)
+	t.Scopes, t.Networks, err = parseLimits(scopes, networks)
+	return t, err
+}
+
+// CreateAccessToken makes an access token. Errors: [ErrNotFound] without its
+// owner, [ErrKind] for a group, [ErrBuiltIn], [ErrExists] when the owner has a
+// token of that name that is not expired, [ErrTooMany].
+func (s *Store) CreateAccessToken(ctx context.Context, n NewAccessToken) (AccessToken, error) {
+	switch {
+	case n.Owner.Kind == subject.Group:
+		return AccessToken{}, fmt.Errorf("%s: only users and robots have access tokens: %w", n.Owner, ErrKind)
+	case n.Owner.BuiltIn():
+		return AccessToken{}, fmt.Errorf("%s takes permissions only: %w", n.Owner, ErrBuiltIn)
+	}
+	var created AccessToken
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		owner, err := readSubject(ctx, tx, n.Owner)
+		if err != nil {
+			return err
+		}
+		if err := s.makeRoomForAccessToken(ctx, tx, owner, n); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx,
+			"INSERT INTO access_tokens (id, subject_id, name, hash, scopes, networks, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			n.ID, owner.ID, n.Name, n.Hash, joined(n.Scopes), joined(n.Networks), timestamp(s.now()), optionalTimestamp(n.ExpiresAt))
+		if s.dialect.duplicate(err) {
+			return fmt.Errorf("%s has an access token called %q: %w", n.Owner, n.Name, ErrExists)
+		}
+		if err != nil {
+			return fmt.Errorf("create access token %q of %s: %w", n.Name, n.Owner, err)
+		}
+		created, err = readAccessToken(ctx, tx, n.ID)
+		return err
+	})
+	return created, err
+}
+
+// makeRoomForAccessToken takes expired tokens away and counts the others.
+func (s *Store) makeRoomForAccessToken(ctx context.Context, tx *sql.Tx, owner Subject, n NewAccessToken) error {
+	now := s.now()
+	if _, err := tx.ExecContext(ctx,
+		"DELETE FROM access_tokens WHERE subject_id = ? AND expires_at <> 0 AND (expires_at <= ? OR (name = ? AND expires_at <= ?))",
+		owner.ID, timestamp(now.Add(-expiredTokensKept)), n.Name, timestamp(now)); err != nil {
+		return fmt.Errorf("remove expired access tokens of %s: %w", n.Owner, err)
+	}
+	if n.MaxLive == 0 {
+		return nil
+	}
+	var live int
+	if err := tx.QueryRowContext(ctx,
+		"SELECT COUNT(*) FROM access_tokens WHERE subject_id = ? AND (expires_at = 0 OR expires_at > ?)", owner.ID, timestamp(now)).Scan(&live); err != nil {
+		return fmt.Errorf("count access tokens of %s: %w", n.Owner, err)
+	}
+	if live >= n.MaxLive {
+		return fmt.Errorf("%s has %d access tokens, at most %d are allowed: rotate or revoke one: %w", n.Owner, live, n.MaxLive, ErrTooMany)
+	}
+	return nil
+}
+
+// AccessToken returns the access token with the id, or [ErrNotFound].
+func (s *Store) AccessToken(ctx context.Context, id string) (AccessToken, error) {
+	return readAccessToken(ctx, s.reader, id)
+}
+
+func readAccessToken(ctx context.Context, q queryer, id string) (AccessToken, error) {
+	token, err := scanAccessToken(q.QueryRowContext(ctx,
+		"SELECT "+accessColumns+" FROM access_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id = ?", id))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return AccessToken{}, fmt.Errorf("access token %q: %w", id, ErrNotFound)
+	case err != nil:
+		return AccessToken{}, fmt.Errorf("read access token %q: %w", id, err)
+	}
+	return token, nil
+}
+
+// AccessTokens lists the access tokens of a user or robot by name, expired ones
+// included. Page.After is the name of the last one seen.
+func (s *Store) AccessTokens(ctx context.Context, owner subject.Ref, page Page) ([]AccessToken, error) {
+	o, err := s.Subject(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	const del = "\x7f" // after every name with the prefix
+	tokens, err := collect(ctx, s.reader, scanAccessToken,
+		"SELECT "+accessColumns+" FROM access_tokens t JOIN subjects s ON s.id = t.subject_id"+
+			" WHERE t.subject_id = ? AND t.name > ? AND t.name >= ? AND t.name < ? ORDER BY t.name LIMIT ?",
+		o.ID, page.After, page.Prefix, page.Prefix+del, page.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("list access tokens of %s: %w", owner, err)
+	}
+	return tokens, nil
+}
+
+// Rotation replaces the secret of an access token.
+type Rotation struct {
+	// Hash is that of the new secret.
+	Hash []byte
+	// PreviousUntil is how long the secret that is replaced keeps working. One
+	// that was replaced before that ends at once.
+	PreviousUntil time.Time
+	// ExpiresAt is when the token expires from now on; nil leaves that as it
+	// is, and the zero time is never.
+	ExpiresAt *time.Time
+}
+
+// RotateAccessToken replaces the secret of an access token, or returns
+// [ErrNotFound].
+func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (AccessToken, error) {
+	var expiresAt *int64
+	if r.ExpiresAt != nil {
+		at := optionalTimestamp(*r.ExpiresAt)
+		expiresAt = &at
+	}
+	var rotated AccessToken
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		if _, err := readAccessToken(ctx, tx, id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `
+			UPDATE access_tokens SET previous_hash = hash, previous_until = ?, hash = ?, rotated_at = ?, expires_at = COALESCE(?, expires_at)
+			WHERE id = ?`,
+			optionalTimestamp(r.PreviousUntil), r.Hash, timestamp(s.now()), expiresAt, id)
+		if err != nil {
+			return fmt.Errorf("rotate access token %q: %w", id, err)
+		}
+		rotated, err = readAccessToken(ctx, tx, id)
+		return err
+	})
+	return rotated, err
+}
+
+// RevokeAccessToken ends an access token and returns what it was, or
+// [ErrNotFound].
+func (s *Store) RevokeAccessToken(ctx context.Context, id string) (AccessToken, error) {
+	var revoked AccessToken
+	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		if revoked, err = readAccessToken(ctx, tx, id); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM access_tokens WHERE id = ?", id); err != nil {
+			return fmt.Errorf("revoke access token %q: %w", id, err)
+		}
+		return nil
+	})
+	return revoked, err
+}
+
+// AccessTokenLogin is what proving who somebody is by an access token needs to
+// know. The PasswordHash of its Login is empty.
+type AccessTokenLogin struct {
+	Login
+	Hash, PreviousHash []byte
+	PreviousUntil      time.Time
+	ExpiresAt          time.Time
+	Scopes             []access.Permission
+	Networks           []netip.Prefix
+}
+
+const accessLoginQuery = `
+SELECT s.id, s.kind, s.name, s.admin, s.disabled, (SELECT number FROM revision WHERE id = 1),
+       t.hash, t.previous_hash, t.previous_until, t.expires_at, t.scopes, t.networks
+FROM access_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id = ?`
+
+// AccessTokenLogin finds an access token and its owner, or returns
+// [ErrNotFound].
+func (s *Store) AccessTokenLogin(ctx context.Context, id string) (AccessTokenLogin, error) {
+	var (
+		l                        AccessTokenLogin
+		previousUntil, expiresAt int64
+		scopes, networks         string
+	)
+	err := s.accessToken.QueryRowContext(ctx, id).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled, &l.Revision,
+		&l.Hash, &l.PreviousHash, &previousUntil, &expiresAt, &scopes, &networks)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return AccessTokenLogin{}, fmt.Errorf("access token %q: %w", id, ErrNotFound)
+	case err != nil:
+		return AccessTokenLogin{}, fmt.Errorf("read access token %q: %w", id, err)
+	}
+	l.PreviousUntil, l.ExpiresAt = optionalTime(previousUntil), optionalTime(expiresAt)
+	if l.Scopes, l.Networks, err = parseLimits(scopes, networks); err != nil {
+		return AccessTokenLogin{}, fmt.Errorf("read access token %q: %w", id, err)
+	}
+	return l, nil
+}
+
+// parseLimits reads what joined wrote. An error must not be ignored: a token
+// without its limits may do more than it should.
+func parseLimits(scopes, networks string) ([]access.Permission, []netip.Prefix, error) {
+	s, err := split(scopes, access.ParsePermission)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := split(networks, netip.ParsePrefix)
+	return s, n, err
+}
+
+// joined writes a list whose items hold no spaces.
+func joined[T fmt.Stringer](list []T) string {
+	texts := make([]string, len(list))
+	for i, one := range list {
+		texts[i] = one.String()
+	}
+	return strings.Join(texts, " ")
+}
+
+// split reads a list that joined wrote.
+func split[T any](text string, parse func(string) (T, error)) ([]T, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var list []T
+	for field := range strings.SplitSeq(text, " ") {
+		one, err := parse(field)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}

@@ -1,0 +1,218 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// maxRefreshTokens is how many refresh tokens a subject has at most. One more
+// ends the one that was not used for the longest time.
+const maxRefreshTokens = 100
+
+// RefreshToken is what is known of a refresh token: of one docker login. Its
+// secret is not.
+type RefreshToken struct {
+	// ID is the part of the token by which it is found. It is no secret.
+	ID    string
+	Owner subject.Ref
+	// Service is the only one that the token is good for.
+	Service string
+	// Client and Address are who logged in, and from where.
+	Client    string
+	Address   string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	// LastUse is the login itself as long as the token was not used.
+	LastUse Use
+}
+
+// NewRefreshToken is a refresh token to be made.
+type NewRefreshToken struct {
+	ID      string
+	OwnerID int64
+	// PasswordHash is what the password that proved the owner was checked
+	// against. When it is another one by now, there is no token.
+	PasswordHash string
+	Service      string
+	Hash         []byte
+	Client       string
+	Address      string
+	ExpiresAt    time.Time
+}
+
+// CreateRefreshToken makes a refresh token, or returns [ErrStale] when its owner
+// was removed, was disabled or got another password.
+func (s *Store) CreateRefreshToken(ctx context.Context, n NewRefreshToken) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		var valid bool
+		if err := tx.QueryRowContext(ctx,
+			"SELECT EXISTS (SELECT 1 FROM subjects WHERE id = ? AND disabled = 0 AND password_hash = ?)", n.OwnerID, n.PasswordHash).Scan(&valid); err != nil {
+			return fmt.Errorf("read the owner of a refresh token: %w", err)
+		}
+		if !valid {
+			return fmt.Errorf("the owner of a refresh token: %w", ErrStale)
+		}
+		now := timestamp(s.now())
+		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE expires_at <= ?", now); err != nil {
+			return fmt.Errorf("remove expired refresh tokens: %w", err)
+		}
+		if err := makeRoomForRefreshToken(ctx, tx, n.OwnerID); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO refresh_tokens (id, subject_id, service, hash, client, address, created_at, expires_at,
+			                            last_used_at, last_used_address, last_used_client)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			n.ID, n.OwnerID, n.Service, n.Hash, n.Client, n.Address, now, timestamp(n.ExpiresAt), now, n.Address, n.Client); err != nil {
+			return fmt.Errorf("create refresh token: %w", err)
+		}
+		return nil
+	})
+}
+
+func makeRoomForRefreshToken(ctx context.Context, tx *sql.Tx, ownerID int64) error {
+	// The newest ones that may stay beside the next.
+	surplus, err := collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
+		"SELECT id FROM refresh_tokens WHERE subject_id = ? ORDER BY last_used_at DESC, id LIMIT 1000 OFFSET ?", ownerID, maxRefreshTokens-1)
+	if err != nil {
+		return fmt.Errorf("look for unused refresh tokens: %w", err)
+	}
+	for _, id := range surplus {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE id = ?", id); err != nil {
+			return fmt.Errorf("remove refresh token %q: %w", id, err)
+		}
+	}
+	return nil
+}
+
+const refreshColumns = `t.id, s.kind, s.name, t.service, t.client, t.address, t.created_at, t.expires_at,
+t.last_used_at, t.last_used_address, t.last_used_client`
+
+func scanRefreshToken(row scanner) (RefreshToken, error) {
+	var (
+		t                             RefreshToken
+		createdAt, expiresAt, lastUse int64
+	)
+	err := row.Scan(&t.ID, &t.Owner.Kind, &t.Owner.Name, &t.Service, &t.Client, &t.Address, &createdAt, &expiresAt,
+		&lastUse, &t.LastUse.Address, &t.LastUse.Client)
+	t.CreatedAt, t.ExpiresAt, t.LastUse.At = fromTimestamp(createdAt), fromTimestamp(expiresAt), fromTimestamp(lastUse)
+	return t, err
+}
+
+// RefreshTokens lists the refresh tokens of a subject, the last used first.
+func (s *Store) RefreshTokens(ctx context.Context, owner subject.Ref) ([]RefreshToken, error) {
+	o, err := s.Subject(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := collect(ctx, s.reader, scanRefreshToken,
+		"SELECT "+refreshColumns+" FROM refresh_tokens t JOIN subjects s ON s.id = t.subject_id"+
+			" WHERE t.subject_id = ? AND t.expires_at > ? ORDER BY t.last_used_at DESC, t.id", o.ID, timestamp(s.now()))
+	if err != nil {
+		return nil, fmt.Errorf("list refresh tokens of %s: %w", owner, err)
+	}
+	return tokens, nil
+}
+
+// RefreshToken returns the refresh token with the id, or [ErrNotFound].
+func (s *Store) RefreshToken(ctx context.Context, id string) (RefreshToken, error) {
+	return readRefreshToken(ctx, s.reader, id)
+}
+
+func readRefreshToken(ctx context.Context, q queryer, id string) (RefreshToken, error) {
+	token, err := scanRefreshToken(q.QueryRowContext(ctx,
+		"SELECT "+refreshColumns+" FROM refresh_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id = ?", id))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return RefreshToken{}, fmt.Errorf("refresh token %q: %w", id, ErrNotFound)
+	case err != nil:
+		return RefreshToken{}, fmt.Errorf("read refresh token %q: %w", id, err)
+	}
+	return token, nil
+}
+
+// RevokeRefreshToken ends a refresh token and returns what it was, or
+// [ErrNotFound].
+func (s *Store) RevokeRefreshToken(ctx context.Context, id string) (RefreshToken, error) {
+	var revoked RefreshToken
+	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		if revoked, err = readRefreshToken(ctx, tx, id); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE id = ?", id); err != nil {
+			return fmt.Errorf("revoke refresh token %q: %w", id, err)
+		}
+		return nil
+	})
+	return revoked, err
+}
+
+// RevokeRefreshTokens ends every refresh token of a subject and returns how
+// many there were.
+func (s *Store) RevokeRefreshTokens(ctx context.Context, owner subject.Ref) (int64, error) {
+	var revoked int64
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		o, err := readSubject(ctx, tx, owner)
+		if err != nil {
+			return err
+		}
+		revoked, err = endRefreshTokens(ctx, tx, o)
+		return err
+	})
+	return revoked, err
+}
+
+// endRefreshTokens is part of every change after which a subject must log in
+// again.
+func endRefreshTokens(ctx context.Context, tx *sql.Tx, owner Subject) (int64, error) {
+	result, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE subject_id = ?", owner.ID)
+	if err != nil {
+		return 0, fmt.Errorf("revoke refresh tokens of %s: %w", owner.Ref, err)
+	}
+	revoked, err := result.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("revoke refresh tokens of %s: %w", owner.Ref, err)
+	}
+	return revoked, nil
+}
+
+// RefreshTokenLogin is what proving who somebody is by a refresh token needs to
+// know. The PasswordHash of its Login is empty.
+type RefreshTokenLogin struct {
+	Login
+	Hash      []byte
+	Service   string
+	ExpiresAt time.Time
+	// LastUsedAt may be behind by as long as uses are collected before they
+	// are recorded.
+	LastUsedAt time.Time
+}
+
+const refreshLoginQuery = `
+SELECT s.id, s.kind, s.name, s.admin, s.disabled, (SELECT number FROM revision WHERE id = 1),
+       t.hash, t.service, t.expires_at, t.last_used_at
+FROM refresh_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id = ?`
+
+// RefreshTokenLogin finds a refresh token and its owner, or returns
+// [ErrNotFound].
+func (s *Store) RefreshTokenLogin(ctx context.Context, id string) (RefreshTokenLogin, error) {
+	var (
+		l                   RefreshTokenLogin
+		expiresAt, lastUsed int64
+	)
+	err := s.refreshToken.QueryRowContext(ctx, id).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled, &l.Revision,
+		&l.Hash, &l.Service, &expiresAt, &lastUsed)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return RefreshTokenLogin{}, fmt.Errorf("refresh token %q: %w", id, ErrNotFound)
+	case err != nil:
+		return RefreshTokenLogin{}, fmt.Errorf("read refresh token %q: %w", id, err)
+	}
+	l.ExpiresAt, l.LastUsedAt = fromTimestamp(expiresAt), fromTimestamp(lastUsed)
+	return l, nil
+}

@@ -1,0 +1,231 @@
+package dockit
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dockit-registry/dockit/handlers"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("dockit", parseGlobalOption)
+	httpcaddyfile.RegisterHandlerDirective("dockit", parseDirective)
+	// Before reverse_proxy and respond, and before handle: the token endpoint
+	// stands below /v2/, which a site may hand to the registry as a whole.
+	httpcaddyfile.RegisterDirectiveOrder("dockit", httpcaddyfile.After, "encode")
+}
+
+func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
+	if existing != nil {
+		d.Next()
+		return nil, d.Err("dockit is configured twice: one block serves every site")
+	}
+	a := new(App)
+	if err := a.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "dockit", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	handler := new(Handler)
+	err := handler.UnmarshalCaddyfile(h.Dispenser)
+	return handler, err
+}
+
+// UnmarshalCaddyfile sets up the app from the global option:
+//
+//	dockit {
+//		issuer   <name>
+//		service  <name> {
+//			profile   x5c|jwks|zot
+//			token_ttl <duration>
+//		}
+//		database sqlite|mysql <dsn>
+//		pki      generate {
+//			key_type ec256|ec384|ec521|rsa2048|rsa3072|rsa4096|ed25519
+//		}
+//		pki      file <path>
+//		token_ttl <duration>
+//		root_user <name> [<password>]
+//	}
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the option's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	seen := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name := d.Val()
+		if seen[name] && name != "service" {
+			return d.Errf("%s is given twice", name)
+		}
+		seen[name] = true
+		var err error
+		switch name {
+		case "issuer":
+			err = argument(d, &a.Issuer)
+		case "service":
+			err = a.unmarshalService(d)
+		case "database":
+			a.Database = new(Database)
+			err = a.Database.unmarshal(d)
+		case "pki":
+			a.PKI = new(PKI)
+			err = a.PKI.unmarshal(d)
+		case "token_ttl":
+			err = tokenTTL(d, &a.TokenTTL)
+		case "root_user":
+			a.RootUser = new(RootUser)
+			err = a.RootUser.unmarshal(d)
+		default:
+			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl or root_user", name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) unmarshalService(d *caddyfile.Dispenser) error {
+	s := new(Service)
+	if err := argument(d, &s.Name); err != nil {
+		return err
+	}
+	for _, other := range a.Services {
+		if other.Name == s.Name {
+			return d.Errf("service %q is given twice", s.Name)
+		}
+	}
+	a.Services = append(a.Services, s)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "profile":
+			if err = argument(d, &s.Profile); err == nil {
+				if _, unknown := parseProfile(s.Profile); unknown != nil {
+					err = d.WrapErr(unknown)
+				}
+			}
+		case "token_ttl":
+			err = tokenTTL(d, &s.TokenTTL)
+		default:
+			err = d.Errf("unknown subdirective %q of service: use profile or token_ttl", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db *Database) unmarshal(d *caddyfile.Dispenser) error {
+	if !d.Args(&db.Dialect, &db.DSN) || d.NextArg() {
+		return d.Err("write: database sqlite <path>, or: database mysql <dsn>")
+	}
+	return noBlock(d, "database")
+}
+
+func (p *PKI) unmarshal(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Err("write: pki generate, or: pki file <path>")
+	}
+	switch d.Val() {
+	case "file":
+		if err := argument(d, &p.File); err != nil {
+			return err
+		}
+		return noBlock(d, "pki file")
+	case "generate":
+		if d.NextArg() {
+			return d.ArgErr()
+		}
+	default:
+		return d.Errf("unknown source of keys %q: write: pki generate, or: pki file <path>", d.Val())
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if d.Val() != "key_type" {
+			return d.Errf("unknown subdirective %q of pki generate: use key_type", d.Val())
+		}
+		if err := argument(d, &p.KeyType); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *RootUser) unmarshal(d *caddyfile.Dispenser) error {
+	if !d.Args(&u.Name) {
+		return d.ArgErr()
+	}
+	if d.NextArg() {
+		u.Password = d.Val()
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return noBlock(d, "root_user")
+}
+
+// UnmarshalCaddyfile sets up the handler from the directive:
+//
+//	dockit [<matcher>] [token] [certs] [admin] [health]
+//
+// Without an argument it answers every endpoint.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's name
+	for d.NextArg() {
+		if _, err := handlers.ParseEndpoint(d.Val()); err != nil {
+			return d.WrapErr(err)
+		}
+		h.Endpoints = append(h.Endpoints, d.Val())
+	}
+	return noBlock(d, "dockit in a site")
+}
+
+// argument reads the only argument of a subdirective.
+func argument(d *caddyfile.Dispenser, value *string) error {
+	name := d.Val()
+	if !d.AllArgs(value) {
+		return d.ArgErr()
+	}
+	if *value == "" {
+		return d.Errf("%s is empty", name)
+	}
+	return nil
+}
+
+func tokenTTL(d *caddyfile.Dispenser, value *caddy.Duration) error {
+	var text string
+	if err := argument(d, &text); err != nil {
+		return err
+	}
+	duration, err := caddy.ParseDuration(text)
+	if err != nil {
+		return d.Errf("token_ttl: %v", err)
+	}
+	*value = caddy.Duration(duration)
+	if err := checkTokenTTL("token_ttl", *value); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// noBlock refuses a block after a directive that takes none, which Caddy
+// would otherwise read as something else.
+func noBlock(d *caddyfile.Dispenser, name string) error {
+	if nesting := d.Nesting(); d.NextBlock(nesting) {
+		return d.Errf("unknown subdirective %q: %s takes no block", d.Val(), name)
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddyfile.Unmarshaler = (*App)(nil)
+	_ caddyfile.Unmarshaler = (*Handler)(nil)
+)

@@ -1,0 +1,130 @@
+package dockit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/store"
+)
+
+// DefaultDialect is the dialect of a [Database] that names none.
+const DefaultDialect = "sqlite"
+
+// Database says which SQL database keeps users, permissions and keys.
+type Database struct {
+	// Dialect is sqlite or mysql. Default: sqlite.
+	Dialect string `json:"dialect,omitempty"`
+
+	// DSN is, for SQLite, the path of a file or a file: URI, and for MySQL a
+	// data source name with user and password; keep that one in a placeholder.
+	// Default: dockit.sqlite in Caddy's data directory.
+	DSN string `json:"dsn,omitempty"`
+}
+
+// openTimeout is how long opening and migrating a database may take.
+const openTimeout = 5 * time.Minute
+
+// databases holds the open databases of all configurations, so that a reload
+// with the same database opens nothing.
+var databases = caddy.NewUsagePool()
+
+// open returns the database that the configuration names, opened by this
+// configuration or by the one that runs already.
+func (d *Database) open(ctx context.Context) (*database, error) {
+	config := store.Config{Dialect: d.Dialect}
+	var err error
+	if config.DSN, err = expand("database DSN", d.DSN); err != nil {
+		return nil, err
+	}
+	if config.Dialect == "" {
+		config.Dialect = DefaultDialect
+	}
+	if config.DSN == "" {
+		if config.Dialect != DefaultDialect {
+			return nil, fmt.Errorf("database %s: no DSN: name the database to use", config.Dialect)
+		}
+		config.DSN = filepath.Join(caddy.AppDataDir(), "dockit.sqlite")
+	}
+	shared, _, err := databases.LoadOrNew(config, func() (caddy.Destructor, error) {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout)
+		defer cancel()
+		return openDatabase(ctx, config)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return shared.(*database), nil
+}
+
+// database is an open store, shared by the configurations that name the same
+// one, and by the requests that use it. The last of them to let go closes it:
+// on a reload Caddy cleans up a configuration while its requests still run.
+type database struct {
+	key    store.Config
+	store  *store.Store
+	auth   *auth.Authenticator
+	logger *zap.Logger
+
+	// leases counts the pool, as one, and the requests in flight.
+	leases atomic.Int64
+}
+
+func openDatabase(ctx context.Context, config store.Config) (*database, error) {
+	logger := processLogger("dockit.database")
+	s, err := store.Open(ctx, config, logger)
+	if err != nil {
+		return nil, err
+	}
+	authenticator, err := auth.New(s, processLogger("dockit.auth"))
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	d := &database{key: config, store: s, auth: authenticator, logger: logger}
+	d.leases.Store(1)
+	return d, nil
+}
+
+// acquire takes a lease for one request. It fails when the database is closed
+// already, or about to be.
+func (d *database) acquire() bool {
+	for {
+		held := d.leases.Load()
+		if held == 0 {
+			return false
+		}
+		if d.leases.CompareAndSwap(held, held+1) {
+			return true
+		}
+	}
+}
+
+// release gives a lease back.
+func (d *database) release() {
+	if d.leases.Add(-1) > 0 {
+		return
+	}
+	if err := d.store.Close(); err != nil {
+		d.logger.Error("cannot close the database", zap.Error(err))
+	}
+}
+
+// leave ends the use by one configuration.
+func (d *database) leave() error {
+	_, err := databases.Delete(d.key)
+	return err
+}
+
+// Destruct is called when no configuration uses the database any more.
+func (d *database) Destruct() error {
+	d.release()
+	return nil
+}

@@ -1,0 +1,102 @@
+package dockit
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dockit-registry/dockit/handlers"
+)
+
+func init() {
+	caddy.RegisterModule(new(Handler))
+}
+
+// Handler answers Dockit's endpoints in a site and hands every other request
+// to the next handler. The app dockit must be configured.
+type Handler struct {
+	// Endpoints are the groups of endpoints to answer: token, certs, admin,
+	// health. Default: every one.
+	Endpoints []string `json:"endpoints,omitempty"`
+
+	app       *App
+	endpoints handlers.Endpoints
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.dockit",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision finds the app.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	for _, name := range h.Endpoints {
+		endpoint, err := handlers.ParseEndpoint(name)
+		if err != nil {
+			return err
+		}
+		h.endpoints |= endpoint
+	}
+	if len(h.Endpoints) == 0 {
+		h.endpoints = handlers.AllEndpoints
+	}
+	app, err := ctx.AppIfConfigured("dockit")
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return errAppMissing
+	}
+	if err != nil {
+		return err
+	}
+	h.app = app.(*App)
+	return nil
+}
+
+// ServeHTTP implements [caddyhttp.MiddlewareHandler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if h.app.server.Route(r, h.endpoints) == nil {
+		return next.ServeHTTP(w, r)
+	}
+	app, err := h.leasedApp()
+	if err != nil {
+		return caddyhttp.Error(http.StatusServiceUnavailable, err)
+	}
+	defer app.database.release()
+	app.server.Route(r, h.endpoints).ServeHTTP(w, r)
+	return nil
+}
+
+// leasedApp returns an app whose database stays open for the request, which
+// must release it. A request that comes through just when a reload took this
+// handler's database away is answered by the configuration that took over.
+func (h *Handler) leasedApp() (*App, error) {
+	if h.app.database.acquire() {
+		return h.app, nil
+	}
+	current, err := caddy.ActiveContext().AppIfConfigured("dockit")
+	if err != nil {
+		return nil, fmt.Errorf("the configuration was replaced: %w", err)
+	}
+	if app := current.(*App); app.database.acquire() {
+		return app, nil
+	}
+	return nil, errors.New("the configuration was replaced")
+}
+
+// clientIP is where a request came from, as seen through the proxies that
+// Caddy is configured to trust.
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

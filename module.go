@@ -1,0 +1,191 @@
+// Package dockit is the Caddy module of Dockit, authentication for OCI
+// registries: the app "dockit", which holds users and keys, and the handler
+// "http.handlers.dockit", which answers Dockit's endpoints in a site.
+//
+// Everything that does not need Caddy lives in the packages below this one.
+package dockit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/dockit-registry/dockit/cli"
+	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/handlers/admin"
+	"github.com/dockit-registry/dockit/pki"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// Defaults of an [App].
+const (
+	DefaultIssuer   = "dockit"
+	DefaultService  = "registry"
+	DefaultTokenTTL = 5 * time.Minute
+)
+
+// App holds what all sites share: one database, one key ring and the services
+// that tokens are issued for.
+//
+// Every string may hold placeholders such as {env.DOCKIT_DSN} or
+// {file./run/secrets/dockit_root}. They stay placeholders in the stored
+// configuration; one that is unknown or empty is an error.
+type App struct {
+	// Issuer is the name in every token, REGISTRY_AUTH_TOKEN_ISSUER at the
+	// registries. Default: dockit.
+	Issuer string `json:"issuer,omitempty"`
+
+	// Services are the registries that tokens are issued for. Default: one
+	// that is called registry.
+	Services []*Service `json:"services,omitempty"`
+
+	// Database keeps users, permissions and keys. Default: SQLite in the file
+	// dockit.sqlite in Caddy's data directory.
+	Database *Database `json:"database,omitempty"`
+
+	// PKI says where the keys come from that sign tokens. Default: Dockit
+	// makes and keeps its own.
+	PKI *PKI `json:"pki,omitempty"`
+
+	// TokenTTL is how long a token is valid, at least 1m, for services that do
+	// not say otherwise. Default: 5m.
+	TokenTTL caddy.Duration `json:"token_ttl,omitempty"`
+
+	// RootUser is an admin that exists after the start. Without it, and
+	// without any admin in the database, the first start creates the user
+	// admin with a random password and prints it once.
+	RootUser *RootUser `json:"root_user,omitempty"`
+
+	database *database
+	ring     *pki.Ring
+	server   *handlers.Server
+	root     RootUser
+	logger   *zap.Logger
+	stdout   io.Writer
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "dockit",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision opens and migrates the database and prepares the endpoints. That
+// happens here and not in Start because Caddy starts apps in no given order.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Logger()
+	a.stdout = os.Stdout
+	if err := a.setDefaults(); err != nil {
+		return err
+	}
+	var err error
+	if a.database, err = a.Database.open(ctx); err != nil {
+		return err
+	}
+	if a.ring, err = a.PKI.open(ctx, a.database.store, a.Services, a.logger); err != nil {
+		return fmt.Errorf("pki: %w", err)
+	}
+	administration, err := admin.New(admin.Config{
+		Store:    a.database.store,
+		Auth:     a.database.auth,
+		Logger:   a.logger.Named("admin"),
+		Version:  cli.ReadBuild().Version,
+		ClientIP: clientIP,
+	})
+	if err != nil {
+		return fmt.Errorf("admin API: %w", err)
+	}
+	a.server, err = handlers.New(handlers.Config{
+		Store:    a.database.store,
+		Ring:     a.ring,
+		Auth:     a.database.auth,
+		Issuer:   a.Issuer,
+		Services: handlerServices(a.Services),
+		Admin:    administration,
+		Metrics:  metrics,
+		Logger:   a.logger,
+	})
+	if err != nil {
+		return err
+	}
+	return registerMetrics(ctx.GetMetricsRegistry())
+}
+
+// setDefaults fills in what the configuration leaves out, and replaces
+// placeholders.
+func (a *App) setDefaults() (err error) {
+	if a.Issuer, err = expand("issuer", a.Issuer); err != nil {
+		return err
+	}
+	if a.Issuer == "" {
+		a.Issuer = DefaultIssuer
+	}
+	if a.TokenTTL == 0 {
+		a.TokenTTL = caddy.Duration(DefaultTokenTTL)
+	}
+	if err := checkTokenTTL("token_ttl", a.TokenTTL); err != nil {
+		return err
+	}
+	if len(a.Services) == 0 {
+		a.Services = []*Service{{Name: DefaultService}}
+	}
+	for _, s := range a.Services {
+		if err := s.setDefaults(a.TokenTTL); err != nil {
+			return err
+		}
+	}
+	if a.Database == nil {
+		a.Database = new(Database)
+	}
+	if a.PKI == nil {
+		a.PKI = new(PKI)
+	}
+	if a.RootUser != nil {
+		a.root, err = a.RootUser.expanded()
+	}
+	return err
+}
+
+// Start makes sure that somebody can log in to the admin API. It is here and
+// not in Provision so that validating a configuration creates nobody.
+func (a *App) Start() error {
+	ctx, cancel := startContext()
+	defer cancel()
+	return a.ensureAdmin(ctx)
+}
+
+// Stop does nothing: requests in flight still need everything. What they use
+// is let go of in Cleanup, and closed when the last of them is answered.
+func (*App) Stop() error { return nil }
+
+// Cleanup lets go of what Provision opened, as far as it came.
+func (a *App) Cleanup() error {
+	if a.ring != nil {
+		a.ring.Close()
+	}
+	if a.database == nil {
+		return nil
+	}
+	return a.database.leave()
+}
+
+// errAppMissing is returned for a handler without the app it belongs to.
+var errAppMissing = errors.New("the dockit handler needs the dockit app: add a block `dockit { … }` to the global options")
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

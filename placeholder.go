@@ -1,0 +1,18 @@
+package dockit
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// expand replaces the placeholders in the value of a setting. Unlike
+// elsewhere in Caddy, one that is unknown or empty is an error: a secret that
+// is missing must not become an empty one.
+func expand(setting, value string) (string, error) {
+	expanded, err := caddy.NewReplacer().ReplaceOrErr(value, true, true)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", setting, err)
+	}
+	return expanded, nil
+}

@@ -1,0 +1,225 @@
+package dockit
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyserver/caddy/v2/modules/caddypki"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+	caddymetrics "github.com/caddyserver/caddy/v2/modules/metrics"
+)
+
+// Servers of api-server.
+const (
+	mainServer    = "dockit"
+	metricsServer = "metrics"
+	metricsPath   = "/metrics"
+)
+
+// Limits of these servers.
+const (
+	readHeaderTimeout = 10 * time.Second
+	// readTimeout bounds a whole request. It is for servers without upstream
+	// only: pushing a large layer takes longer. What is Dockit's own has
+	// limits in the handlers as well.
+	readTimeout = 20 * time.Second
+	idleTimeout = 2 * time.Minute
+	gracePeriod = 10 * time.Second
+	// maxHeaderBytes leaves room for a query that is too long, so that it gets
+	// an answer that clients understand.
+	maxHeaderBytes = 64 << 10
+)
+
+// config builds Caddy's configuration in memory. It is never written to disk,
+// and no admin endpoint serves it.
+func (o *apiServerOptions) config() (*caddy.Config, error) {
+	app, err := o.app()
+	if err != nil {
+		return nil, err
+	}
+	server, err := o.server()
+	if err != nil {
+		return nil, err
+	}
+	httpApp := caddyhttp.App{
+		GracePeriod: caddy.Duration(gracePeriod),
+		Servers:     map[string]*caddyhttp.Server{mainServer: server},
+	}
+	if o.metricsListen != "" {
+		httpApp.Servers[metricsServer] = o.metricsServer()
+	}
+	tlsApp := caddytls.TLS{}
+	apps := caddy.ModuleMap{"dockit": caddyconfig.JSON(app, nil)}
+	if len(o.domains) == 0 {
+		// Without certificates there is nothing to store, and perhaps nowhere.
+		tlsApp.DisableStorageCheck = true
+		tlsApp.DisableStorageClean = true
+	} else {
+		// Local names have a certificate by an authority of this machine. Who
+		// is to trust that is not for a server to decide.
+		trust := false
+		apps["pki"] = caddyconfig.JSON(caddypki.PKI{
+			CAs: map[string]*caddypki.CA{caddypki.DefaultCAID: {InstallTrust: &trust}},
+		}, nil)
+	}
+	apps["http"] = caddyconfig.JSON(httpApp, nil)
+	apps["tls"] = caddyconfig.JSON(tlsApp, nil)
+	persist := false
+	return &caddy.Config{
+		Admin:   &caddy.AdminConfig{Disabled: true, Config: &caddy.ConfigSettings{Persist: &persist}},
+		Logging: o.logging(),
+		AppsRaw: apps,
+	}, nil
+}
+
+// app is the configuration of the app dockit.
+func (o *apiServerOptions) app() (*App, error) {
+	a := &App{
+		Issuer:   literal(o.issuer),
+		TokenTTL: caddy.Duration(o.tokenTTL),
+		Database: &Database{Dialect: o.sqlDialect},
+		PKI:      &PKI{File: literal(o.pkiFile)},
+	}
+	for _, service := range o.services {
+		a.Services = append(a.Services, &Service{Name: literal(service)})
+	}
+	if o.ownKeys() {
+		keyType, err := o.keyType()
+		if err != nil {
+			return nil, err
+		}
+		a.PKI.KeyType = string(keyType)
+	}
+	var err error
+	if a.Database.DSN, err = secret("DOCKIT_SQL_DSN", o.sqlDSN); err != nil {
+		return nil, err
+	}
+	if o.rootUser == "" {
+		return a, nil
+	}
+	a.RootUser = &RootUser{Name: o.rootUser}
+	if o.rootPassword != "" {
+		a.RootUser.Password, err = secret("DOCKIT_ROOT_PASSWORD", o.rootPassword)
+	}
+	return a, err
+}
+
+// literal escapes what Caddy would otherwise take for a placeholder.
+func literal(s string) string { return strings.ReplaceAll(s, "{", `\{`) }
+
+// secret keeps a value out of the configuration: it goes into the environment
+// of this process, and a placeholder into the configuration.
+func secret(variable, value string) (string, error) {
+	if err := os.Setenv(variable, value); err != nil {
+		return "", fmt.Errorf("set %s: %w", variable, err)
+	}
+	return "{env." + variable + "}", nil
+}
+
+// server is the one that serves Dockit, and the upstream if there is one.
+func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
+	server := &caddyhttp.Server{
+		Listen:            []string{o.listen},
+		ReadHeaderTimeout: caddy.Duration(readHeaderTimeout),
+		IdleTimeout:       caddy.Duration(idleTimeout),
+		MaxHeaderBytes:    maxHeaderBytes,
+		Protocols:         []string{"h1"},
+		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
+	}
+	if o.upstream == "" {
+		server.ReadTimeout = caddy.Duration(readTimeout)
+	}
+	rest, err := o.rest()
+	if err != nil {
+		return nil, err
+	}
+	route := caddyhttp.Route{HandlersRaw: []json.RawMessage{
+		caddyconfig.JSONModuleObject(Handler{}, "handler", "dockit", nil), rest,
+	}}
+	if len(o.domains) == 0 {
+		server.Routes = caddyhttp.RouteList{route}
+		return server, nil
+	}
+
+	server.Protocols = []string{"h1", "h2"}
+	if o.given("listen") {
+		// Who names an address wants no other one opened.
+		server.AutoHTTPS = &caddyhttp.AutoHTTPSConfig{DisableRedir: true}
+	} else {
+		server.AutoHTTPS = nil
+		server.Listen = []string{":" + strconv.Itoa(certmagic.HTTPSPort)}
+	}
+	route.MatcherSetsRaw = caddyhttp.RawMatcherSets{{"host": caddyconfig.JSON(caddyhttp.MatchHost(o.domains), nil)}}
+	route.Terminal = true
+	server.Routes = caddyhttp.RouteList{route, {HandlersRaw: []json.RawMessage{
+		notFound(http.StatusMisdirectedRequest, "Dockit serves another host name here: see --domain.\n"),
+	}}}
+	return server, nil
+}
+
+// rest answers what is not Dockit's.
+func (o *apiServerOptions) rest() (json.RawMessage, error) {
+	if o.upstream == "" {
+		return notFound(http.StatusNotFound, "Not found. Dockit issues registry tokens at /v2/token.\n"), nil
+	}
+	to, err := parseUpstream(o.upstream)
+	if err != nil {
+		return nil, err
+	}
+	proxy := reverseproxy.Handler{Upstreams: reverseproxy.UpstreamPool{{Dial: to.address}}}
+	if to.tls {
+		proxy.TransportRaw = caddyconfig.JSONModuleObject(
+			reverseproxy.HTTPTransport{TLS: new(reverseproxy.TLSConfig)}, "protocol", "http", nil)
+		proxy.Headers = &headers.Handler{Request: &headers.HeaderOps{
+			Set: http.Header{"Host": {"{http.reverse_proxy.upstream.hostport}"}},
+		}}
+	}
+	return caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil), nil
+}
+
+func notFound(status int, body string) json.RawMessage {
+	return caddyconfig.JSONModuleObject(caddyhttp.StaticResponse{
+		StatusCode: caddyhttp.WeakString(strconv.Itoa(status)),
+		Headers:    http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
+		Body:       body,
+	}, "handler", "static_response", nil)
+}
+
+func (o *apiServerOptions) metricsServer() *caddyhttp.Server {
+	return &caddyhttp.Server{
+		Listen:            []string{o.metricsListen},
+		ReadHeaderTimeout: caddy.Duration(readHeaderTimeout),
+		ReadTimeout:       caddy.Duration(readTimeout),
+		IdleTimeout:       caddy.Duration(idleTimeout),
+		Protocols:         []string{"h1"},
+		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
+		Routes: caddyhttp.RouteList{
+			{
+				MatcherSetsRaw: caddyhttp.RawMatcherSets{{"path": caddyconfig.JSON(caddyhttp.MatchPath{metricsPath}, nil)}},
+				HandlersRaw:    []json.RawMessage{caddyconfig.JSONModuleObject(caddymetrics.Metrics{}, "handler", "metrics", nil)},
+				Terminal:       true,
+			},
+			{HandlersRaw: []json.RawMessage{notFound(http.StatusNotFound, "Not found. Metrics are at "+metricsPath+".\n")}},
+		},
+	}
+}
+
+func (o *apiServerOptions) logging() *caddy.Logging {
+	log := caddy.BaseLog{Level: strings.ToUpper(o.logLevel)}
+	if o.logFormat != "" {
+		log.EncoderRaw = caddyconfig.JSON(map[string]string{"format": o.logFormat}, nil)
+	}
+	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: {BaseLog: log}}}
+}

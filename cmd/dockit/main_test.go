@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes this test binary stand in for dockit in the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"dockit": func() { os.Exit(run(os.Args[1:])) },
+	})
+}
+
+// TestScripts runs testdata/script/*.txtar. Beside the commands of testscript
+// they have those of [serveCommand], [stopCommand], [getCommand],
+// [exitsCommand] and [freePortCommand].
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "home", "data"))
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "home", "config"))
+			env.Setenv("DOCKER_CONFIG", filepath.Join(env.WorkDir, "home", "docker"))
+			env.Setenv("NO_COLOR", "1")
+			env.Values[serverKey{}] = new(server)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"serve":     serveCommand,
+			"stop":      stopCommand,
+			"get":       getCommand,
+			"exits":     exitsCommand,
+			"free-port": freePortCommand,
+		},
+	})
+}

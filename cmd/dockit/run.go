@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/dockit-registry/dockit/cli"
+)
+
+func newRunCommand() *cobra.Command {
+	var config string
+	cmd := &cobra.Command{
+		Use:   "run --config FILE",
+		Short: "Serve a Caddyfile or a JSON configuration",
+		Long: `Serve what a configuration of Caddy says, with Dockit's app and handler in it.
+
+The file is a Caddyfile, or JSON when its name ends in .json. On SIGUSR1 it is
+read again: requests in flight are not interrupted, and a configuration that
+does not work leaves the old one running.`,
+		Example: "  dockit run --config Caddyfile",
+		Args: func(cmd *cobra.Command, args []string) error {
+			return cli.UsageError(cobra.NoArgs(cmd, args))
+		},
+	}
+	cmd.Flags().StringVarP(&config, "config", "c", "", "`file` to serve")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := cli.BindEnvironment(cmd); err != nil {
+			return err
+		}
+		if config == "" {
+			return cli.UsageError(errors.New("--config is needed: name a Caddyfile or a JSON configuration"))
+		}
+		return serve(config)
+	}
+	return cmd
+}
+
+// serve runs the configuration until the process gets a signal to stop, and
+// does not return unless it cannot start.
+func serve(file string) error {
+	caddy.TrapSignals() // which drains what is in flight before it exits
+	_, logger, _ := caddy.BufferedLog()
+	defer caddy.UnbufferDefaultLogger(logger)
+
+	config, err := load(file)
+	if err != nil {
+		return err
+	}
+	caddy.SetLastConfig(file, "", func(file, _ string) error {
+		config, err := load(file)
+		if err != nil {
+			return err
+		}
+		return caddy.Load(config, true)
+	})
+	if err := caddy.Load(config, true); err != nil {
+		return err
+	}
+	select {}
+}
+
+// load reads a configuration and adapts it to JSON.
+func load(file string) ([]byte, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	if strings.EqualFold(filepath.Ext(file), ".json") {
+		if err := json.Unmarshal(content, new(json.RawMessage)); err != nil {
+			return nil, fmt.Errorf("read configuration %s as JSON: %w", file, err)
+		}
+		return content, nil
+	}
+	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt(content, map[string]any{"filename": file})
+	if err != nil {
+		return nil, err // names file and line
+	}
+	for _, w := range warnings {
+		caddy.Log().Warn(w.Message, zap.String("file", w.File), zap.Int("line", w.Line))
+	}
+	return config, nil
+}

@@ -9,21 +9,52 @@ import (
 // expressions only, slow and without a line of the real one.
 
 const (
-	naiveWord      = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
-	naiveHost      = `(?:[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*|\[[0-9a-f:]+\])(?::[0-9]+)?`
-	naivePart      = `(?:\*\*|(?:[a-z0-9*]|\{username\})+(?:(?:\.|_|__|-+)(?:[a-z0-9*]|\{username\})+)*)`
-	naiveHostPart  = `(?:(?:[a-z0-9*]|\{username\})+(?:(?:\.|-+)(?:[a-z0-9*]|\{username\})+)*|\[[0-9a-f:]+\]):(?:[0-9*]|\{username\})+`
-	naiveActionSet = `((?:pull|push|delete|\*)(?:,(?:pull|push|delete|\*))*)`
+	naiveWord     = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
+	naiveHost     = `(?:[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*|\[[0-9a-f:]+\])(?::[0-9]+)?`
+	naivePart     = `(?:\*\*|(?:[a-z0-9*]|\{username\})+(?:(?:\.|_|__|-+)(?:[a-z0-9*]|\{username\})+)*)`
+	naiveHostPart = `(?:(?:[a-z0-9*]|\{username\})+(?:(?:\.|-+)(?:[a-z0-9*]|\{username\})+)*|\[[0-9a-f:]+\]):(?:[0-9*]|\{username\})+`
+
+	naiveName       = `(?:` + naiveHost + `/)?` + naiveWord + `(?:/` + naiveWord + `)*`
+	naiveRepository = `(?:` + naiveHostPart + `/)?` + naivePart + `(?:/` + naivePart + `)*`
+	naiveNamespace  = `(?:` + naiveHostPart + `|` + naivePart + `)(?:/` + naivePart + `)*`
+	naiveActionSet  = `(?:pull|push|delete|\*)(?:,(?:pull|push|delete|\*))*`
+	naiveAsked      = `repository(?:\([a-z0-9]+\))?`
 )
 
 var (
-	naiveName       = regexp.MustCompile(`^(?:` + naiveHost + `/)?` + naiveWord + `(?:/` + naiveWord + `)*$`)
-	naiveRepository = regexp.MustCompile(`^repository:((?:` + naiveHostPart + `/)?` + naivePart + `(?:/` + naivePart + `)*):` + naiveActionSet + `$`)
-	naiveNamespace  = regexp.MustCompile(`^namespace:((?:` + naiveHostPart + `|` + naivePart + `)(?:/` + naivePart + `)*):` + naiveActionSet + `$`)
-	naiveScope      = regexp.MustCompile(`^repository(?:\([a-z0-9]+\))?:(.*):([^:]*)$`)
-
 	naiveExpressions = map[string]*regexp.Regexp{}
+	naiveAnswers     = map[[2]string]bool{}
 )
+
+// naiveIs reports whether all of text is what the expression says. It remembers
+// its answers: regular expressions are slow under the race detector.
+func naiveIs(expression, text string) bool {
+	answer, known := naiveAnswers[[2]string{expression, text}]
+	if !known {
+		if len(naiveAnswers) > 100_000 {
+			clear(naiveAnswers)
+			clear(naiveExpressions)
+		}
+		compiled, ok := naiveExpressions[expression]
+		if !ok {
+			compiled = regexp.MustCompile(`^(?:` + expression + `)$`)
+			naiveExpressions[expression] = compiled
+		}
+		answer = compiled.MatchString(text)
+		naiveAnswers[[2]string{expression, text}] = answer
+	}
+	return answer
+}
+
+// naiveCut takes a text apart into type, name and actions.
+func naiveCut(text string) (kind, name, actions string, ok bool) {
+	words := strings.Split(text, ":")
+	if len(words) < 3 {
+		return "", "", "", false
+	}
+	last := len(words) - 1
+	return words[0], strings.Join(words[1:last], ":"), words[last], true
+}
 
 // naiveMatch translates the pattern to a regular expression over names that end
 // in a slash.
@@ -39,16 +70,10 @@ func naiveMatch(pattern, username, name string) bool {
 		}
 		quoted := regexp.QuoteMeta(part)
 		quoted = strings.ReplaceAll(quoted, `\*`, `[^/]*`)
-		quoted = strings.ReplaceAll(quoted, `\{username\}`, regexp.QuoteMeta(strings.ReplaceAll(username, "/", "\x00")))
+		quoted = strings.ReplaceAll(quoted, `\{username\}`, regexp.QuoteMeta(strings.ToValidUTF8(strings.ReplaceAll(username, "/", "\x00"), "\x00")))
 		expression.WriteString(quoted + "/")
 	}
-	text := expression.String()
-	compiled, ok := naiveExpressions[text]
-	if !ok {
-		compiled = regexp.MustCompile(`^` + text + `$`)
-		naiveExpressions[text] = compiled
-	}
-	return compiled.MatchString(name + "/")
+	return naiveIs(expression.String(), name+"/")
 }
 
 // naiveActions is the list in canonical order, "*" expanded.
@@ -65,20 +90,38 @@ func naiveActions(list string) string {
 	return strings.Join(found, ",")
 }
 
-// naiveAllows reports whether one of the permissions gives an action on a
-// repository.
-func naiveAllows(username string, permissions []string, name, action string) bool {
+// naivePermission is a permission taken apart: a pattern and ",pull,push,".
+type naivePermission struct{ pattern, actions string }
+
+// naivePolicy takes permissions apart and leaves out those outside the syntax.
+func naivePolicy(permissions []string) []naivePermission {
+	var policy []naivePermission
 	for _, permission := range permissions {
-		match, below := naiveRepository.FindStringSubmatch(permission), ""
-		if match == nil {
-			match, below = naiveNamespace.FindStringSubmatch(permission), "/**"
-		}
-		if match == nil || naiveDoubled(match[1]) {
+		kind, name, list, ok := naiveCut(permission)
+		if !ok || naiveDoubled(name) || !naiveIs(naiveActionSet, list) {
 			continue
 		}
-		given := "," + naiveActions(match[2]) + ","
-		if (strings.Contains(given, ","+action+",") || action == "pull" && strings.Contains(given, ",push,")) &&
-			naiveMatch(match[1]+below, username, name) {
+		switch {
+		case kind == "repository" && naiveIs(naiveRepository, name):
+		case kind == "namespace" && naiveIs(naiveNamespace, name):
+			name += "/**"
+		default:
+			continue
+		}
+		actions := "," + naiveActions(list) + ","
+		if strings.Contains(actions, ",push,") {
+			actions += "pull,"
+		}
+		policy = append(policy, naivePermission{name, actions})
+	}
+	return policy
+}
+
+// naiveAllows reports whether one of the permissions gives an action on a
+// repository.
+func naiveAllows(username string, policy []naivePermission, name, action string) bool {
+	for _, permission := range policy {
+		if strings.Contains(permission.actions, ","+action+",") && naiveMatch(permission.pattern, username, name) {
 			return true
 		}
 	}
@@ -97,7 +140,7 @@ func naiveDoubled(name string) bool {
 
 // naiveAsks reports whether a scope says anything.
 func naiveAsks(name, actions string) bool {
-	return naiveActions(actions) != "" && (name == "" || naiveName.MatchString(name))
+	return naiveActions(actions) != "" && (name == "" || naiveIs(naiveName, name))
 }
 
 // naiveGrant answers a request with scopes as texts, in the order of asking.
@@ -105,12 +148,13 @@ func naiveGrant(username string, permissions []string, asked []string, zot bool)
 	var order []string
 	merged := map[string]string{}
 	for _, scope := range strings.Fields(strings.Join(asked, " ")) {
-		key, actions := "", ""
-		if match := naiveScope.FindStringSubmatch(scope); match != nil && naiveAsks(match[1], match[2]) {
-			key, actions = "repository:"+match[1], match[2]
-		} else if strings.HasSuffix(scope, ":catalog:*") && strings.HasPrefix(scope, "registry") {
-			key, actions = "registry:catalog", "*"
-		} else {
+		kind, name, actions, ok := naiveCut(scope)
+		key := "repository:" + name
+		switch {
+		case ok && naiveIs(naiveAsked, kind) && naiveAsks(name, actions):
+		case scope == "registry:catalog:*":
+			key = "registry:catalog"
+		default:
 			continue
 		}
 		if _, seen := merged[key]; !seen {
@@ -124,6 +168,7 @@ func naiveGrant(username string, permissions []string, asked []string, zot bool)
 			catalog = true
 		}
 	}
+	policy := naivePolicy(permissions)
 	granted := []string{}
 	for _, key := range order {
 		var given []string
@@ -138,7 +183,7 @@ func naiveGrant(username string, permissions []string, asked []string, zot bool)
 				if zot && catalog && action == "pull" {
 					given = []string{"pull"}
 				}
-			case naiveAllows(username, permissions, name, action):
+			case naiveAllows(username, policy, name, action):
 				given = append(given, action)
 			}
 		}

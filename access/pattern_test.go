@@ -199,6 +199,7 @@ func FuzzMatch(f *testing.F) {
 	f.Add("{username}/*", "bob", "bob/a")
 	f.Add("*{username}*", "a", "aaa")
 	f.Add("host:*/**", "", "host:5000/a")
+	f.Add("{username}", "\x94", "0")
 	f.Fuzz(func(t *testing.T, name, username, repository string) {
 		p := Permission{Repository, name, Pull}
 		got := p.Matches(username, Repository, repository)

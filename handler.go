@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/handlers"
 )
 
@@ -67,8 +68,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	defer app.database.release()
+	r = namingUser(r)
 	app.server.Route(r, h.endpoints).ServeHTTP(w, r)
 	return nil
+}
+
+// namingUser makes whoever authenticates appear in Caddy's access log as
+// user_id.
+func namingUser(r *http.Request) *http.Request {
+	replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok || r.Header.Get("Authorization") == "" {
+		return r
+	}
+	return r.WithContext(auth.WithObserver(r.Context(), func(p auth.Principal) {
+		replacer.Set("http.auth.user.id", p.Ref.Name)
+	}))
 }
 
 // leasedApp returns an app whose database stays open for the request, which

@@ -71,7 +71,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, username, pw string) (
 	if !ok || login.PasswordHash == "" || login.Disabled {
 		return Principal{}, ErrInvalidCredentials
 	}
-	return Principal{ID: login.ID, Ref: login.Ref, Admin: login.Admin, Revision: login.Revision}, nil
+	return observed(ctx, Principal{ID: login.ID, Ref: login.Ref, Admin: login.Admin, Revision: login.Revision}), nil
 }
 
 // lookUp returns an empty login, which nothing can prove, for an unknown name.

@@ -25,14 +25,15 @@ func bounded(next http.Handler) http.Handler {
 		// Not every ResponseWriter has deadlines; the limits on size hold.
 		_ = control.SetReadDeadline(now.Add(readTimeout))
 		_ = control.SetWriteDeadline(now.Add(writeTimeout))
+		// The next answer on the connection has its own limit. The read
+		// deadline stays: the server still drains the rest of the body, and
+		// sets another one before it reads the next request.
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
 		if len(r.URL.RawQuery) > maxQuery {
 			writeError(w, http.StatusBadRequest, errorInvalidRequest, "the query is longer than 16 KB: ask for fewer scopes at once")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
-		// The next request on the connection has its own limits.
-		_ = control.SetReadDeadline(time.Time{})
-		_ = control.SetWriteDeadline(time.Time{})
 	})
 }

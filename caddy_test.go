@@ -1,0 +1,145 @@
+package dockit
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/requestbody"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	_ "github.com/caddyserver/caddy/v2/modules/caddytls/standardstek"
+	_ "github.com/caddyserver/caddy/v2/modules/filestorage"
+	_ "github.com/caddyserver/caddy/v2/modules/logging"
+	_ "github.com/caddyserver/caddy/v2/modules/metrics"
+)
+
+const (
+	rootName     = "root"
+	rootPassword = "correct-horse-battery"
+)
+
+// adapt turns a Caddyfile into JSON.
+func adapt(t testing.TB, name, content string) []byte {
+	t.Helper()
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(content), map[string]any{"filename": name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// provision provisions a Caddyfile without starting it. The configuration is
+// cleaned up at the end of the test, or by the returned function.
+func provision(t testing.TB, caddyfile string) (ctx caddy.Context, cleanup func(), err error) {
+	t.Helper()
+	var config *caddy.Config
+	if err := json.Unmarshal(adapt(t, "Caddyfile", caddyfile), &config); err != nil {
+		t.Fatal(err)
+	}
+	config.Admin = &caddy.AdminConfig{Disabled: true}
+	ctx, err = caddy.ProvisionContext(config)
+	if err != nil {
+		return ctx, func() {}, err
+	}
+	ctx, cancel := caddy.NewContext(ctx)
+	return ctx, cancel, nil
+}
+
+// load runs a Caddyfile in this process, as a start or a reload. The end of
+// the test stops it.
+func load(t testing.TB, caddyfile string) error {
+	t.Helper()
+	t.Cleanup(func() { _ = caddy.Stop() })
+	return caddy.Load(adapt(t, "Caddyfile", caddyfile), true)
+}
+
+func mustLoad(t testing.TB, caddyfile string) {
+	t.Helper()
+	if err := load(t, caddyfile); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// site is a Caddyfile with Dockit on one port of this machine.
+type site struct {
+	port     int
+	dsn      string
+	dockit   string // more subdirectives of the global option
+	global   string // more global options
+	handlers string // instead of the directive dockit
+}
+
+func newSite(t testing.TB) site {
+	t.Helper()
+	return site{port: freePort(t), dsn: filepath.Join(t.TempDir(), "dockit.sqlite")}
+}
+
+func (s site) String() string {
+	handlers := s.handlers
+	if handlers == "" {
+		handlers = "dockit"
+	}
+	return fmt.Sprintf(`{
+	admin off
+	persist_config off
+	default_bind 127.0.0.1
+	grace_period 10s
+	log {
+		level ERROR
+	}
+	%s
+	dockit {
+		service registry.example.com
+		database sqlite %s
+		root_user %s %s
+		%s
+	}
+}
+http://:%d {
+	%s
+}
+`, s.global, s.dsn, rootName, rootPassword, s.dockit, s.port, handlers)
+}
+
+func (s site) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", s.port, path) }
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// get returns status and body of a request, with the root user's credentials
+// for the admin API.
+func get(t testing.TB, client *http.Client, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(url, "/dockit/api/") {
+		req.SetBasicAuth(rootName, rootPassword)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}

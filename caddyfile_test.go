@@ -1,0 +1,120 @@
+package dockit
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddytest"
+)
+
+// TestCaddyfileAdapt adapts testdata/*.caddyfiletest: a Caddyfile, a line of
+// dashes, and the JSON that it adapts to.
+func TestCaddyfileAdapt(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.caddyfiletest"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			caddyfile, expected, found := strings.Cut(string(content), "\n----------\n")
+			if !found {
+				t.Fatal("no line of ten dashes")
+			}
+			if !caddytest.CompareAdapt(t, file, caddyfile+"\n", "caddyfile", strings.TrimSpace(expected)) {
+				t.Fail()
+			}
+		})
+	}
+}
+
+func TestCaddyfileErrors(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		caddyfile string
+		expected  []string
+	}{
+		{
+			"unknown subdirective", "{\n\tdockit {\n\t\tissuer a\n\t\tdatabas sqlite a\n\t}\n}\n",
+			[]string{"Caddyfile:4", `unknown dockit subdirective "databas"`},
+		},
+		{
+			"unknown subdirective of service", "{\n\tdockit {\n\t\tservice a {\n\t\t\tprofil zot\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", `unknown subdirective "profil" of service`},
+		},
+		{
+			"unknown subdirective of pki", "{\n\tdockit {\n\t\tpki generate {\n\t\t\tkeytype ec256\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", `unknown subdirective "keytype" of pki generate`},
+		},
+		{
+			"unknown source of keys", "{\n\tdockit {\n\t\tpki acme\n\t}\n}\n",
+			[]string{"Caddyfile:3", `unknown source of keys "acme"`},
+		},
+		{
+			"block after database", "{\n\tdockit {\n\t\tdatabase sqlite a {\n\t\t\twal off\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", `unknown subdirective "wal"`},
+		},
+		{
+			"unknown profile", "{\n\tdockit {\n\t\tservice a {\n\t\t\tprofile harbor\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", `"harbor": use x5c, jwks or zot`},
+		},
+		{
+			"short life", "{\n\tdockit {\n\t\ttoken_ttl 59s\n\t}\n}\n",
+			[]string{"Caddyfile:3", "token_ttl is 59s", "at least 1m0s"},
+		},
+		{
+			"no duration", "{\n\tdockit {\n\t\ttoken_ttl soon\n\t}\n}\n",
+			[]string{"Caddyfile:3", "token_ttl", "soon"},
+		},
+		{
+			"same service twice", "{\n\tdockit {\n\t\tservice a\n\t\tservice a\n\t}\n}\n",
+			[]string{"Caddyfile:4", `service "a" is given twice`},
+		},
+		{
+			"same subdirective twice", "{\n\tdockit {\n\t\tissuer a\n\t\tissuer b\n\t}\n}\n",
+			[]string{"Caddyfile:4", "issuer is given twice"},
+		},
+		{
+			"option twice", "{\n\tdockit\n\tdockit\n}\n",
+			[]string{"Caddyfile:3", "configured twice"},
+		},
+		{
+			"issuer without a name", "{\n\tdockit {\n\t\tissuer\n\t}\n}\n",
+			[]string{"Caddyfile:3", "wrong argument count"},
+		},
+		{
+			"too many arguments", "{\n\tdockit {\n\t\troot_user a b c\n\t}\n}\n",
+			[]string{"Caddyfile:3", "wrong argument count"},
+		},
+		{
+			"database without DSN", "{\n\tdockit {\n\t\tdatabase sqlite\n\t}\n}\n",
+			[]string{"Caddyfile:3", "database sqlite <path>"},
+		},
+		{
+			"unknown endpoint", ":80 {\n\tdockit tokens\n}\n",
+			[]string{"Caddyfile:2", `unknown endpoint "tokens"`},
+		},
+		{
+			"block after the handler", ":80 {\n\tdockit token {\n\t\tissuer a\n\t}\n}\n",
+			[]string{"Caddyfile:3", `unknown subdirective "issuer"`},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(tc.caddyfile), map[string]any{"filename": "Caddyfile"})
+			if err == nil {
+				t.Fatal("adapted")
+			}
+			for _, expected := range tc.expected {
+				if !strings.Contains(err.Error(), expected) {
+					t.Errorf("error %q does not contain %q", err, expected)
+				}
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@
 package dockit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -71,6 +72,7 @@ type App struct {
 	root     RootUser
 	logger   *zap.Logger
 	stdout   io.Writer
+	started  chan struct{}
 }
 
 // CaddyModule returns the Caddy module information.
@@ -86,6 +88,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
 	a.stdout = os.Stdout
+	a.started = make(chan struct{})
 	if err := a.setDefaults(); err != nil {
 		return err
 	}
@@ -160,9 +163,21 @@ func (a *App) setDefaults() (err error) {
 // Start makes sure that somebody can log in to the admin API. It is here and
 // not in Provision so that validating a configuration creates nobody.
 func (a *App) Start() error {
+	defer close(a.started)
 	ctx, cancel := startContext()
 	defer cancel()
 	return a.ensureAdmin(ctx)
+}
+
+// awaitStart waits until the app has started. Caddy starts apps in no given
+// order, so that requests may come before the first admin exists.
+func (a *App) awaitStart(ctx context.Context) error {
+	select {
+	case <-a.started:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("dockit has not started yet: %w", ctx.Err())
+	}
 }
 
 // Stop does nothing: requests in flight still need everything. What they use

@@ -1,0 +1,55 @@
+package dockit
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dockit-registry/dockit/handlers"
+)
+
+// Caddy may start its HTTP servers before the app, whose first start makes the
+// first admin: nobody must be told that the right password is wrong.
+func TestRequestsWaitForTheStart(t *testing.T) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	app := &App{
+		Database: &Database{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")},
+		RootUser: &RootUser{Name: "root", Password: "correct-horse-battery"},
+	}
+	require.NoError(t, app.Provision(ctx))
+	defer app.Cleanup()
+	handler := &Handler{app: app, endpoints: handlers.AllEndpoints}
+	serve := func(ctx context.Context) (int, error) {
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v2/token?service=registry", nil)
+		r.SetBasicAuth("root", "correct-horse-battery")
+		w := httptest.NewRecorder()
+		err := handler.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+			return errors.New("handed on")
+		}))
+		return w.Code, err
+	}
+
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	_, err := serve(gone)
+	var refused caddyhttp.HandlerError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, http.StatusServiceUnavailable, refused.StatusCode)
+
+	waiting := make(chan int, 1)
+	go func() {
+		status, _ := serve(t.Context())
+		waiting <- status
+	}()
+	require.NoError(t, app.Start())
+	require.Equal(t, http.StatusOK, <-waiting)
+}

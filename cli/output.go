@@ -128,7 +128,12 @@ func printList[T any](p *printer, items iter.Seq2[T, error], l listing[T]) error
 			}
 		}
 		return nil
+	default:
+		return printTable(p, items, l)
 	}
+}
+
+func printTable[T any](p *printer, items iter.Seq2[T, error], l listing[T]) error {
 	rows := p.table(l.header)
 	for item, err := range items {
 		if err != nil {

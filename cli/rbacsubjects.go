@@ -57,12 +57,13 @@ func (r *rbac) add(cmd *cobra.Command, c *client.Client, ref subject.Ref, admin 
 		return c.CreateRobot(cmd.Context(), adminapi.NewSubject{Name: ref.Name})
 	case subject.Group:
 		return c.CreateGroup(cmd.Context(), adminapi.NewSubject{Name: ref.Name})
+	default:
+		pw, err := r.login.newPassword(cmd, ref.String())
+		if err != nil {
+			return adminapi.Subject{}, err
+		}
+		return c.CreateUser(cmd.Context(), adminapi.NewUser{Name: ref.Name, Password: pw, Admin: admin})
 	}
-	pw, err := r.login.newPassword(cmd, ref.String())
-	if err != nil {
-		return adminapi.Subject{}, err
-	}
-	return c.CreateUser(cmd.Context(), adminapi.NewUser{Name: ref.Name, Password: pw, Admin: admin})
 }
 
 func (r *rbac) removeCommand() *cobra.Command {

@@ -16,7 +16,7 @@ func replaceFile(path string, content []byte, mode fs.FileMode) (changed bool, e
 		if info.IsDir() {
 			return false, fmt.Errorf("%s is a folder: name a file in it", path)
 		}
-		present, err := os.ReadFile(path) //nolint:gosec // the operator names it
+		present, err := os.ReadFile(path)
 		if err == nil && bytes.Equal(present, content) && info.Mode().Perm() == mode {
 			return false, nil
 		}
@@ -38,7 +38,7 @@ func replaceFile(path string, content []byte, mode fs.FileMode) (changed bool, e
 		return false, err
 	}
 	// Not every file system can sync a folder; the content itself is safe.
-	if dir, err := os.Open(folder); err == nil { //nolint:gosec // the operator names it
+	if dir, err := os.Open(folder); err == nil {
 		_ = dir.Sync()
 		_ = dir.Close()
 	}

@@ -42,7 +42,7 @@ func newTrustSource(baseURL string, format trustFormat, service string, roots *x
 	if service != "" {
 		target.RawQuery = url.Values{"service": {service}}.Encode()
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http says so
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		RootCAs:            roots,

@@ -85,7 +85,7 @@ func New(options Options) (*Client, error) {
 	}
 	transport := options.Transport
 	if transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http says so
+		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.TLSClientConfig = &tls.Config{
 			MinVersion:         tls.VersionTLS12,
 			RootCAs:            options.RootCAs,

@@ -78,7 +78,7 @@ func (e *Error) Error() string {
 // Is reports whether target is the sort of refusal that this is.
 func (e *Error) Is(target error) bool {
 	sort, ok := codes[e.Problem.Code]
-	return ok && sort == target //nolint:errorlint // Is compares one link of the chain
+	return ok && sort == target
 }
 
 // refusal makes an error of an answer other than success.

@@ -11,8 +11,10 @@ import (
 const (
 	// maxURL is the longest request URI, in bytes.
 	maxURL = 8 << 10
-	// readTimeout is how long a client may take to send its body.
-	readTimeout = 10 * time.Second
+	// readTimeout is how long a client may take to send its body, and
+	// writeTimeout how long everything may take.
+	readTimeout  = 10 * time.Second
+	writeTimeout = 30 * time.Second
 )
 
 // bounded limits what one request can cost before anybody has logged in.
@@ -27,10 +29,14 @@ func bounded(next http.Handler) http.Handler {
 			return
 		}
 		// Not every ResponseWriter has deadlines; the limits on size hold.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
+		control, now := http.NewResponseController(w), time.Now()
+		_ = control.SetReadDeadline(now.Add(readTimeout))
+		_ = control.SetWriteDeadline(now.Add(writeTimeout))
 		r.Body = http.MaxBytesReader(w, r.Body, adminapi.MaxBody)
 		next.ServeHTTP(w, r)
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		// The deadline to read stays for what the server drains of a body that
+		// nobody read; the next request on the connection gets its own.
+		_ = control.SetWriteDeadline(time.Time{})
 	})
 }
 

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// bound runs a command with flags of every sort and returns what they hold.
+func bound(t *testing.T, args ...string) (flags struct {
+	url, secret string
+	services    []string
+	count       int
+	on          bool
+}, err error,
+) {
+	t.Helper()
+	cmd := &cobra.Command{Use: "test", RunE: func(cmd *cobra.Command, _ []string) error { return BindEnvironment(cmd, "root-password") }}
+	cmd.Flags().StringVar(&flags.url, "base-url", "default", "")
+	cmd.Flags().StringVar(&flags.secret, "root-password", "", "")
+	cmd.Flags().StringArrayVar(&flags.services, "service", []string{"registry"}, "")
+	cmd.Flags().IntVar(&flags.count, "count", 1, "")
+	cmd.Flags().BoolVar(&flags.on, "pki-generate", true, "")
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	return flags, cmd.Execute()
+}
+
+func TestBindEnvironment(t *testing.T) {
+	t.Run("nothing set", func(t *testing.T) {
+		f, err := bound(t)
+		require.NoError(t, err)
+		assert.Equal(t, "default", f.url)
+		assert.Equal(t, []string{"registry"}, f.services)
+	})
+	t.Run("every sort", func(t *testing.T) {
+		t.Setenv("DOCKIT_BASE_URL", "https://x")
+		t.Setenv("DOCKIT_ROOT_PASSWORD", "with space, and comma")
+		t.Setenv("DOCKIT_SERVICE", "one, two")
+		t.Setenv("DOCKIT_COUNT", "7")
+		t.Setenv("DOCKIT_PKI_GENERATE", "false")
+		f, err := bound(t)
+		require.NoError(t, err)
+		assert.Equal(t, "https://x", f.url)
+		assert.Equal(t, "with space, and comma", f.secret)
+		assert.Equal(t, []string{"one", "two"}, f.services)
+		assert.Equal(t, 7, f.count)
+		assert.False(t, f.on)
+	})
+	t.Run("a flag wins", func(t *testing.T) {
+		t.Setenv("DOCKIT_BASE_URL", "https://x")
+		t.Setenv("DOCKIT_SERVICE", "one,two")
+		f, err := bound(t, "--base-url=https://flag", "--service=three")
+		require.NoError(t, err)
+		assert.Equal(t, "https://flag", f.url)
+		assert.Equal(t, []string{"three"}, f.services)
+	})
+	t.Run("empty is not set", func(t *testing.T) {
+		t.Setenv("DOCKIT_BASE_URL", "")
+		t.Setenv("DOCKIT_COUNT", "")
+		f, err := bound(t)
+		require.NoError(t, err)
+		assert.Equal(t, "default", f.url)
+	})
+	t.Run("bad value", func(t *testing.T) {
+		t.Setenv("DOCKIT_COUNT", "many")
+		_, err := bound(t)
+		require.ErrorContains(t, err, "DOCKIT_COUNT")
+		assert.Equal(t, 2, ExitCode(err))
+	})
+	t.Run("secret file", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "secret")
+		require.NoError(t, os.WriteFile(path, []byte("correct horse\r\n"), 0o600))
+		t.Setenv("DOCKIT_ROOT_PASSWORD_FILE", path)
+		f, err := bound(t)
+		require.NoError(t, err)
+		assert.Equal(t, "correct horse", f.secret)
+	})
+	t.Run("a flag wins over a missing secret file", func(t *testing.T) {
+		t.Setenv("DOCKIT_ROOT_PASSWORD_FILE", "/nowhere")
+		f, err := bound(t, "--root-password=given")
+		require.NoError(t, err)
+		assert.Equal(t, "given", f.secret)
+	})
+	t.Run("only secrets have files", func(t *testing.T) {
+		t.Setenv("DOCKIT_BASE_URL_FILE", "/nowhere")
+		_, err := bound(t)
+		assert.NoError(t, err)
+	})
+	for name, content := range map[string]string{"empty": "\n", "too large": string(make([]byte, maxSecret+1))} {
+		t.Run(name+" secret file", func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "secret")
+			require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+			t.Setenv("DOCKIT_ROOT_PASSWORD_FILE", path)
+			_, err := bound(t)
+			require.ErrorContains(t, err, path)
+			assert.Equal(t, 2, ExitCode(err))
+		})
+	}
+	t.Run("secret twice", func(t *testing.T) {
+		t.Setenv("DOCKIT_ROOT_PASSWORD", "one-secret")
+		t.Setenv("DOCKIT_ROOT_PASSWORD_FILE", "/some/file")
+		_, err := bound(t)
+		require.ErrorContains(t, err, "DOCKIT_ROOT_PASSWORD and DOCKIT_ROOT_PASSWORD_FILE are both set")
+		assert.NotContains(t, err.Error(), "one-secret")
+		assert.Equal(t, 2, ExitCode(err))
+	})
+}

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// trustServer answers with one handler after the other; the last one stays.
+func trustServer(t *testing.T, handlers ...http.HandlerFunc) string {
+	t.Helper()
+	var calls atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := min(int(calls.Add(1)), len(handlers)) - 1
+		handlers[n](w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func answers(status int, content string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(content))
+	}
+}
+
+func TestInitContainerWaitsForDockit(t *testing.T) {
+	good := string(certificatePEM(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
+	url := trustServer(t, answers(503, ""), answers(502, "<html>"), answers(200, "starting"), answers(200, good))
+	path := filepath.Join(t.TempDir(), "trust.pem")
+	code, stdout, stderr := execute(t, "init-container", path, "--base-url", url, "--timeout", "20s")
+	require.Equal(t, 0, code, stderr)
+	assert.Contains(t, stdout, "wrote "+path)
+	assert.Equal(t, 3, strings.Count(stderr, "waiting for"), stderr)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, good, string(content))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o644), info.Mode().Perm())
+}
+
+func TestInitContainerKeepsTheFileWhenTheAnswerIsBad(t *testing.T) {
+	now := time.Now()
+	expired := string(certificatePEM(t, now.Add(-2*time.Hour), now.Add(-time.Hour)))
+	for name, handler := range map[string]http.HandlerFunc{
+		"a server error":              answers(500, "boom"),
+		"a page":                      answers(200, "<html>welcome</html>"),
+		"nothing":                     answers(200, ""),
+		"expired certificates":        answers(200, expired),
+		"a good bundle with an error": answers(500, string(certificatePEM(t, now.Add(-time.Hour), now.Add(time.Hour)))),
+		"an endless answer":           answers(200, strings.Repeat(" ", maxTrust+2)),
+		"an unknown service":          answers(400, `{"error_description":"unknown service"}`),
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example.com/v2/certs/pem", http.StatusFound)
+		},
+		"half an answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "4000")
+			_, _ = w.Write([]byte("-----BEGIN"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			path := filepath.Join(folder, "trust.pem")
+			require.NoError(t, os.WriteFile(path, []byte("as it was"), 0o600))
+			code, stdout, stderr := execute(t, "init-container", path, "--base-url", trustServer(t, handler), "--timeout", "300ms")
+			assert.Equal(t, 1, code)
+			assert.Empty(t, stdout)
+			assert.Contains(t, stderr, "left as it was")
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, "as it was", string(content))
+			entries, err := os.ReadDir(folder)
+			require.NoError(t, err)
+			assert.Len(t, entries, 1, "nothing half-written stays")
+		})
+	}
+}
+
+func TestInitContainerVerifiesTLS(t *testing.T) {
+	good := certificatePEM(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	server := httptest.NewTLSServer(answers(200, string(good)))
+	t.Cleanup(server.Close)
+	server.Config.ErrorLog = nil
+	path := filepath.Join(t.TempDir(), "trust.pem")
+
+	code, _, stderr := execute(t, "init-container", path, "--base-url", server.URL, "--timeout", "30s")
+	assert.Equal(t, 1, code, "and at once: waiting does not help")
+	assert.Contains(t, stderr, "--ca-file")
+	assert.NoFileExists(t, path)
+
+	code, _, stderr = execute(t, "init-container", path, "--base-url", server.URL, "--insecure")
+	assert.Equal(t, 0, code)
+	assert.Contains(t, stderr, "Warning")
+
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	code, stdout, stderr := execute(t, "init-container", path, "--base-url", server.URL, "--ca-file", ca)
+	assert.Equal(t, 0, code, stderr)
+	assert.Contains(t, stdout, "up to date")
+
+	require.NoError(t, os.WriteFile(ca, []byte("nothing"), 0o600))
+	code, _, stderr = execute(t, "init-container", path, "--base-url", server.URL, "--ca-file", ca)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "no PEM certificate")
+}
+
+func TestReplaceFile(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "file")
+	changed, err := replaceFile(path, []byte("one"), 0o640)
+	require.NoError(t, err)
+	assert.True(t, changed)
+	changed, err = replaceFile(path, []byte("one"), 0o640)
+	require.NoError(t, err)
+	assert.False(t, changed)
+	changed, err = replaceFile(path, []byte("one"), 0o600)
+	require.NoError(t, err)
+	assert.True(t, changed, "the mode counts")
+	_, err = replaceFile(folder, []byte("one"), 0o600)
+	require.ErrorContains(t, err, "is a folder")
+	_, err = replaceFile(filepath.Join(folder, "missing", "file"), []byte("one"), 0o600)
+	require.Error(t, err)
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1)
+}

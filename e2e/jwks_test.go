@@ -3,8 +3,7 @@ package e2e
 import (
 	"crypto/rand"
 	"fmt"
-	"io"
-	"net/http"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,34 +41,22 @@ http://%s {
 }
 `, service, port.Localhost(p))),
 	})
-	keys := get(t, server.URL+"/v2/certs/jwks?service="+service)
+	admin := server.Admin()
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	_, err = admin.Run(t.Context(), "init-container", keys, "--format", "jwks", "--service", service)
+	require.NoError(t, err)
 
 	r := startRegistry(t, registry.Config{
 		Binary:  binary,
 		Realm:   server.URL + "/v2/token",
 		Service: service,
-		JWKS:    writeFile(t, "keys.json", keys),
+		JWKS:    keys,
 	})
 	alice := client{host: r.Host, username: "alice", password: rand.Text()}
-	admin := server.Admin()
 	_, err = admin.RunInput(t.Context(), alice.password, "rbac", "add", alice.ref(), "--password-stdin")
 	require.NoError(t, err)
 	_, err = admin.Run(t.Context(), "rbac", "grant", alice.ref(), "repository:team/app:push")
 	require.NoError(t, err)
 	requirePushed(t, alice, "team/app")
 	requireRefused(t, alice.push(t, "team/other", newImage(t)))
-}
-
-// get returns what a URL answers with.
-func get(t *testing.T, url string) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	require.NoError(t, err)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", body)
-	return string(body)
 }

@@ -26,7 +26,7 @@ func testRBACLists(t *testing.T, s *stack) {
 
 	require.ElementsMatch(t, []string{
 		"repository:" + team + "/*:pull,delete",
-		"namespace:" + team + ":pull,push",
+		"namespace:" + team + ":push",
 	}, s.rbacNames(t, "permissions", dev))
 
 	shown := s.rbac(t, "show", alice.ref())

@@ -71,11 +71,14 @@ func testRevoke(t *testing.T, s *stack) {
 	s.grant(t, alice.ref(), "repository:"+repo+":push,delete")
 	image := requirePushed(t, alice, repo)
 
-	s.rbac(t, "revoke", alice.ref(), "repository:"+repo+":push,delete")
-	requireRefused(t, alice.push(t, repo, newImage(t)))
+	s.rbac(t, "revoke", alice.ref(), "repository:"+repo+":delete")
 	requireRefused(t, alice.delete(t, repo, image))
+	requirePulled(t, alice, repo, image)
+	require.NoError(t, alice.push(t, repo, newImage(t)))
 
-	s.rbac(t, "revoke", alice.ref(), "repository:"+repo+":*")
+	// Pushing included pulling, so nothing is left.
+	s.rbac(t, "revoke", alice.ref(), "repository:"+repo+":push")
+	requireRefused(t, alice.push(t, repo, newImage(t)))
 	_, err := alice.pull(t, repo)
 	requireRefused(t, err)
 }

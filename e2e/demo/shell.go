@@ -68,7 +68,7 @@ func (s *shell) run(ctx context.Context, command string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", command, err)
 	}
-	s.show(output)
+	s.show(command, output)
 	return nil
 }
 
@@ -85,7 +85,7 @@ func (s *shell) runAll(ctx context.Context, commands ...string) error {
 // refused runs a command that must end with exit code 1.
 func (s *shell) refused(ctx context.Context, command string) error {
 	output, err := s.execute(ctx, command)
-	s.show(output)
+	s.show(command, output)
 	if err == nil {
 		return fmt.Errorf("%s: worked, but must be refused", command)
 	}
@@ -113,10 +113,17 @@ func (s *shell) execute(ctx context.Context, command string) (string, error) {
 	return output.String(), err
 }
 
-// show prints what a command printed, set off from the commands.
-func (s *shell) show(output string) {
-	for line := range strings.Lines(output) {
-		fmt.Fprintf(s.out, "    %s\n", strings.TrimRight(line, "\r\n"))
+// show prints what a command printed, set off from the commands. Of what crane says, the last line tells how it
+// ended; the others are its progress.
+func (s *shell) show(command, output string) {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	if strings.Contains(command, "crane ") {
+		lines = lines[len(lines)-1:]
+	}
+	for _, line := range lines {
+		if line != "" {
+			fmt.Fprintf(s.out, "    %s\n", line)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -52,7 +53,9 @@ func (d *Database) open(ctx context.Context) (*database, error) {
 		if config.Dialect != DefaultDialect {
 			return nil, fmt.Errorf("database %s: no DSN: name the database to use", config.Dialect)
 		}
-		config.DSN = filepath.Join(caddy.AppDataDir(), "dockit.sqlite")
+		if config.DSN, err = defaultFile(); err != nil {
+			return nil, err
+		}
 	}
 	shared, _, err := databases.LoadOrNew(config, func() (caddy.Destructor, error) {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
@@ -63,6 +66,16 @@ func (d *Database) open(ctx context.Context) (*database, error) {
 		return nil, err
 	}
 	return shared.(*database), nil
+}
+
+// defaultFile is where a database is kept that nobody said a place for. Caddy
+// makes its data directory when it first needs it, and so does this.
+func defaultFile() (string, error) {
+	dir := caddy.AppDataDir()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make Caddy's data directory for the database: %w", err)
+	}
+	return filepath.Join(dir, "dockit.sqlite"), nil
 }
 
 // database is an open store, shared by the configurations that name the same

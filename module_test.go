@@ -1,0 +1,217 @@
+package dockit
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dockit-registry/dockit/store"
+)
+
+// provisionedApp provisions a configuration with the given global option and
+// returns its app, and what cleans it up.
+func provisionedApp(t testing.TB, option string) (*App, func(), error) {
+	t.Helper()
+	ctx, cleanup, err := provision(t, "{\n\tdockit {\n"+option+"\n\t}\n}\n")
+	if err != nil {
+		return nil, cleanup, err
+	}
+	app, err := ctx.App("dockit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app.(*App), cleanup, nil
+}
+
+func TestProvisionDefaults(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	app, cleanup, err := provisionedApp(t, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cleanup()
+	if app.Issuer != "dockit" || len(app.Services) != 1 || app.Services[0].Name != "registry" {
+		t.Errorf("issuer %q, services %v", app.Issuer, app.Services)
+	}
+	if _, err := os.Stat(filepath.Join(caddy.AppDataDir(), "dockit.sqlite")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProvisionErrors(t *testing.T) {
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.sqlite")
+	if err := os.WriteFile(broken, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	database := "database sqlite " + filepath.Join(dir, "dockit.sqlite") + "\n"
+	for _, tc := range []struct {
+		name, option string
+		expected     []string
+	}{
+		{"unknown placeholder", "database sqlite {env.DOCKIT_TEST_UNSET}", []string{"database DSN", "{env.DOCKIT_TEST_UNSET}"}},
+		{"no such secret", database + "root_user root {file." + filepath.Join(dir, "missing") + "}", []string{"root_user password", "missing"}},
+		{"empty secret", database + "root_user root {file." + empty + "}", []string{"root_user password", "empty"}},
+		{"placeholder of nothing", database + "issuer {dockit.issuer}", []string{"issuer", "{dockit.issuer}"}},
+		{"unknown dialect", "database oracle x", []string{`"oracle"`}},
+		{"unreadable database", "database sqlite " + broken, []string{broken}},
+		{"no folder for the database", "database sqlite " + filepath.Join(dir, "none", "dockit.sqlite"), []string{"none"}},
+		{"no PKI file", database + "pki file " + filepath.Join(dir, "missing.pem"), []string{"missing.pem"}},
+		{"PKI file without key", database + "pki file " + empty, []string{empty}},
+		{"unknown type of key", database + "pki generate {\n key_type dsa\n}", []string{`"dsa"`}},
+		{"bad name", database + "root_user Root", []string{`"Root"`}},
+		{"built-in name", database + "root_user anonymous", []string{"user:anonymous"}},
+		{"short password", database + "root_user root hunter2", []string{"password of the root user"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, cleanup, err := provisionedApp(t, tc.option)
+			if err == nil {
+				cleanup()
+				t.Fatal("provisioned")
+			}
+			for _, expected := range tc.expected {
+				if !strings.Contains(err.Error(), expected) {
+					t.Errorf("error %q does not contain %q", err, expected)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("error %q tells the password", err)
+			}
+			databases.Range(func(key, _ any) bool {
+				t.Errorf("database %v is left open", key)
+				return true
+			})
+		})
+	}
+}
+
+// TestProvisionLeavesKeysOut checks that what fails before the keys writes
+// none.
+func TestProvisionLeavesKeysOut(t *testing.T) {
+	dsn := filepath.Join(t.TempDir(), "dockit.sqlite")
+	if _, _, err := provisionedApp(t, "database sqlite "+dsn+"\npki file /nowhere/key.pem"); err == nil {
+		t.Fatal("provisioned")
+	}
+	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: dsn}, processLogger("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, keys, err := s.Keys(t.Context()); err != nil || len(keys) > 0 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+}
+
+func TestCleanupHalfProvisioned(t *testing.T) {
+	for _, app := range []*App{{}, {database: testDatabase(t)}} {
+		if err := app.Cleanup(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestValidate checks that validating a configuration, which provisions it,
+// creates nobody and leaves nothing open.
+func TestValidate(t *testing.T) {
+	s := newSite(t)
+	var config *caddy.Config
+	if err := json.Unmarshal(adapt(t, "Caddyfile", s.String()), &config); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Validate(config); err != nil {
+		t.Fatal(err)
+	}
+	if _, open := databases.References(store.Config{Dialect: "sqlite", DSN: s.dsn}); open {
+		t.Error("the database is left open")
+	}
+	opened, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: s.dsn}, processLogger("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	if has, err := opened.HasAdmin(t.Context()); err != nil || has {
+		t.Errorf("an admin was created: %v, %v", has, err)
+	}
+}
+
+func TestHandlerWithoutApp(t *testing.T) {
+	_, _, err := provision(t, ":80 {\n\tdockit\n}\n")
+	if err == nil || !strings.Contains(err.Error(), "global options") {
+		t.Fatalf("error %v does not say what is missing", err)
+	}
+}
+
+// TestHandlerEndpoints checks which requests a handler answers, and that it
+// hands all others on.
+func TestHandlerEndpoints(t *testing.T) {
+	s := newSite(t)
+	ctx, cleanup, err := provision(t, s.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cleanup()
+	const (
+		token  = "/v2/token?service=registry.example.com&scope=repository:app:pull"
+		pem    = "/v2/certs/pem"
+		jwks   = "/v2/certs/jwks"
+		admin  = "/dockit/api/v1/users"
+		health = "/healthz"
+		ready  = "/readyz"
+	)
+	all := []string{token, pem, jwks, admin, health, ready, "/v2/", "/v2/token/manifests/latest", "/dockit", "/", "/v2/certs/tags/list"}
+	for _, tc := range []struct {
+		endpoints []string
+		answered  []string
+	}{
+		{nil, []string{token, pem, jwks, admin, health, ready}},
+		{[]string{"token"}, []string{token}},
+		{[]string{"certs"}, []string{pem, jwks}},
+		{[]string{"admin"}, []string{admin}},
+		{[]string{"health"}, []string{health, ready}},
+		{[]string{"token", "certs"}, []string{token, pem, jwks}},
+	} {
+		t.Run(strings.Join(tc.endpoints, " "), func(t *testing.T) {
+			raw, err := json.Marshal(Handler{Endpoints: tc.endpoints})
+			if err != nil {
+				t.Fatal(err)
+			}
+			module, err := ctx.LoadModuleByID("http.handlers.dockit", raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answered := make(map[string]bool)
+			for _, target := range tc.answered {
+				answered[target] = true
+			}
+			for _, target := range all {
+				handed := false
+				err := module.(*Handler).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil),
+					caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+						handed = true
+						return errors.New("next")
+					}))
+				if handed == answered[target] {
+					t.Errorf("%s: handed on %v", target, handed)
+				}
+				if handed && (err == nil || err.Error() != "next") {
+					t.Errorf("%s: the error of the next handler became %v", target, err)
+				}
+			}
+		})
+	}
+	if _, err := ctx.LoadModuleByID("http.handlers.dockit", []byte(`{"endpoints":["tokens"]}`)); err == nil {
+		t.Error("an unknown endpoint was provisioned")
+	}
+}

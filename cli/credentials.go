@@ -10,7 +10,7 @@ import (
 )
 
 // credentials are those of the caller: by flag and standard input, from the
-// environment, or asked for.
+// environment, what docker stored, or asked for.
 func (l *loginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username, pw string, err error) {
 	if l.passwordStdin && !stdinTaken {
 		if l.username == "" {
@@ -29,12 +29,23 @@ func (l *loginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username,
 	if pw != "" {
 		return "", "", usagef("DOCKIT_PASSWORD without a name: add --username, or set DOCKIT_USERNAME")
 	}
+	host, err := l.registry()
+	if err != nil {
+		return "", "", UsageError(err)
+	}
+	stored, pw, err := dockerLogin(cmd.Context(), host)
+	if err != nil {
+		return "", "", fmt.Errorf("%w: mend it, or use --username with --password-stdin", err)
+	}
+	if pw != "" && (l.username == "" || l.username == stored) {
+		return stored, pw, nil
+	}
 	if stdinTaken && l.passwordStdin {
-		return "", "", errors.New("no credentials: --password-stdin reads the subject's new password here, so set DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE) to your own")
+		return "", "", fmt.Errorf("no credentials: --password-stdin reads the subject's new password here, so set DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE) to your own, or run docker login %s", host)
 	}
 	t, ok := terminalOf(cmd)
 	if !ok {
-		return "", "", errors.New("no credentials: use --username with --password-stdin, or set DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE)")
+		return "", "", fmt.Errorf("no credentials: use --username with --password-stdin, set DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or run docker login %s", host)
 	}
 	username = l.username
 	if username == "" {
@@ -44,6 +55,14 @@ func (l *loginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username,
 	}
 	pw, err = t.askSecret(fmt.Sprintf("Password of %s: ", username))
 	return username, pw, err
+}
+
+// registry is where docker's stored credentials are looked for.
+func (l *loginFlags) registry() (registryHost, error) {
+	if l.registryURL != "" {
+		return hostOf(l.registryURL)
+	}
+	return hostOf(l.baseURL)
 }
 
 // readPassword reads a password from standard input.

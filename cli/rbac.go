@@ -33,7 +33,8 @@ A permission is written <type>:<name>:<actions>:
   registry:catalog:*            list all repositories
 
 You need the name and password of an admin: with --username and --password-stdin, in
-DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or typed in at a terminal.`,
+DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), as docker login or podman
+login stored them for --registry-url, or typed in at a terminal.`,
 		Example: `  export DOCKIT_BASE_URL=https://auth.example.com DOCKIT_USERNAME=admin DOCKIT_PASSWORD_FILE=~/.dockit
   dockit rbac add user:alice
   dockit rbac grant user:alice namespace:team:push

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestHostOf(t *testing.T) {
+	for registry, host := range map[string]registryHost{
+		"registry.example.com":              "registry.example.com",
+		"localhost:5000":                    "localhost:5000",
+		"https://registry.example.com/":     "registry.example.com",
+		"http://registry.example.com:8080/": "registry.example.com:8080",
+		"[::1]:5000":                        "[::1]:5000",
+	} {
+		got, err := hostOf(registry)
+		require.NoError(t, err, registry)
+		assert.Equal(t, host, got, registry)
+	}
+	for _, registry := range []string{"", "https://", "user:secret@host", "http://[::1"} {
+		_, err := hostOf(registry)
+		assert.Error(t, err, registry)
+	}
+}
+
+// emptyHome is a home without any logins.
+func emptyHome(t *testing.T) string {
+	t.Helper()
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("DOCKER_CONFIG", filepath.Join(home, "docker"))
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "config"))
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(home, "run"))
+	t.Setenv("REGISTRY_AUTH_FILE", "")
+	return home
+}
+
+func write(t *testing.T, path, content string, mode os.FileMode) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	require.NoError(t, os.WriteFile(path, []byte(content), mode))
+}
+
+func TestDockerLogin(t *testing.T) {
+	const host = "registry.example.com"
+	plain := func(key string) string {
+		return fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, key, base64.StdEncoding.EncodeToString([]byte("alice:pass:word")))
+	}
+	helper := "#!/bin/sh\nread server\n[ \"$1 $server\" = \"get registry.example.com\" ] || { echo 'credentials not found in native keychain'; exit 1; }\necho '{\"Username\":\"%s\",\"Secret\":\"from-helper\"}'\n"
+	for name, c := range map[string]struct {
+		files        map[string]string
+		username, pw string
+	}{
+		"nothing":         {nil, "", ""},
+		"plain":           {map[string]string{"docker/config.json": plain(host)}, "alice", "pass:word"},
+		"with a scheme":   {map[string]string{"docker/config.json": plain("https://" + host)}, "alice", "pass:word"},
+		"another host":    {map[string]string{"docker/config.json": plain("other." + host)}, "", ""},
+		"podman":          {map[string]string{"run/containers/auth.json": plain(host)}, "alice", "pass:word"},
+		"podman, config":  {map[string]string{"config/containers/auth.json": plain(host)}, "alice", "pass:word"},
+		"identity token":  {map[string]string{"docker/config.json": `{"auths":{"` + host + `":{"auth":"PHRva2VuPjo=","identitytoken":"opaque"}}}`}, "", "opaque"},
+		"helper":          {map[string]string{"docker/config.json": `{"credHelpers":{"` + host + `":"fake"}}`, "bin/docker-credential-fake": fmt.Sprintf(helper, "bob")}, "bob", "from-helper"},
+		"store":           {map[string]string{"docker/config.json": `{"credsStore":"fake"}`, "bin/docker-credential-fake": fmt.Sprintf(helper, "bob")}, "bob", "from-helper"},
+		"token by helper": {map[string]string{"docker/config.json": `{"credsStore":"fake"}`, "bin/docker-credential-fake": fmt.Sprintf(helper, "<token>")}, "", "from-helper"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			home := emptyHome(t)
+			t.Setenv("PATH", filepath.Join(home, "bin")+":"+os.Getenv("PATH"))
+			for path, content := range c.files {
+				write(t, filepath.Join(home, path), content, 0o700)
+			}
+			username, pw, err := dockerLogin(t.Context(), host)
+			require.NoError(t, err)
+			assert.Equal(t, c.username, username)
+			assert.Equal(t, c.pw, pw)
+		})
+	}
+}
+
+func TestDockerLoginTellsWhatIsBroken(t *testing.T) {
+	for name, content := range map[string]string{
+		"file":   `{"auths":`,
+		"helper": `{"credsStore":"missing-one"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, filepath.Join(emptyHome(t), "docker", "config.json"), content, 0o600)
+			_, _, err := dockerLogin(t.Context(), "registry.example.com")
+			assert.ErrorContains(t, err, "registry.example.com")
+		})
+	}
+}

@@ -60,5 +60,6 @@ func writeTrust(w http.ResponseWriter, r *http.Request, contentType string, body
 		return
 	}
 	w.Header().Set("Content-Type", contentType)
-	_, _ = w.Write(body) // the client is gone
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(body) //nolint:gosec // PEM and JSON of our own making, and their content type says so
 }

@@ -95,7 +95,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		{&s.refreshToken, refreshLoginQuery},
 		{&s.failures, failuresQuery},
 	} {
-		stmt, err := s.reader.PrepareContext(ctx, p.text)
+		stmt, err := s.reader.PrepareContext(ctx, p.text) //nolint:sqlclosecheck // Close does
 		if err != nil {
 			return fmt.Errorf("prepare statement: %w", err)
 		}

@@ -5,8 +5,12 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
+# What `dockit version` says; git is not in the context.
+ARG VERSION COMMIT
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-	go build -trimpath -tags nobadger,nomysql,nopgx -ldflags "-s -w" -o /out/dockit ./cmd/dockit \
+	go build -trimpath -tags nobadger,nomysql,nopgx -o /out/dockit \
+	-ldflags "-s -w -X github.com/dockit-registry/dockit/cli.Version=$VERSION -X github.com/dockit-registry/dockit/cli.Commit=$COMMIT" \
+	./cmd/dockit \
 	&& mkdir /out/data
 
 FROM scratch

@@ -16,6 +16,12 @@ type EffectivePermission struct {
 	Permission access.Permission `json:"permission" example:"repository:team/*:pull,push" doc:"<type>:<name>:<actions>"`
 }
 
+// Near is a permission that does not allow something, but almost.
+type Near struct {
+	EffectivePermission
+	Reason string `json:"reason" doc:"Why it does not allow it."`
+}
+
 // Revocation is what a revoked permission leaves behind.
 type Revocation struct {
 	// Remaining is nil when nothing is left for that type and name.
@@ -32,6 +38,10 @@ type Decision struct {
 	Missing []string    `json:"missing,omitempty" nullable:"false" doc:"Which of the actions nothing allows."`
 	// Because lists every permission that allows some of what was asked.
 	Because []EffectivePermission `json:"because" nullable:"false" doc:"The permissions that allow some of it."`
+	// Nearest is nil when everything is allowed, or nothing is even similar.
+	Nearest *Near `json:"nearest,omitempty" doc:"The permission that comes closest without allowing it."`
+	// Grant is nil when everything is allowed.
+	Grant *access.Permission `json:"grant,omitempty" doc:"What to grant to allow what is missing."`
 	// Disabled tells that the subject cannot log in at all.
 	Disabled bool `json:"disabled,omitempty" doc:"The subject is disabled, so that nothing counts."`
 }

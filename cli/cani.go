@@ -44,7 +44,7 @@ of all repositories, with the actions *.`,
 			if err != nil {
 				return err
 			}
-			return printDecision(p, d)
+			return printDecision(p, d, cmd.Parent().CommandPath())
 		},
 	}
 }
@@ -56,7 +56,8 @@ func targetArg(arg string) (access.Type, string, error) {
 	return access.Repository, arg, UsageError(access.ValidateRepository(arg))
 }
 
-func printDecision(p *printer, d adminapi.Decision) error {
+// printDecision answers. rbac is the command that others are named below.
+func printDecision(p *printer, d adminapi.Decision, rbac string) error {
 	err := p.one(d, yesNo(d.Allowed), func() {
 		if d.Allowed && !p.quiet {
 			p.line(fmt.Sprintf("yes: %s may %s", d.Subject, asked(d, d.Actions)))
@@ -68,20 +69,34 @@ func printDecision(p *printer, d adminapi.Decision) error {
 	}
 	no := &answer{code: 1}
 	if !p.quiet {
-		no.text = refusal(d)
+		no.text = refusal(d, rbac)
 	}
 	return no
 }
 
-func refusal(d adminapi.Decision) string {
+func refusal(d adminapi.Decision, rbac string) string {
 	if d.Disabled {
-		return fmt.Sprintf("no: %s is disabled, so nothing that it was given counts: see 'dockit rbac enable %[1]s'", d.Subject)
+		return fmt.Sprintf("no: %s is disabled, so nothing that it was given counts\n  to change that: %s enable %[1]s", d.Subject, rbac)
 	}
-	text := fmt.Sprintf("no: nothing lets %s %s", d.Subject, asked(d, d.Missing))
+	lines := []string{fmt.Sprintf("no: nothing lets %s %s", d.Subject, asked(d, d.Missing))}
 	if len(d.Because) > 0 {
-		text += "\nof what was asked, this is allowed:\n" + reasons(d)
+		lines = append(lines, "of what was asked, this is allowed:", reasons(d))
 	}
-	return text
+	if d.Nearest != nil {
+		lines = append(lines, fmt.Sprintf("  nearest: %s  from: %s: %s", d.Nearest.Permission, origin(d.Subject, d.Nearest.Via), d.Nearest.Reason))
+	}
+	if d.Grant != nil {
+		lines = append(lines, fmt.Sprintf("  to allow it: %s grant %s %s", rbac, d.Subject, quoted(d.Grant.String())))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// quoted keeps a shell from looking for files.
+func quoted(arg string) string {
+	if strings.ContainsAny(arg, "*{}[]") {
+		return "'" + arg + "'"
+	}
+	return arg
 }
 
 func asked(d adminapi.Decision, actions []string) string {

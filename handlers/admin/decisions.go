@@ -68,6 +68,8 @@ func (a *API) decide(ctx context.Context, ref subject.Ref, in *decisionInput) (*
 	d.Allowed = missing == 0 && !who.Disabled
 	if missing != 0 {
 		d.Missing = missing.List()
+		d.Nearest = nearest(effective, username, in.Type, in.Target, missing)
+		d.Grant = &access.Permission{Type: in.Type, Name: in.Target, Actions: missing}
 	}
 	return &decisionOutput{d}, nil
 }

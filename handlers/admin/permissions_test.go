@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -118,4 +119,56 @@ func TestNobodyDisabledMayDoAnything(t *testing.T) {
 	f.do("GET", "/users/bob/can?name=held&actions=pull", "").decode(t, &d)
 	assert.False(t, d.Allowed)
 	assert.True(t, d.Disabled)
+}
+
+func TestNearestPermission(t *testing.T) {
+	f := populated(t)
+	for _, grant := range []struct{ owner, permission string }{
+		{"/users/bob", "repository:team/app:pull"},
+		{"/groups/dev", "repository:team/*:push"},
+		{"/groups/dev", "namespace:foo:*"},
+		{"/groups/authenticated", "repository:home/{username}/**:*"},
+		{"/users/bob", "registry:catalog:*"},
+	} {
+		require.Equal(t, http.StatusOK, f.do("POST", grant.owner+"/permissions", `{"permission":"`+grant.permission+`"}`).StatusCode)
+	}
+	for name, c := range map[string]struct{ path, nearest, reason, grant string }{
+		"other actions":    {"/users/bob/can?name=team/app&actions=push,delete", "repository:team/*:push", "allows pull, push only, not delete", "repository:team/app:delete"},
+		"too deep":         {"/users/bob/can?name=team/app/debug&actions=pull", "repository:team/*:push", "** takes any number", "repository:team/app/debug:pull"},
+		"not a prefix":     {"/users/bob/can?name=foobar/x&actions=pull", "namespace:foo:*", "does not cover foobar/x", "repository:foobar/x:pull"},
+		"another's home":   {"/users/bob/can?name=home/alice/x&actions=pull", "repository:home/{username}/**:*", "does not cover", "repository:home/alice/x:pull"},
+		"nothing similar":  {"/users/bob/can?name=zzz&actions=pull", "", "", "repository:zzz:pull"},
+		"no catalog":       {"/robots/ci/can?type=registry&name=catalog&actions=*", "", "", "registry:catalog:*"},
+		"allowed":          {"/users/bob/can?name=team/app&actions=push", "", "", ""},
+		"robot, authentic": {"/robots/ci/can?name=home/bob/x&actions=pull", "repository:home/{username}/**:*", "does not cover", "repository:home/bob/x:pull"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var d adminapi.Decision
+			f.do("GET", c.path, "").decode(t, &d)
+			if c.nearest == "" {
+				assert.Nil(t, d.Nearest)
+			} else if assert.NotNil(t, d.Nearest) {
+				assert.Equal(t, c.nearest, d.Nearest.Permission.String())
+				assert.Contains(t, d.Nearest.Reason, c.reason)
+			}
+			if c.grant == "" {
+				assert.Nil(t, d.Grant)
+			} else if assert.NotNil(t, d.Grant) {
+				assert.Equal(t, c.grant, d.Grant.String())
+			}
+		})
+	}
+}
+
+func TestTheSuggestedGrantHelps(t *testing.T) {
+	f := populated(t)
+	for _, path := range []string{"/users/bob/can?name=team/app&actions=push,delete", "/robots/ci/can?type=registry&name=catalog&actions=*", "/groups/dev/can?name=a&actions=pull"} {
+		var d adminapi.Decision
+		f.do("GET", path, "").decode(t, &d)
+		require.False(t, d.Allowed)
+		owner, _, _ := strings.Cut(path, "/can?")
+		require.Equal(t, http.StatusOK, f.do("POST", owner+"/permissions", `{"permission":"`+d.Grant.String()+`"}`).StatusCode)
+		f.do("GET", path, "").decode(t, &d)
+		assert.True(t, d.Allowed, path)
+	}
 }

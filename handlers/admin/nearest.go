@@ -55,12 +55,16 @@ func nearest(effective []store.Effective, username string, t access.Type, name s
 func likeness(pattern, username, name string) int {
 	const component = 1000
 	patterns, names := strings.Split(strings.ReplaceAll(pattern, "{username}", username), "/"), strings.Split(name, "/")
-	score := strings.Count(pattern, "*")
+	score := 0
 	for i := range min(len(patterns), len(names)) {
 		if matched, err := path.Match(patterns[i], names[i]); err != nil || !matched {
-			return score + commonPrefix(patterns[i], names[i])
+			score += commonPrefix(patterns[i], names[i])
+			break
 		}
 		score += component
+	}
+	if score > 0 {
+		score += strings.Count(pattern, "*")
 	}
 	return score
 }

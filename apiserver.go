@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/dockit-registry/dockit/cli"
+	"github.com/dockit-registry/dockit/pki"
 )
 
 const apiServerLong = `Serve Dockit from flags and environment alone: the registry tokens, the
@@ -24,8 +25,9 @@ process serves TLS, tokens and the registry on one host.
 
 Every flag can be set by an environment variable: DOCKIT_LISTEN for --listen,
 DOCKIT_SERVICE for --service (several separated by commas), and so on. A flag
-wins. DOCKIT_ROOT_PASSWORD_FILE and DOCKIT_SQL_DSN_FILE name files to read the
-password of the root user and the database from.
+wins. DOCKIT_ROOT_PASSWORD_FILE, DOCKIT_SQL_DSN_FILE and
+DOCKIT_PKI_ENCRYPTION_KEY_FILE name files to read the password of the root
+user, the database and the encryption key from.
 
 Without an admin in the database and without --root-user, the first start
 creates the user admin with a random password and prints it once.`
@@ -52,9 +54,12 @@ func newAPIServerCommand() *cobra.Command {
 	flags.StringVar(&o.sqlDSN, "sql-dsn", defaultDSN, "database: for sqlite a path or file: URI")
 	flags.BoolVar(&o.pkiGenerate, "pki-generate", true, "make and keep the keys that sign tokens")
 	flags.StringVar(&o.pkiFile, "pki-file", "", "PEM `file` with a private key and its certificates to sign with, with --pki-generate=false")
+	flags.StringVar(&o.pkiCertificateFile, "pki-certificate-file", "", "PEM `file` with the certificates of the key in --pki-file, when they do not stand in it")
 	flags.StringVar(&o.pkiKeyType, "pki-key-type", "ec", "type of the keys that are made: ec, rsa or ed25519")
 	flags.IntVar(&o.pkiECKeySize, "pki-ec-key-size", 256, "size of EC keys in bits: 256, 384 or 521")
 	flags.IntVar(&o.pkiRSAKeySize, "pki-rsa-key-size", 2048, "size of RSA keys in bits: 2048, 3072 or 4096")
+	flags.DurationVar(&o.pkiLeafLife, "pki-leaf-life", pki.DefaultLeafLife, "how long a signing certificate that is made is valid; it is replaced at two thirds of that")
+	flags.StringVar(&o.pkiEncryptionKey, "pki-encryption-key", "", "`secret` of at least 32 bytes that seals private keys in the database; rather in DOCKIT_PKI_ENCRYPTION_KEY_FILE")
 	flags.StringVar(&o.rootUser, "root-user", "", "`name` of an admin to create when it is missing")
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
 	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics on, as `host:port`; default off")
@@ -62,7 +67,7 @@ func newAPIServerCommand() *cobra.Command {
 	flags.StringVar(&o.logFormat, "log-format", "", "console or json; default console on a terminal, else json")
 
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := cli.BindEnvironment(cmd, "root-password", "sql-dsn"); err != nil {
+		if err := cli.BindEnvironment(cmd, "root-password", "sql-dsn", "pki-encryption-key"); err != nil {
 			return err
 		}
 		o.given = flags.Changed

@@ -90,19 +90,24 @@ func (o *apiServerOptions) app() (*App, error) {
 		Issuer:   literal(o.issuer),
 		TokenTTL: caddy.Duration(o.tokenTTL),
 		Database: &Database{Dialect: o.sqlDialect},
-		PKI:      &PKI{File: literal(o.pkiFile)},
+		PKI:      &PKI{File: literal(o.pkiFile), CertificateFile: literal(o.pkiCertificateFile)},
 	}
 	for _, service := range o.services {
 		a.Services = append(a.Services, &Service{Name: literal(service)})
 	}
-	if o.ownKeys() {
-		keyType, err := o.keyType()
-		if err != nil {
+	keyType, err := o.keyType()
+	if err != nil {
+		return nil, err
+	}
+	a.PKI.KeyType = string(keyType)
+	if o.given("pki-leaf-life") {
+		a.PKI.LeafLife = caddy.Duration(o.pkiLeafLife)
+	}
+	if o.pkiEncryptionKey != "" {
+		if a.PKI.EncryptionKey, err = secret("DOCKIT_PKI_ENCRYPTION_KEY", o.pkiEncryptionKey); err != nil {
 			return nil, err
 		}
-		a.PKI.KeyType = string(keyType)
 	}
-	var err error
 	if a.Database.DSN, err = secret("DOCKIT_SQL_DSN", o.sqlDSN); err != nil {
 		return nil, err
 	}

@@ -22,24 +22,27 @@ const (
 
 // apiServerOptions are the flags of api-server.
 type apiServerOptions struct {
-	listen        string
-	domains       []string
-	upstream      string
-	services      []string
-	issuer        string
-	tokenTTL      time.Duration
-	sqlDialect    string
-	sqlDSN        string
-	pkiGenerate   bool
-	pkiFile       string
-	pkiKeyType    string
-	pkiECKeySize  int
-	pkiRSAKeySize int
-	rootUser      string
-	rootPassword  string
-	metricsListen string
-	logLevel      string
-	logFormat     string
+	listen             string
+	domains            []string
+	upstream           string
+	services           []string
+	issuer             string
+	tokenTTL           time.Duration
+	sqlDialect         string
+	sqlDSN             string
+	pkiGenerate        bool
+	pkiFile            string
+	pkiCertificateFile string
+	pkiKeyType         string
+	pkiECKeySize       int
+	pkiRSAKeySize      int
+	pkiLeafLife        time.Duration
+	pkiEncryptionKey   string
+	rootUser           string
+	rootPassword       string
+	metricsListen      string
+	logLevel           string
+	logFormat          string
 
 	// given reports whether a flag was set, as against left at its default.
 	given func(flag string) bool
@@ -98,8 +101,19 @@ func (o *apiServerOptions) checkKeys() error {
 	if !o.ownKeys() && o.pkiFile == "" {
 		return errors.New("--pki-generate=false needs --pki-file with the key to sign with")
 	}
+	if o.pkiCertificateFile != "" && o.pkiFile == "" {
+		return errors.New("--pki-certificate-file names a certificate without a key: name its key with --pki-file")
+	}
+	if o.pkiLeafLife <= 0 {
+		return fmt.Errorf("--pki-leaf-life is %s: certificates must live for some time, such as 168h", o.pkiLeafLife)
+	}
 	if _, err := o.keyType(); err != nil {
 		return fmt.Errorf("--pki-key-type: %w", err)
+	}
+	if o.pkiEncryptionKey != "" {
+		if _, err := pki.ParseEncryptionKeys(o.pkiEncryptionKey); err != nil {
+			return fmt.Errorf("--pki-encryption-key: %w", err)
+		}
 	}
 	return nil
 }

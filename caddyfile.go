@@ -45,10 +45,11 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			token_ttl <duration>
 //		}
 //		database sqlite|mysql <dsn>
-//		pki      generate {
-//			key_type ec256|ec384|ec521|rsa2048|rsa3072|rsa4096|ed25519
+//		pki      generate|file <key> [<certificate>] {
+//			key_type       ec256|ec384|ec521|rsa2048|rsa3072|rsa4096|ed25519
+//			leaf_life      <duration>
+//			encryption_key <key>
 //		}
-//		pki      file <path>
 //		token_ttl <duration>
 //		root_user <name> [<password>]
 //	}
@@ -128,34 +129,6 @@ func (db *Database) unmarshal(d *caddyfile.Dispenser) error {
 		return d.Err("write: database sqlite <path>, or: database mysql <dsn>")
 	}
 	return noBlock(d, "database")
-}
-
-func (p *PKI) unmarshal(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return d.Err("write: pki generate, or: pki file <path>")
-	}
-	switch d.Val() {
-	case "file":
-		if err := argument(d, &p.File); err != nil {
-			return err
-		}
-		return noBlock(d, "pki file")
-	case "generate":
-		if d.NextArg() {
-			return d.ArgErr()
-		}
-	default:
-		return d.Errf("unknown source of keys %q: write: pki generate, or: pki file <path>", d.Val())
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if d.Val() != "key_type" {
-			return d.Errf("unknown subdirective %q of pki generate: use key_type", d.Val())
-		}
-		if err := argument(d, &p.KeyType); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (u *RootUser) unmarshal(d *caddyfile.Dispenser) error {

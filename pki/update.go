@@ -149,12 +149,16 @@ func (r *Ring) publish(p *plan, version int64) error {
 // report logs what was changed.
 func (r *Ring) report(p *plan, request updateRequest) {
 	for _, e := range p.made {
-		r.logger.Info("made a key",
+		fields := []zap.Field{
 			zap.String("purpose", string(e.Purpose)),
 			zap.String("service", e.Service),
 			zap.String("kid", e.ID),
-			zap.Time("active_from", e.ActiveFrom),
-			zap.Time("not_after", e.cert.NotAfter))
+			zap.Time("not_after", e.cert.NotAfter),
+		}
+		if !e.ActiveFrom.IsZero() {
+			fields = append(fields, zap.Time("active_from", e.ActiveFrom))
+		}
+		r.logger.Info("made a key", fields...)
 	}
 	for _, e := range p.keys {
 		// Keys of the first start replace none.

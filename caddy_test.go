@@ -1,7 +1,6 @@
 package dockit
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -34,23 +33,6 @@ func adapt(t testing.TB, name, content string) []byte {
 		t.Fatal(err)
 	}
 	return config
-}
-
-// provision provisions a Caddyfile without starting it. The configuration is
-// cleaned up at the end of the test, or by the returned function.
-func provision(t testing.TB, caddyfile string) (ctx caddy.Context, cleanup func(), err error) {
-	t.Helper()
-	var config *caddy.Config
-	if err := json.Unmarshal(adapt(t, "Caddyfile", caddyfile), &config); err != nil {
-		t.Fatal(err)
-	}
-	config.Admin = &caddy.AdminConfig{Disabled: true}
-	ctx, err = caddy.ProvisionContext(config)
-	if err != nil {
-		return ctx, func() {}, err
-	}
-	ctx, cancel := caddy.NewContext(ctx)
-	return ctx, cancel, nil
 }
 
 // load runs a Caddyfile in this process, as a start or a reload. The end of

@@ -16,17 +16,23 @@ import (
 	"github.com/dockit-registry/dockit/store"
 )
 
-// provisionedApp provisions a configuration with the given global option and
-// returns its app, and what cleans it up.
+// provisionedApp provisions an app with the given global option, and returns
+// what cleans it up.
 func provisionedApp(t testing.TB, option string) (*App, func(), error) {
 	t.Helper()
-	ctx, cleanup, err := provision(t, "{\n\tdockit {\n"+option+"\n\t}\n}\n")
-	if err != nil {
-		return nil, cleanup, err
+	var config *caddy.Config
+	if err := json.Unmarshal(adapt(t, "Caddyfile", "{\n\tdockit {\n"+option+"\n\t}\n}\n"), &config); err != nil {
+		t.Fatal(err)
 	}
-	app, err := ctx.App("dockit")
+	empty, err := caddy.ProvisionContext(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	ctx, cleanup := caddy.NewContext(empty)
+	app, err := ctx.LoadModuleByID("dockit", config.AppsRaw["dockit"])
+	if err != nil {
+		cleanup()
+		return nil, nil, err
 	}
 	return app.(*App), cleanup, nil
 }
@@ -147,7 +153,11 @@ func TestValidate(t *testing.T) {
 }
 
 func TestHandlerWithoutApp(t *testing.T) {
-	_, _, err := provision(t, ":80 {\n\tdockit\n}\n")
+	var config *caddy.Config
+	if err := json.Unmarshal(adapt(t, "Caddyfile", ":80 {\n\tdockit\n}\n"), &config); err != nil {
+		t.Fatal(err)
+	}
+	_, err := caddy.ProvisionContext(config)
 	if err == nil || !strings.Contains(err.Error(), "global options") {
 		t.Fatalf("error %v does not say what is missing", err)
 	}
@@ -156,11 +166,8 @@ func TestHandlerWithoutApp(t *testing.T) {
 // TestHandlerEndpoints checks which requests a handler answers, and that it
 // hands all others on.
 func TestHandlerEndpoints(t *testing.T) {
-	s := newSite(t)
-	ctx, cleanup, err := provision(t, s.String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	mustLoad(t, newSite(t).String())
+	ctx, cleanup := caddy.NewContext(caddy.ActiveContext())
 	defer cleanup()
 	const (
 		token  = "/v2/token?service=registry.example.com&scope=repository:app:pull"

@@ -10,10 +10,13 @@ import (
 
 // metrics are made once: every configuration has a registry of its own, and
 // counters go on over reloads.
-var metrics = handlers.NewMetrics()
+var (
+	metrics       = handlers.NewMetrics()
+	metricsOfKeys = new(keyMetrics)
+)
 
 func registerMetrics(registry *prometheus.Registry) error {
-	for _, collector := range metrics.Collectors() {
+	for _, collector := range append(metrics.Collectors(), metricsOfKeys) {
 		err := registry.Register(collector)
 		if errors.As(err, &prometheus.AlreadyRegisteredError{}) {
 			continue

@@ -99,6 +99,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.ring, err = a.PKI.open(ctx, a.database.store, a.Services, a.logger); err != nil {
 		return fmt.Errorf("pki: %w", err)
 	}
+	metricsOfKeys.add(a.ring)
 	administration, err := admin.New(admin.Config{
 		Store:    a.database.store,
 		Auth:     a.database.auth,
@@ -188,6 +189,7 @@ func (*App) Stop() error { return nil }
 func (a *App) Cleanup() error {
 	if a.ring != nil {
 		a.ring.Close()
+		metricsOfKeys.remove(a.ring)
 	}
 	if a.database == nil {
 		return nil

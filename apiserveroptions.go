@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/dockit-registry/dockit/pki"
@@ -46,6 +48,32 @@ type apiServerOptions struct {
 
 	// given reports whether a flag was set, as against left at its default.
 	given func(flag string) bool
+}
+
+// register adds the flags to a command.
+func (o *apiServerOptions) register(flags *pflag.FlagSet) {
+	o.given = flags.Changed
+	flags.StringVar(&o.listen, "listen", defaultListen, "address to listen on, as `host:port`; with --domain, instead of port 443")
+	flags.StringArrayVar(&o.domains, "domain", nil, "`name` to serve automatic HTTPS for (repeatable)")
+	flags.StringVar(&o.upstream, "upstream", "", "registry to proxy whatever is not Dockit's to, as `host:port` or URL")
+	flags.StringArrayVar(&o.services, "service", []string{DefaultService}, "`name` of a registry, its REGISTRY_AUTH_TOKEN_SERVICE (repeatable)")
+	flags.StringVar(&o.issuer, "issuer", DefaultIssuer, "`name` in every token, REGISTRY_AUTH_TOKEN_ISSUER at the registries")
+	flags.DurationVar(&o.tokenTTL, "token-ttl", DefaultTokenTTL, "how long a token is valid, at least 1m")
+	flags.StringVar(&o.sqlDialect, "sql-dialect", DefaultDialect, "kind of database: sqlite or mysql")
+	flags.StringVar(&o.sqlDSN, "sql-dsn", defaultDSN, "database: for sqlite a path or file: URI")
+	flags.BoolVar(&o.pkiGenerate, "pki-generate", true, "make and keep the keys that sign tokens")
+	flags.StringVar(&o.pkiFile, "pki-file", "", "PEM `file` with a private key and its certificates to sign with, with --pki-generate=false")
+	flags.StringVar(&o.pkiCertificateFile, "pki-certificate-file", "", "PEM `file` with the certificates of the key in --pki-file, when they do not stand in it")
+	flags.StringVar(&o.pkiKeyType, "pki-key-type", "ec", "type of the keys that are made: ec, rsa or ed25519")
+	flags.IntVar(&o.pkiECKeySize, "pki-ec-key-size", 256, "size of EC keys in bits: 256, 384 or 521")
+	flags.IntVar(&o.pkiRSAKeySize, "pki-rsa-key-size", 2048, "size of RSA keys in bits: 2048, 3072 or 4096")
+	flags.DurationVar(&o.pkiLeafLife, "pki-leaf-life", pki.DefaultLeafLife, "how long a signing certificate that is made is valid; it is replaced at two thirds of that")
+	flags.StringVar(&o.pkiEncryptionKey, "pki-encryption-key", "", "`secret` of at least 32 bytes that seals private keys in the database; rather in DOCKIT_PKI_ENCRYPTION_KEY_FILE")
+	flags.StringVar(&o.rootUser, "root-user", "", "`name` of an admin to create when it is missing")
+	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
+	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics on, as `host:port`; default off")
+	flags.StringVar(&o.logLevel, "log-level", "info", "least level to log: debug, info, warn or error")
+	flags.StringVar(&o.logFormat, "log-format", "", "console or json; default console on a terminal, else json")
 }
 
 // check finds wrong usage before anything is opened or written.

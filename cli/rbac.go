@@ -46,7 +46,7 @@ login stored them for --registry-url, or typed in at a terminal.`,
 		r.addCommand(), r.removeCommand(), r.enableCommand(), r.disableCommand(), r.changePasswordCommand(),
 		r.addMemberCommand(), r.removeMemberCommand(),
 		r.listCommand(), r.showCommand(),
-		r.grantCommand(), r.revokeCommand(), r.permissionsCommand(), r.canICommand(),
+		r.grantCommand(), r.revokeCommand(), r.permissionsCommand(), r.canICommand(), r.explainTokenCommand(),
 	)
 	requireSubcommand(cmd)
 	return cmd

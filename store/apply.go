@@ -230,7 +230,7 @@ func (a *applier) id(ref subject.Ref) (int64, error) {
 	if id, known := a.ids[ref]; known {
 		return id, nil
 	}
-	statement, err := a.statement("SELECT id FROM subjects WHERE name = ? AND kind = ?")
+	statement, err := a.statement("SELECT id FROM subjects WHERE name = ? AND kind = ?") //nolint:sqlclosecheck // close does
 	if err != nil {
 		return 0, err
 	}
@@ -246,7 +246,7 @@ func (a *applier) id(ref subject.Ref) (int64, error) {
 }
 
 func (a *applier) exec(query string, args ...any) (sql.Result, error) {
-	statement, err := a.statement(query)
+	statement, err := a.statement(query) //nolint:sqlclosecheck // close does
 	if err != nil {
 		return nil, err
 	}

@@ -103,6 +103,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	administration, err := admin.New(admin.Config{
 		Store:    a.database.store,
 		Auth:     a.database.auth,
+		Ring:     a.ring,
+		Issuer:   a.Issuer,
+		Services: adminServices(a.Services),
 		Logger:   a.logger.Named("admin"),
 		Version:  cli.ReadBuild().Version,
 		ClientIP: clientIP,

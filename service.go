@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/handlers/admin"
 	"github.com/dockit-registry/dockit/token"
 )
 
@@ -64,6 +65,14 @@ func handlerServices(services []*Service) []handlers.Service {
 	all := make([]handlers.Service, len(services))
 	for i, s := range services {
 		all[i] = handlers.Service{Name: s.Name, Profile: s.profile, TokenTTL: time.Duration(s.TokenTTL)}
+	}
+	return all
+}
+
+func adminServices(services []*Service) []admin.Service {
+	all := make([]admin.Service, len(services))
+	for i, s := range services {
+		all[i] = admin.Service{Name: s.Name, Profile: s.profile, TokenTTL: time.Duration(s.TokenTTL)}
 	}
 	return all
 }

@@ -17,6 +17,9 @@ const (
 	CodeLastAdmin    Code = "last_admin"   // 409: nobody could manage Dockit any more
 	CodeKind         Code = "kind"         // 409: it does not suit that kind of subject
 	CodeIncluded     Code = "included"     // 409: pull cannot go where push stays
+	CodeBrought      Code = "brought"      // 409: the key comes from a file, which is to be replaced
+	CodeTooEarly     Code = "too_early"    // 409: registries may not know the next authority yet
+	CodeExpires      Code = "expires"      // 409: the authority ends too soon for a key under it
 	CodeStale        Code = "stale"        // 412: changed in the meantime
 	CodeBusy         Code = "busy"         // 503: try again a little later
 	CodeInternal     Code = "internal"     // 500: see the server's log

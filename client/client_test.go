@@ -20,8 +20,10 @@ import (
 	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/client"
 	"github.com/dockit-registry/dockit/handlers/admin"
+	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
+	"github.com/dockit-registry/dockit/token"
 )
 
 const goodPassword = "a long enough password"
@@ -45,7 +47,13 @@ func newServer(t *testing.T) string {
 	require.NoError(t, err)
 	authenticator, err := auth.New(s, logger)
 	require.NoError(t, err)
-	api, err := admin.New(admin.Config{Store: s, Auth: authenticator, Logger: logger})
+	ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{Services: []string{"registry"}}, logger)
+	require.NoError(t, err)
+	t.Cleanup(ring.Close)
+	api, err := admin.New(admin.Config{
+		Store: s, Auth: authenticator, Ring: ring, Issuer: "dockit",
+		Services: []admin.Service{{Name: "registry", Profile: token.ProfileX5C, TokenTTL: 5 * time.Minute}}, Logger: logger,
+	})
 	require.NoError(t, err)
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)

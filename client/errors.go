@@ -30,6 +30,12 @@ var (
 	ErrKind = errors.New("wrong kind of subject")
 	// ErrIncluded: pull cannot be revoked where push stays.
 	ErrIncluded = errors.New("pull is included in push")
+	// ErrBrought: the key comes from a file, which is to be replaced instead.
+	ErrBrought = errors.New("key comes from a file")
+	// ErrTooEarly: registries may not know the next authority yet.
+	ErrTooEarly = errors.New("too early")
+	// ErrExpires: the authority ends too soon for another key under it.
+	ErrExpires = errors.New("authority expires too soon")
 	// ErrStale: the subject was changed in the meantime.
 	ErrStale = errors.New("changed in the meantime")
 	// ErrBusy: the same request may pass a little later.
@@ -46,6 +52,9 @@ var codes = map[adminapi.Code]error{
 	adminapi.CodeLastAdmin:    ErrLastAdmin,
 	adminapi.CodeKind:         ErrKind,
 	adminapi.CodeIncluded:     ErrIncluded,
+	adminapi.CodeBrought:      ErrBrought,
+	adminapi.CodeTooEarly:     ErrTooEarly,
+	adminapi.CodeExpires:      ErrExpires,
 	adminapi.CodeStale:        ErrStale,
 	adminapi.CodeBusy:         ErrBusy,
 }

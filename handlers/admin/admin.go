@@ -1,5 +1,5 @@
 // Package admin answers the admin API: it manages users, robots, groups,
-// memberships and permissions over HTTP.
+// memberships, permissions and the keys that sign tokens over HTTP.
 //
 // One definition of each operation gives its route, the validation of what is
 // sent and its part of the OpenAPI document. Everything, the document
@@ -16,6 +16,7 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -23,6 +24,12 @@ import (
 type Config struct {
 	Store *store.Store
 	Auth  *auth.Authenticator
+	// Ring holds the keys that sign tokens.
+	Ring *pki.Ring
+	// Issuer is the name in every token.
+	Issuer string
+	// Services are the registries that tokens are issued for.
+	Services []Service
 	// Logger is told of refused logins and of errors that the caller is not
 	// told about.
 	Logger *zap.Logger
@@ -59,6 +66,7 @@ func New(config Config) (*API, error) {
 	a.registerMembers(api)
 	a.registerPermissions(api)
 	a.registerDecisions(api)
+	a.registerKeys(api)
 	if err := a.serveOpenAPI(mux); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
@@ -15,8 +16,10 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
+	"github.com/dockit-registry/dockit/token"
 )
 
 // goodPassword is the password of every user of the tests.
@@ -26,6 +29,7 @@ const goodPassword = "a long enough password"
 type fixture struct {
 	t     *testing.T
 	store *store.Store
+	ring  *pki.Ring
 	api   *API
 }
 
@@ -37,9 +41,16 @@ func newFixture(t *testing.T) *fixture {
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	authenticator, err := auth.New(s, logger)
 	require.NoError(t, err)
-	api, err := New(Config{Store: s, Auth: authenticator, Logger: logger, Version: "1.2.3"})
+	services := []Service{
+		{Name: "registry", Profile: token.ProfileX5C, TokenTTL: 5 * time.Minute},
+		{Name: "zot", Profile: token.ProfileZot, TokenTTL: 5 * time.Minute},
+	}
+	ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{Services: []string{"registry"}, Own: []string{"zot"}}, logger)
 	require.NoError(t, err)
-	f := &fixture{t: t, store: s, api: api}
+	t.Cleanup(ring.Close)
+	api, err := New(Config{Store: s, Auth: authenticator, Ring: ring, Issuer: "dockit", Services: services, Logger: logger, Version: "1.2.3"})
+	require.NoError(t, err)
+	f := &fixture{t: t, store: s, ring: ring, api: api}
 	f.create(store.NewSubject{Ref: user("root"), Admin: true})
 	return f
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -39,6 +40,11 @@ var refusals = []struct {
 	{store.ErrLastAdmin, http.StatusConflict, adminapi.CodeLastAdmin, "make or enable another admin first"},
 	{store.ErrKind, http.StatusConflict, adminapi.CodeKind, ""},
 	{store.ErrIncluded, http.StatusConflict, adminapi.CodeIncluded, ""},
+	{pki.ErrUnknownKey, http.StatusNotFound, adminapi.CodeNotFound, ""},
+	{pki.ErrBrought, http.StatusConflict, adminapi.CodeBrought, ""},
+	{pki.ErrNextAuthorityTooNew, http.StatusConflict, adminapi.CodeTooEarly, ""},
+	{pki.ErrAuthorityExpires, http.StatusConflict, adminapi.CodeExpires, "switch to another authority"},
+	{pki.ErrConflict, http.StatusServiceUnavailable, adminapi.CodeBusy, "try again"},
 	{subject.ErrInvalidName, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{subject.ErrInvalidKind, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{password.ErrLength, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},

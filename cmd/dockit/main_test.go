@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script/*.txtar. Beside the commands of testscript
 // they have those of [serveCommand], [stopCommand], [getCommand],
-// [exitsCommand] and [freePortCommand].
+// [exitsCommand], [freePortCommand] and [awaitCommand].
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"get":       getCommand,
 			"exits":     exitsCommand,
 			"free-port": freePortCommand,
+			"await":     awaitCommand,
 		},
 	})
 }

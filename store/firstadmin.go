@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -40,7 +41,9 @@ func (s *Store) CreateFirstAdmin(ctx context.Context, ref subject.Ref, passwordH
 				return fmt.Errorf("grant %s to %s: %w", p, ref, err)
 			}
 		}
-		return nil
+		after := stateOf(created)
+		after.Permissions = permissions
+		return s.record(ctx, tx, audit.Create, ref, nil, after)
 	})
 	return created, err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -27,7 +28,7 @@ func (s *Store) AddMember(ctx context.Context, group, member subject.Ref) (added
 			"INSERT INTO memberships (group_id, member_id, created_at) VALUES (?, ?, ?)", groupID, memberID, timestamp(s.now())); err != nil {
 			return fmt.Errorf("add %s to %s: %w", member, group, err)
 		}
-		return nil
+		return s.record(ctx, tx, audit.AddMember, group, nil, memberState(member))
 	})
 	return added, err
 }
@@ -47,7 +48,7 @@ func (s *Store) RemoveMember(ctx context.Context, group, member subject.Ref) err
 		} else if n == 0 {
 			return fmt.Errorf("%s is not a member of %s: %w", member, group, ErrNotFound)
 		}
-		return nil
+		return s.record(ctx, tx, audit.RemoveMember, group, memberState(member), nil)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -40,7 +41,10 @@ func (s *Store) Grant(ctx context.Context, ref subject.Ref, p access.Permission)
 		if err != nil {
 			return fmt.Errorf("grant %s to %s: %w", p, ref, err)
 		}
-		return nil
+		if p.Actions == held {
+			return nil
+		}
+		return s.record(ctx, tx, audit.Grant, ref, permissionState(access.Permission{Type: p.Type, Name: p.Name, Actions: held}), permissionState(p))
 	})
 	return p, err
 }
@@ -80,7 +84,7 @@ func (s *Store) Revoke(ctx context.Context, ref subject.Ref, p access.Permission
 		if err != nil {
 			return fmt.Errorf("revoke %s from %s: %w", p, ref, err)
 		}
-		return nil
+		return s.record(ctx, tx, audit.Revoke, ref, permissionState(access.Permission{Type: p.Type, Name: p.Name, Actions: held}), permissionState(remaining))
 	})
 	return remaining, err
 }
@@ -104,14 +108,16 @@ func (s *Store) Permissions(ctx context.Context, ref subject.Ref, page Page) ([]
 		return nil, err
 	}
 	afterType, afterName, _ := strings.Cut(page.After, ":")
-	all, err := collect(ctx, s.reader, func(row scanner) (p access.Permission, err error) {
-		return p, row.Scan(&p.Type, &p.Name, &p.Actions)
-	}, "SELECT type, name, actions FROM permissions WHERE subject_id = ? AND (type > ? OR (type = ? AND name > ?)) ORDER BY type, name LIMIT ?",
+	all, err := collect(ctx, s.reader, scanPermission, "SELECT type, name, actions FROM permissions WHERE subject_id = ? AND (type > ? OR (type = ? AND name > ?)) ORDER BY type, name LIMIT ?",
 		owner.ID, afterType, afterType, afterName, page.Limit)
 	if err != nil {
 		return nil, fmt.Errorf("list permissions of %s: %w", ref, err)
 	}
 	return all, nil
+}
+
+func scanPermission(row scanner) (p access.Permission, err error) {
+	return p, row.Scan(&p.Type, &p.Name, &p.Actions)
 }
 
 // Effective is a permission that a subject can use, and where it comes from:

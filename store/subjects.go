@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -123,8 +124,10 @@ func (s *Store) CreateSubject(ctx context.Context, n NewSubject) (Subject, error
 	}
 	var created Subject
 	err := s.change(ctx, func(tx *sql.Tx) (err error) {
-		created, err = s.insertSubject(ctx, tx, n)
-		return err
+		if created, err = s.insertSubject(ctx, tx, n); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, audit.Create, n.Ref, nil, stateOf(created))
 	})
 	return created, err
 }
@@ -193,8 +196,17 @@ func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectCha
 				return err
 			}
 		}
-		updated, err = readSubject(ctx, tx, ref)
-		return err
+		if updated, err = readSubject(ctx, tx, ref); err != nil {
+			return err
+		}
+		action, after := audit.Update, stateOf(updated)
+		switch {
+		case c.PasswordHash != nil:
+			action, after.Password = audit.SetPassword, "changed"
+		case updated.Admin == current.Admin && updated.Disabled == current.Disabled:
+			return nil // nothing to tell
+		}
+		return s.record(ctx, tx, action, ref, stateOf(current), after)
 	})
 	return updated, err
 }
@@ -213,10 +225,14 @@ func (s *Store) DeleteSubject(ctx context.Context, ref subject.Ref, pre Precondi
 		if err := refuseLastAdmin(ctx, tx, current); err != nil {
 			return err
 		}
+		before, err := removedState(ctx, tx, current)
+		if err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM subjects WHERE id = ?", current.ID); err != nil {
 			return fmt.Errorf("delete %s: %w", ref, err)
 		}
-		return nil
+		return s.record(ctx, tx, audit.Remove, ref, before, nil)
 	})
 }
 

@@ -1,0 +1,172 @@
+// Package audit describes what was changed by whom, as entries of a chain: the
+// hash of each covers its content and the hash of the one before. Who removes
+// or alters an entry breaks the chain at that place.
+//
+// The chain keeps nobody who may write to the database from writing all of it
+// anew. Against that, keep the hash of the newest entry elsewhere from time to
+// time and compare: a chain that held it once must hold it for ever.
+//
+// The package is pure: it opens no file and no database.
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// Action is what was done.
+type Action string
+
+// The actions of an [Entry].
+const (
+	Create Action = "create"
+	Update Action = "update"
+	Remove Action = "remove"
+	// SetPassword is a new password, in itself or beside other changes.
+	SetPassword  Action = "set-password"
+	AddMember    Action = "add-member"
+	RemoveMember Action = "remove-member"
+	Grant        Action = "grant"
+	Revoke       Action = "revoke"
+	// Apply is what a declared state changed of a subject.
+	Apply Action = "apply"
+	// LoginFailed is a login to the admin API with wrong credentials.
+	LoginFailed Action = "login-failed"
+	// LoginDenied is a login to the admin API by somebody who is no admin.
+	LoginDenied Action = "login-denied"
+)
+
+// Event is what happened, before it has its place in the chain.
+type Event struct {
+	Action Action `json:"action"`
+	// Actor is who did it. It is the zero reference when that is not known,
+	// and for what Dockit does by itself.
+	Actor Name `json:"actor"`
+	// Address is where the request came from.
+	Address string `json:"address,omitempty"`
+	// Subject is what it was done to.
+	Subject Name `json:"subject"`
+	// Before and After hold what changed, never a secret. Null: nothing.
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
+}
+
+// Name is a reference to a subject that may be unknown, and need not exist any
+// more. It is written as user:alice, or as an empty string.
+type Name string
+
+// NameOf writes the reference to a subject.
+func NameOf(ref subject.Ref) Name {
+	if ref == (subject.Ref{}) {
+		return ""
+	}
+	return Name(ref.String())
+}
+
+// Entry is an event in its place in the chain.
+type Entry struct {
+	// Sequence counts from 1, without a gap.
+	Sequence int64     `json:"sequence"`
+	At       time.Time `json:"at"`
+	Event
+	// Previous is the hash of the entry before, empty for the first.
+	Previous string `json:"previous"`
+	// Hash is [Entry.Digest].
+	Hash string `json:"hash"`
+}
+
+// Digest is the hash that the entry must have: SHA-256, in hexadecimal, of
+// everything else that it holds, each field with its length before it.
+func (e Entry) Digest() string {
+	hash := sha256.New()
+	put := func(field []byte) {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(field)))
+		hash.Write(length[:])
+		hash.Write(field)
+	}
+	var numbers [16]byte
+	binary.BigEndian.PutUint64(numbers[:8], uint64(e.Sequence))
+	binary.BigEndian.PutUint64(numbers[8:], uint64(e.At.UnixMicro()))
+	put(numbers[:])
+	for _, field := range []string{e.Previous, string(e.Action), string(e.Actor), e.Address, string(e.Subject)} {
+		put([]byte(field))
+	}
+	put(e.Before)
+	put(e.After)
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+var (
+	// ErrGap is returned when an entry is missing before another.
+	ErrGap = errors.New("entries are missing")
+	// ErrAltered is returned for an entry that does not have its hash, or does
+	// not follow the one before.
+	ErrAltered = errors.New("the entry was altered")
+	// ErrCut is returned when the newest entries are missing.
+	ErrCut = errors.New("the newest entries are missing")
+)
+
+// Chain follows a chain from its first entry.
+type Chain struct {
+	sequence int64
+	hash     string
+}
+
+// Next takes the next entry. Errors: [ErrGap], [ErrAltered].
+func (c *Chain) Next(e Entry) error {
+	switch {
+	case e.Sequence != c.sequence+1:
+		return fmt.Errorf("%w: %d follows %d", ErrGap, e.Sequence, c.sequence)
+	case e.Previous != c.hash:
+		return fmt.Errorf("%w: %d does not follow the one before it", ErrAltered, e.Sequence)
+	case e.Hash != e.Digest():
+		return fmt.Errorf("%w: %d does not have its hash", ErrAltered, e.Sequence)
+	}
+	c.sequence, c.hash = e.Sequence, e.Hash
+	return nil
+}
+
+// End checks that the chain goes as far as the database says it does, or to an
+// entry that was written down elsewhere.
+func (c *Chain) End(head Head) error {
+	switch {
+	case c.sequence < head.Sequence:
+		return fmt.Errorf("%w: the last is %d, and there were %d", ErrCut, c.sequence, head.Sequence)
+	case c.sequence == head.Sequence && c.hash != head.Hash:
+		return fmt.Errorf("%w: %d is not the entry that was there", ErrAltered, c.sequence)
+	}
+	return nil
+}
+
+// Head is the newest entry that the chain has followed.
+func (c *Chain) Head() Head { return Head{c.sequence, c.hash} }
+
+// Head names the newest entry of a chain.
+type Head struct {
+	Sequence int64  `json:"sequence"`
+	Hash     string `json:"hash"`
+}
+
+// String writes the head as [ParseHead] reads it.
+func (h Head) String() string { return fmt.Sprintf("%d:%s", h.Sequence, h.Hash) }
+
+// ParseHead reads a head that was written down elsewhere.
+func ParseHead(s string) (Head, error) {
+	sequence, hash, _ := strings.Cut(s, ":")
+	number, err := strconv.ParseInt(sequence, 10, 64)
+	h := Head{number, hash}
+	if digest, herr := hex.DecodeString(hash); err != nil || herr != nil || len(digest) != sha256.Size || number < 1 || h.String() != s {
+		return Head{}, fmt.Errorf("%.80q is no head of an audit: write <sequence>:<hash>", s)
+	}
+	return h, nil
+}

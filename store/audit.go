@@ -1,0 +1,213 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/audit"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// Actor is who changes something, for the audit.
+type Actor struct {
+	Ref subject.Ref
+	// Address is where the request came from.
+	Address string
+}
+
+type actorKey struct{}
+
+// WithActor returns a context whose changes are written to the audit as made
+// by the actor. Without one, Dockit itself has made them.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// record writes a change to the audit, in the transaction of the change.
+// before and after say what changed; nil is nothing.
+func (s *Store) record(ctx context.Context, tx *sql.Tx, action audit.Action, changed subject.Ref, before, after any) error {
+	actor, _ := ctx.Value(actorKey{}).(Actor)
+	event := audit.Event{Action: action, Actor: audit.NameOf(actor.Ref), Address: actor.Address, Subject: audit.NameOf(changed)}
+	var err error
+	if event.Before, err = auditState(before); err != nil {
+		return err
+	}
+	if event.After, err = auditState(after); err != nil {
+		return err
+	}
+	return s.appendAudit(ctx, tx, event)
+}
+
+func auditState(state any) (json.RawMessage, error) {
+	if state == nil {
+		return nil, nil
+	}
+	encoded, err := json.Marshal(state)
+	if err != nil {
+		return nil, fmt.Errorf("write state for the audit: %w", err)
+	}
+	return encoded, nil
+}
+
+func (s *Store) appendAudit(ctx context.Context, tx *sql.Tx, event audit.Event) error {
+	// The update locks the head of the chain before it is read.
+	if _, err := tx.ExecContext(ctx, "UPDATE audit_head SET sequence = sequence + 1 WHERE id = 1"); err != nil {
+		return fmt.Errorf("write to the audit: %w", err)
+	}
+	entry := audit.Entry{Event: event, At: s.now().UTC().Truncate(time.Microsecond)}
+	if err := tx.QueryRowContext(ctx, "SELECT sequence, hash FROM audit_head WHERE id = 1").Scan(&entry.Sequence, &entry.Previous); err != nil {
+		return fmt.Errorf("write to the audit: %w", err)
+	}
+	entry.Hash = entry.Digest()
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO audit_entries (sequence, at, action, actor, address, subject, state_before, state_after, previous, hash)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		entry.Sequence, timestamp(entry.At), entry.Action, entry.Actor, entry.Address, entry.Subject,
+		string(entry.Before), string(entry.After), entry.Previous, entry.Hash); err != nil {
+		return fmt.Errorf("write to the audit: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, "UPDATE audit_head SET hash = ? WHERE id = 1", entry.Hash); err != nil {
+		return fmt.Errorf("write to the audit: %w", err)
+	}
+	return nil
+}
+
+// RecordEvent writes to the audit what changes nothing in the store, such as a
+// refused login.
+func (s *Store) RecordEvent(ctx context.Context, event audit.Event) error {
+	return s.write(ctx, func(tx *sql.Tx) error { return s.appendAudit(ctx, tx, event) })
+}
+
+// AuditQuery says which entries to read. Zero values do not restrict.
+type AuditQuery struct {
+	// After is the last sequence of the page before.
+	After int64
+	// Limit is how many to return at most.
+	Limit int
+	// Since is the earliest time, Until the first that is too late.
+	Since, Until time.Time
+	Subject      audit.Name
+	Actor        audit.Name
+	Action       audit.Action
+}
+
+// AuditEntries reads entries in the order of the chain.
+func (s *Store) AuditEntries(ctx context.Context, q AuditQuery) ([]audit.Entry, error) {
+	conditions, args := []string{"sequence > ?"}, []any{q.After}
+	restrict := func(condition string, given bool, value any) {
+		if given {
+			conditions, args = append(conditions, condition), append(args, value)
+		}
+	}
+	restrict("at >= ?", !q.Since.IsZero(), timestamp(q.Since))
+	restrict("at < ?", !q.Until.IsZero(), timestamp(q.Until))
+	restrict("subject = ?", q.Subject != "", q.Subject)
+	restrict("actor = ?", q.Actor != "", q.Actor)
+	restrict("action = ?", q.Action != "", q.Action)
+	entries, err := collect(ctx, s.reader, scanAudit, `
+		SELECT sequence, at, action, actor, address, subject, state_before, state_after, previous, hash
+		FROM audit_entries WHERE `+strings.Join(conditions, " AND ")+" ORDER BY sequence LIMIT ?",
+		append(args, q.Limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("read the audit: %w", err)
+	}
+	return entries, nil
+}
+
+func scanAudit(row scanner) (audit.Entry, error) {
+	var e audit.Entry
+	var at int64
+	var before, after string
+	if err := row.Scan(&e.Sequence, &at, &e.Action, &e.Actor, &e.Address, &e.Subject, &before, &after, &e.Previous, &e.Hash); err != nil {
+		return audit.Entry{}, err
+	}
+	e.At = fromTimestamp(at)
+	if before != "" {
+		e.Before = json.RawMessage(before)
+	}
+	if after != "" {
+		e.After = json.RawMessage(after)
+	}
+	return e, nil
+}
+
+// AuditHead names the newest entry.
+func (s *Store) AuditHead(ctx context.Context) (audit.Head, error) {
+	var h audit.Head
+	if err := s.reader.QueryRowContext(ctx, "SELECT sequence, hash FROM audit_head WHERE id = 1").Scan(&h.Sequence, &h.Hash); err != nil {
+		return audit.Head{}, fmt.Errorf("read the audit: %w", err)
+	}
+	return h, nil
+}
+
+// subjectState is what the audit tells of a subject.
+type subjectState struct {
+	Admin    *bool `json:"admin,omitempty"`
+	Disabled bool  `json:"disabled"`
+	// Password is "set" or "changed", never the password or its hash.
+	Password    string              `json:"password,omitempty"`
+	Permissions []access.Permission `json:"permissions,omitempty"`
+	Groups      []subject.Ref       `json:"groups,omitempty"`
+	Members     []subject.Ref       `json:"members,omitempty"`
+	// Cut tells that there were more permissions, groups or members.
+	Cut bool `json:"cut,omitempty"`
+}
+
+func stateOf(s Subject) subjectState {
+	state := subjectState{Disabled: s.Disabled}
+	if s.Ref.Kind == subject.User {
+		state.Admin = &s.Admin
+	}
+	if s.HasPassword {
+		state.Password = "set"
+	}
+	return state
+}
+
+// maxAuditList bounds what one entry tells of a subject that is removed.
+const maxAuditList = 1000
+
+// removedState is everything that goes with a subject.
+func removedState(ctx context.Context, tx *sql.Tx, s Subject) (subjectState, error) {
+	state := stateOf(s)
+	var err error
+	if state.Permissions, err = collect(ctx, tx, scanPermission,
+		"SELECT type, name, actions FROM permissions WHERE subject_id = ? ORDER BY type, name LIMIT ?", s.ID, maxAuditList+1); err != nil {
+		return state, fmt.Errorf("read permissions of %s: %w", s.Ref, err)
+	}
+	related, into := "m.group_id WHERE m.member_id", &state.Groups
+	if s.Ref.Kind == subject.Group {
+		related, into = "m.member_id WHERE m.group_id", &state.Members
+	}
+	if *into, err = collect(ctx, tx, func(row scanner) (r subject.Ref, err error) { return r, row.Scan(&r.Kind, &r.Name) },
+		"SELECT s.kind, s.name FROM memberships m JOIN subjects s ON s.id = "+related+" = ? ORDER BY s.name LIMIT ?", s.ID, maxAuditList+1); err != nil {
+		return state, fmt.Errorf("read memberships of %s: %w", s.Ref, err)
+	}
+	state.Cut = len(state.Permissions) > maxAuditList || len(*into) > maxAuditList
+	state.Permissions = state.Permissions[:min(len(state.Permissions), maxAuditList)]
+	*into = (*into)[:min(len(*into), maxAuditList)]
+	return state, nil
+}
+
+// permissionState is what the audit tells of a permission that is granted or
+// revoked; no actions are no permission.
+func permissionState(p access.Permission) any {
+	if p.Actions == 0 {
+		return nil
+	}
+	return struct {
+		Permission access.Permission `json:"permission"`
+	}{p}
+}
+
+// memberState is what the audit tells of a membership.
+func memberState(member subject.Ref) any {
+	return struct {
+		Member subject.Ref `json:"member"`
+	}{member}
+}

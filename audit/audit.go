@@ -39,6 +39,10 @@ const (
 	Revoke       Action = "revoke"
 	// Apply is what a declared state changed of a subject.
 	Apply Action = "apply"
+	// RotateKeys, RotateAuthority and RevokeKey change what signs tokens.
+	RotateKeys      Action = "rotate-keys"
+	RotateAuthority Action = "rotate-ca"
+	RevokeKey       Action = "revoke-key"
 	// LoginFailed is a login to the admin API with wrong credentials.
 	LoginFailed Action = "login-failed"
 	// LoginDenied is a login to the admin API by somebody who is no admin.

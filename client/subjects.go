@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -115,16 +116,22 @@ func memberPath(group, member subject.Ref) string {
 	return pathOf(group) + "/members/" + url.PathEscape(member.String())
 }
 
-// pages reads a listing page by page, as far as the caller goes on. An error
-// ends it.
 func pages[T any](ctx context.Context, c *Client, path string, options ListOptions) iter.Seq2[T, error] {
+	query := url.Values{}
+	if options.Prefix != "" {
+		query.Set("prefix", options.Prefix)
+	}
+	return pagesOf[T](ctx, c, path, query, options.PageSize)
+}
+
+// pagesOf reads a listing page by page, as far as the caller goes on. An error
+// ends it.
+func pagesOf[T any](ctx context.Context, c *Client, path string, query url.Values, size int) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		query := url.Values{"limit": {strconv.Itoa(adminapi.MaxLimit)}}
-		if options.PageSize > 0 {
-			query.Set("limit", strconv.Itoa(options.PageSize))
-		}
-		if options.Prefix != "" {
-			query.Set("prefix", options.Prefix)
+		query := maps.Clone(query)
+		query.Set("limit", strconv.Itoa(adminapi.MaxLimit))
+		if size > 0 {
+			query.Set("limit", strconv.Itoa(size))
 		}
 		for {
 			var page adminapi.List[T]

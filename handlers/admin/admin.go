@@ -66,6 +66,7 @@ func New(config Config) (*API, error) {
 	a.registerMembers(api)
 	a.registerPermissions(api)
 	a.registerDecisions(api)
+	a.registerAudit(api)
 	a.registerKeys(api)
 	if err := a.serveOpenAPI(mux); err != nil {
 		return nil, err

@@ -8,7 +8,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -37,6 +39,7 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 		principal, err := a.config.Auth.Authenticate(r.Context(), username, password)
 		switch ip := a.config.ClientIP(r); {
 		case errors.Is(err, auth.ErrInvalidCredentials):
+			a.recordFailedLogin(r.Context(), username, ip)
 			a.config.Logger.Warn("admin login refused", zap.String("username", printable(username)), zap.String("client_ip", ip))
 			writeProblem(w, unauthorized("wrong username or password"))
 		case errors.Is(err, auth.ErrBusy):
@@ -45,10 +48,12 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 		case err != nil:
 			writeProblem(w, a.problemOf(r.Context(), err))
 		case !principal.Admin:
+			a.recordEvent(r.Context(), audit.Event{Action: audit.LoginDenied, Actor: audit.NameOf(principal.Ref), Address: ip})
 			a.config.Logger.Warn("admin API refused to a subject that is no admin", zap.Stringer("subject", principal.Ref), zap.String("client_ip", ip))
 			writeProblem(w, problem(http.StatusForbidden, adminapi.CodeForbidden, principal.Ref.String()+" is not an admin: log in as one, or let one do it"))
 		default:
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller{principal, ip})))
+			ctx := context.WithValue(r.Context(), callerKey{}, caller{principal, ip})
+			next.ServeHTTP(w, r.WithContext(store.WithActor(ctx, store.Actor{Ref: principal.Ref, Address: ip})))
 		}
 	})
 }

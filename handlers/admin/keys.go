@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/token"
 )
@@ -109,27 +111,28 @@ func (a *API) rotateKeys(ctx context.Context, in *rotateInput) (*rotationOutput,
 	if service != "" && !slices.ContainsFunc(a.config.Services, func(s Service) bool { return s.Name == service }) {
 		return nil, problem(http.StatusNotFound, adminapi.CodeNotFound, "no such service: use one that is configured")
 	}
-	return a.rotationOutput(ctx, "rotated keys", zap.String("service", service))(a.config.Ring.Rotate(ctx, service))
+	return a.rotationOutput(ctx, audit.RotateKeys, "rotated keys", zap.String("service", service))(a.config.Ring.Rotate(ctx, service))
 }
 
 func (a *API) rotateAuthority(ctx context.Context, in *rotateAuthorityInput) (*rotationOutput, error) {
 	force := in.Body != nil && in.Body.Force
-	return a.rotationOutput(ctx, "switched the certificate authority", zap.Bool("force", force))(a.config.Ring.RotateAuthority(ctx, force))
+	return a.rotationOutput(ctx, audit.RotateAuthority, "switched the certificate authority", zap.Bool("force", force))(a.config.Ring.RotateAuthority(ctx, force))
 }
 
 func (a *API) revokeKey(ctx context.Context, in *keyInput) (*rotationOutput, error) {
-	return a.rotationOutput(ctx, "revoked a key", zap.String("kid", in.ID))(a.config.Ring.Revoke(ctx, in.ID))
+	return a.rotationOutput(ctx, audit.RevokeKey, "revoked a key", zap.String("kid", in.ID))(a.config.Ring.Revoke(ctx, in.ID))
 }
 
-// rotationOutput makes the answer from what the ring returns, and logs who
-// asked for it.
-func (a *API) rotationOutput(ctx context.Context, done string, field zap.Field) func(pki.Rotation, error) (*rotationOutput, error) {
+// rotationOutput makes the answer from what the ring returns, and writes who
+// asked for it to the log and the audit.
+func (a *API) rotationOutput(ctx context.Context, action audit.Action, done string, field zap.Field) func(pki.Rotation, error) (*rotationOutput, error) {
 	return func(r pki.Rotation, err error) (*rotationOutput, error) {
 		if err != nil {
 			return nil, a.problemOf(ctx, err)
 		}
 		by := callerOf(ctx)
 		a.config.Logger.Info(done, field, zap.Stringer("by", by.Ref), zap.String("client_ip", by.IP))
+		a.recordRotation(ctx, action, r)
 		out := &rotationOutput{adminapi.Rotation{
 			Keys:          make([]adminapi.Key, len(r.Keys)),
 			Reload:        append([]string{}, r.Reload...),
@@ -141,6 +144,21 @@ func (a *API) rotationOutput(ctx context.Context, done string, field zap.Field) 
 		}
 		return out, nil
 	}
+}
+
+// recordRotation writes to the audit which keys came and went.
+func (a *API) recordRotation(ctx context.Context, action audit.Action, r pki.Rotation) {
+	ids := make([]string, len(r.Keys))
+	for i, key := range r.Keys {
+		ids[i] = key.ID
+	}
+	by := callerOf(ctx)
+	after, err := json.Marshal(map[string][]string{"keys": ids})
+	if err != nil {
+		a.config.Logger.Error("cannot write to the audit", zap.Error(err))
+		return
+	}
+	a.recordEvent(ctx, audit.Event{Action: action, Actor: audit.NameOf(by.Ref), Address: by.IP, After: after})
 }
 
 func keyOf(k pki.KeyInfo) adminapi.Key {

@@ -1,0 +1,101 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/audit"
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+type auditInput struct {
+	PageInput
+	After   int64     `query:"after" minimum:"0" doc:"Only entries after this sequence. Without a next_cursor, it is how to ask for what came since."`
+	Since   time.Time `query:"since" doc:"Only entries of this time and later."`
+	Until   time.Time `query:"until" doc:"Only entries before this time."`
+	Subject string    `query:"subject" maxLength:"140" example:"user:alice" doc:"Only what was done to this subject. It need not exist any more."`
+	Actor   string    `query:"actor" maxLength:"140" example:"user:admin" doc:"Only what was done by this subject."`
+	Action  string    `query:"action" maxLength:"32" example:"grant" doc:"Only what was done in this way."`
+}
+
+type auditOutput struct {
+	Body adminapi.List[adminapi.AuditEntry]
+}
+
+type auditHeadOutput struct {
+	Body adminapi.AuditHead
+}
+
+func (a *API) registerAudit(api huma.API) {
+	huma.Register(api, operation(api, "list-audit", http.MethodGet, "/audit", "List what was changed by whom, oldest first", http.StatusOK), a.listAudit)
+	huma.Register(api, operation(api, "get-audit-head", http.MethodGet, "/audit/head", "Name the newest entry of the audit", http.StatusOK),
+		func(ctx context.Context, _ *struct{}) (*auditHeadOutput, error) {
+			head, err := a.config.Store.AuditHead(ctx)
+			if err != nil {
+				return nil, a.problemOf(ctx, err)
+			}
+			return &auditHeadOutput{adminapi.AuditHead{Head: head}}, nil
+		})
+}
+
+func (a *API) listAudit(ctx context.Context, in *auditInput) (*auditOutput, error) {
+	page, err := in.page()
+	if err != nil {
+		return nil, err
+	}
+	query := store.AuditQuery{
+		After: in.After, Limit: page.Limit, Since: in.Since, Until: in.Until,
+		Subject: audit.Name(in.Subject), Actor: audit.Name(in.Actor), Action: audit.Action(in.Action),
+	}
+	if page.After != "" {
+		if query.After, err = strconv.ParseInt(page.After, 10, 64); err != nil {
+			return nil, invalid(errCursor)
+		}
+	}
+	for _, ref := range []string{in.Subject, in.Actor} {
+		if ref == "" {
+			continue
+		}
+		if _, err := subject.ParseRef(ref); err != nil {
+			return nil, a.problemOf(ctx, err)
+		}
+	}
+	entries, err := a.config.Store.AuditEntries(ctx, query)
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return &auditOutput{list(in.PageInput, entries,
+		func(e audit.Entry) adminapi.AuditEntry { return adminapi.AuditEntry{Entry: e} },
+		func(e audit.Entry) string { return strconv.FormatInt(e.Sequence, 10) })}, nil
+}
+
+// auditTimeout bounds writing an entry that must be written even when the
+// client is gone.
+const auditTimeout = 5 * time.Second
+
+// recordEvent writes to the audit what the store does not write by itself.
+// Nothing is undone when that fails: the log says so.
+func (a *API) recordEvent(ctx context.Context, event audit.Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
+	defer cancel()
+	if err := a.config.Store.RecordEvent(ctx, event); err != nil {
+		a.config.Logger.Error("cannot write to the audit", zap.String("action", string(event.Action)), zap.Error(err))
+	}
+}
+
+// recordFailedLogin writes down a wrong password. A name that no subject can
+// have is left out: people type their password into the wrong field.
+func (a *API) recordFailedLogin(ctx context.Context, username, ip string) {
+	event := audit.Event{Action: audit.LoginFailed, Address: ip}
+	if subject.ValidateName(username) == nil {
+		event.Subject = audit.NameOf(subject.Ref{Kind: subject.User, Name: username})
+	}
+	a.recordEvent(ctx, event)
+}

@@ -1,0 +1,106 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/audit"
+)
+
+func (f *fixture) audit(query string) []adminapi.AuditEntry {
+	f.t.Helper()
+	got := f.do("GET", "/audit"+query, "")
+	require.Equal(f.t, http.StatusOK, got.StatusCode, "body: %s", got.body)
+	var page adminapi.List[adminapi.AuditEntry]
+	got.decode(f.t, &page)
+	return page.Items
+}
+
+func TestAuditTellsWhoDidWhatFromWhere(t *testing.T) {
+	f := populated(t)
+	last := f.audit("")[len(f.audit(""))-1].Sequence
+	require.Equal(t, http.StatusOK, f.do("PATCH", "/users/bob", `{"disabled":true}`, func(r *http.Request) { r.RemoteAddr = "192.0.2.7:4711" }).StatusCode)
+	since := f.audit(fmt.Sprintf("?after=%d", last))
+	require.Len(t, since, 1)
+	e := since[0]
+	assert.Equal(t, audit.Update, e.Action)
+	assert.Equal(t, audit.Name("user:root"), e.Actor)
+	assert.Equal(t, "192.0.2.7", e.Address)
+	assert.Equal(t, audit.Name("user:bob"), e.Subject)
+	assert.JSONEq(t, `{"admin":false,"disabled":false,"password":"set"}`, string(e.Before))
+	assert.JSONEq(t, `{"admin":false,"disabled":true,"password":"set"}`, string(e.After))
+	assert.WithinDuration(t, time.Now(), e.At, time.Minute)
+}
+
+func TestAuditVerifiesAfterTheWayOverHTTP(t *testing.T) {
+	f := populated(t)
+	var chain audit.Chain
+	path := "/audit?limit=3"
+	for pages := 0; path != ""; pages++ {
+		require.Less(t, pages, 20)
+		var page adminapi.List[adminapi.AuditEntry]
+		f.do("GET", path, "").decode(t, &page)
+		for _, e := range page.Items {
+			require.NoError(t, chain.Next(e.Entry))
+		}
+		path = ""
+		if page.NextCursor != "" {
+			path = "/audit?limit=3&cursor=" + page.NextCursor
+		}
+	}
+	var head adminapi.AuditHead
+	f.do("GET", "/audit/head", "").decode(t, &head)
+	require.NoError(t, chain.End(head.Head))
+	assert.Greater(t, head.Sequence, int64(5))
+}
+
+func TestRefusedLoginsAreInTheAudit(t *testing.T) {
+	f := populated(t)
+	const typed = "My Secret Passw0rd"
+	for username, password := range map[string]string{"root": "wrong password", "nobody": "x", typed: "", "off": goodPassword} {
+		require.Equal(t, http.StatusUnauthorized, f.do("GET", "/users", "", func(r *http.Request) { r.SetBasicAuth(username, password) }).StatusCode)
+	}
+	require.Equal(t, http.StatusForbidden, f.do("GET", "/users", "", func(r *http.Request) { r.SetBasicAuth("alice", goodPassword) }).StatusCode)
+	require.Equal(t, http.StatusUnauthorized, f.do("GET", "/users", "", func(r *http.Request) { r.Header.Del("Authorization") }).StatusCode)
+
+	subjects := []audit.Name{}
+	for _, e := range f.audit("?action=login-failed") {
+		assert.Empty(t, e.Actor)
+		assert.Equal(t, "192.0.2.1", e.Address)
+		subjects = append(subjects, e.Subject)
+	}
+	assert.ElementsMatch(t, []audit.Name{"user:root", "user:nobody", "", "user:off"}, subjects)
+	denied := f.audit("?action=login-denied")
+	require.Len(t, denied, 1)
+	assert.Equal(t, audit.Name("user:alice"), denied[0].Actor)
+	assert.NotContains(t, string(f.do("GET", "/audit", "").body), "Passw0rd")
+}
+
+func TestAuditIsFiltered(t *testing.T) {
+	f := populated(t)
+	for _, e := range f.audit("?subject=group:dev") {
+		assert.Equal(t, audit.Name("group:dev"), e.Subject)
+	}
+	assert.NotEmpty(t, f.audit("?subject=group:dev&actor=user:root&action=add-member"))
+	assert.Empty(t, f.audit("?until=2020-01-01T00:00:00Z"))
+	assert.NotEmpty(t, f.audit("?since=2020-01-01T00:00:00Z"))
+	for _, query := range []string{"?subject=bob", "?actor=Bob", "?since=yesterday", "?after=-1", "?cursor=" + url.QueryEscape("eA")} {
+		assert.Equal(t, http.StatusUnprocessableEntity, f.do("GET", "/audit"+query, "").StatusCode, query)
+	}
+}
+
+func TestKeyRotationIsInTheAudit(t *testing.T) {
+	f := populated(t)
+	require.Equal(t, http.StatusOK, f.do("POST", "/pki/rotate", `{}`).StatusCode)
+	entries := f.audit("?action=rotate-keys")
+	require.Len(t, entries, 1)
+	assert.Equal(t, audit.Name("user:root"), entries[0].Actor)
+	assert.Contains(t, string(entries[0].After), `"keys":["`)
+}

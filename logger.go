@@ -1,6 +1,8 @@
 package dockit
 
 import (
+	"slices"
+
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -20,7 +22,7 @@ type currentCore struct{ fields []zapcore.Field }
 func (currentCore) Enabled(level zapcore.Level) bool { return caddy.Log().Core().Enabled(level) }
 
 func (c currentCore) With(fields []zapcore.Field) zapcore.Core {
-	return currentCore{append(c.fields[:len(c.fields):len(c.fields)], fields...)}
+	return currentCore{append(slices.Clip(c.fields), fields...)}
 }
 
 func (c currentCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -31,7 +33,7 @@ func (c currentCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *
 }
 
 func (c currentCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
-	return caddy.Log().Core().Write(entry, append(c.fields[:len(c.fields):len(c.fields)], fields...))
+	return caddy.Log().Core().Write(entry, append(slices.Clip(c.fields), fields...))
 }
 
 func (currentCore) Sync() error { return caddy.Log().Core().Sync() }

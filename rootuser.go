@@ -123,6 +123,8 @@ func (a *App) createRoot(ctx context.Context, root RootUser) error {
 }
 
 // firstPassword tells a random password to who started Dockit.
+//
+//nolint:gosec // the sentence around a password, not one
 const firstPassword = `
 Created the admin %q with the password
 

@@ -144,10 +144,10 @@ func naiveAsks(name, actions string) bool {
 }
 
 // naiveGrant answers a request with scopes as texts, in the order of asking.
-func naiveGrant(username string, permissions []string, asked []string, zot bool) []string {
+func naiveGrant(username string, permissions, asked []string, zot bool) []string {
 	var order []string
 	merged := map[string]string{}
-	for _, scope := range strings.Fields(strings.Join(asked, " ")) {
+	for scope := range strings.FieldsSeq(strings.Join(asked, " ")) {
 		kind, name, actions, ok := naiveCut(scope)
 		key := "repository:" + name
 		switch {

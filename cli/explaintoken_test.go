@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -80,9 +81,7 @@ func (i *issuer) token(t *testing.T, kid string, x5c bool, change map[string]any
 		"iss": "dockit", "sub": "alice", "aud": "registry", "iat": now.Unix(), "nbf": now.Add(-5 * time.Second).Unix(), "exp": now.Add(time.Hour).Unix(),
 		"access": []map[string]any{{"type": "repository", "name": "team/app", "actions": []string{"pull", "push"}}},
 	}
-	for name, value := range change {
-		claims[name] = value
-	}
+	maps.Copy(claims, change)
 	options := (&jose.SignerOptions{}).WithHeader("kid", kid)
 	if x5c {
 		options = options.WithHeader("x5c", []string{base64.StdEncoding.EncodeToString(i.chain[0].Raw)})

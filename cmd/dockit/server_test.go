@@ -229,7 +229,7 @@ func scriptEnvironment(ts *testscript.TestScript) []string {
 }
 
 func lookUp(name, path string) (string, error) {
-	for _, dir := range strings.Split(path, string(os.PathListSeparator)) {
+	for dir := range strings.SplitSeq(path, string(os.PathListSeparator)) {
 		file := dir + string(os.PathSeparator) + name
 		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
 			return file, nil

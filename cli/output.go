@@ -92,6 +92,30 @@ func (p *printer) one(document any, name string, people func()) error {
 	}
 }
 
+// append writes one of several results that come one after the other, each to
+// be used at once: a line, or a document of its own.
+func (p *printer) append(document any, name, line string) error {
+	switch p.format {
+	case formatJSON:
+		encoder := json.NewEncoder(p.out)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(document); err != nil {
+			return fmt.Errorf("write JSON: %w", err)
+		}
+		return nil
+	case formatYAML:
+		if _, err := fmt.Fprintln(p.out, "---"); err != nil {
+			return err
+		}
+		return p.one(document, name, nil)
+	case formatName:
+		line = name
+	case formatTable:
+	}
+	_, err := fmt.Fprintln(p.out, line)
+	return err
+}
+
 // done tells that something was changed, with the result for programs.
 func (p *printer) done(document any, name, message string) error {
 	return p.one(document, name, func() {

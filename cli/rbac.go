@@ -47,6 +47,7 @@ login stored them for --registry-url, or typed in at a terminal.`,
 		r.addMemberCommand(), r.removeMemberCommand(),
 		r.listCommand(), r.showCommand(),
 		r.grantCommand(), r.revokeCommand(), r.permissionsCommand(), r.canICommand(), r.explainTokenCommand(),
+		r.auditCommand(),
 		r.pkiCommand(),
 	)
 	requireSubcommand(cmd)

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dockit-registry/dockit/audit"
+)
+
+// changeOf says in one line what an entry changed: what differs between its
+// states, for what came only the new and for what went only the old.
+func changeOf(e audit.Entry) string {
+	before, after := stateFields(e.Before), stateFields(e.After)
+	names := slices.Sorted(maps.Keys(before))
+	for name := range after {
+		if _, both := before[name]; !both {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var changes []string
+	for _, name := range names {
+		was, is := before[name], after[name]
+		if was == is {
+			continue
+		}
+		changes = append(changes, oneChange(name, was, is))
+	}
+	return strings.Join(changes, ", ")
+}
+
+func oneChange(name, was, is string) string {
+	label := name + ": "
+	if name == "permission" || name == "member" {
+		label = "" // which it is shows in the value
+	}
+	switch {
+	case was == "":
+		return label + is
+	case is == "":
+		return label + "was " + was
+	default:
+		return label + was + " → " + is
+	}
+}
+
+// stateFields reads a state as texts. A list is its items.
+func stateFields(state json.RawMessage) map[string]string {
+	var raw map[string]any
+	if len(state) == 0 || json.Unmarshal(state, &raw) != nil {
+		return nil
+	}
+	fields := make(map[string]string, len(raw))
+	for name, value := range raw {
+		fields[name] = stateText(value)
+	}
+	return fields
+}
+
+func stateText(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case bool:
+		return yesNo(v)
+	case []any:
+		texts := make([]string, len(v))
+		for i, item := range v {
+			texts[i] = stateText(item)
+		}
+		return strings.Join(texts, " ")
+	default:
+		encoded, err := json.Marshal(v)
+		if err != nil {
+			return "?"
+		}
+		return string(encoded)
+	}
+}

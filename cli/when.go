@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// parseWhen reads a point in time: a date, a time in RFC 3339, or how long
+// before now. Empty and 0 are no time.
+func parseWhen(s string, now time.Time) (time.Time, error) {
+	if s == "" || s == "0" {
+		return time.Time{}, nil
+	}
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		return at, nil
+	}
+	if at, err := time.ParseInLocation(time.DateOnly, s, now.Location()); err == nil {
+		return at, nil
+	}
+	ago, err := parseAge(s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is no time: write 2026-01-31, 2026-01-31T12:00:00Z, or how long ago, such as 90m or 7d", clip(s))
+	}
+	return now.Add(-ago), nil
+}
+
+// parseAge reads a duration, of days too.
+func parseAge(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	d, err := time.ParseDuration(s)
+	if err == nil && d < 0 {
+		err = fmt.Errorf("%q is negative", clip(s))
+	}
+	return d, err
+}

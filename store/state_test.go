@@ -1,363 +1,218 @@
 package store
 
 import (
-	"context"
+	"bytes"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
-	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/state/statetest"
 	"github.com/dockit-registry/dockit/subject"
 )
 
-const bcryptHash = "$2y$10$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq"
-
-func export(t *testing.T, s *Store) *state.Document {
+// export writes the state as YAML.
+func export(t *testing.T, s *Store) string {
 	t.Helper()
-	var d state.Document
-	exported, err := s.Export(t.Context(), func(one state.Subject) error {
-		d.Subjects = append(d.Subjects, one)
-		return nil
-	})
-	require.NoError(t, err)
-	require.Equal(t, revision(t, s), exported)
-	require.NoError(t, d.Validate())
-	return &d
+	var b bytes.Buffer
+	w := state.NewWriter(&b, state.YAML)
+	for one, err := range s.State(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one.PasswordHash != "" {
+			t.Errorf("the hash of %s is exported", one.Ref)
+		}
+		if err := w.Write(one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
-func parseState(t *testing.T, text string) *state.Document {
+func document(t *testing.T, text string) *state.Document {
 	t.Helper()
-	d, err := state.Parse(strings.NewReader("version: dockit/v1\n" + text))
-	require.NoError(t, err)
+	d, err := state.Parse(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
 	return d
 }
 
-// applyState makes the state what a document says and returns the plan.
-func applyState(t *testing.T, s *Store, d *state.Document, options state.Options) state.Plan {
+func applyState(t *testing.T, s *Store, text string, o state.Options) state.Plan {
 	t.Helper()
-	plan, planned, err := s.Plan(t.Context(), d, options)
-	require.NoError(t, err)
-	require.NoError(t, s.Apply(t.Context(), plan, planned))
+	plan, err := s.ApplyState(t.Context(), document(t, text), o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return plan
 }
 
-func TestExport(t *testing.T) {
-	s := open(t)
-	assert.Empty(t, export(t, s).Subjects, "built-in subjects without permissions are left out")
-	_, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:alice"), Admin: true, PasswordHash: bcryptHash})
-	require.NoError(t, err)
-	create(t, s, "user:zoe", "robot:ci", "group:dev", "group:empty")
-	for _, member := range []string{"user:zoe", "robot:ci", "user:alice"} {
-		_, err := s.AddMember(t.Context(), ref(t, "group:dev"), ref(t, member))
-		require.NoError(t, err)
-	}
-	grant(t, s, "group:dev", "repository:b:pull", "repository:a:push", "namespace:z:*")
-	grant(t, s, "user:anonymous", "repository:public/*:pull")
-	text, err := export(t, s).Bytes(state.YAML)
-	require.NoError(t, err)
-	assert.Equal(t, `version: dockit/v1
+const wholeState = `version: dockit/v1
 users:
-  - name: alice
-    admin: true
   - name: anonymous
-    permissions:
-      - repository:public/*:pull
-  - name: zoe
-robots:
-  - name: ci
-groups:
-  - name: dev
-    members:
-      - user:alice
-      - user:zoe
-      - robot:ci
-    permissions:
-      - namespace:z:*
-      - repository:a:push
-      - repository:b:pull
-  - name: empty
-`, string(text))
-}
-
-func TestExportEndsWithYield(t *testing.T) {
-	s := open(t)
-	create(t, s, "user:alice", "user:bob")
-	stop := errors.New("enough")
-	var calls int
-	_, err := s.Export(t.Context(), func(state.Subject) error { calls++; return stop })
-	require.ErrorIs(t, err, stop)
-	assert.Equal(t, 1, calls)
-}
-
-// An export shows one moment, whatever is written while it runs.
-func TestExportIsConsistent(t *testing.T) {
-	s := open(t)
-	applyState(t, s, statetest.Large(3*exportPage, 10, 100), state.Options{})
-	before := export(t, s)
-	var d state.Document
-	_, err := s.Export(t.Context(), func(one state.Subject) error {
-		if len(d.Subjects) == 0 {
-			for _, name := range []string{"user:user-599", "group:group-9"} {
-				if err := s.DeleteSubject(t.Context(), ref(t, name), 0); err != nil {
-					return err
-				}
-			}
-		}
-		d.Subjects = append(d.Subjects, one)
-		return nil
-	})
-	require.NoError(t, err)
-	assert.Equal(t, before, &d)
-}
-
-// Whatever the state: exported, applied elsewhere and exported again it is the
-// same, and to apply it once more changes nothing.
-func TestStateMoves(t *testing.T) {
-	for seed := range uint64(40) {
-		r := rand.New(rand.NewPCG(seed, 6))
-		wanted := statetest.Document(r)
-		source := open(t)
-		applyState(t, source, wanted, state.Options{})
-		exported := export(t, source)
-		require.Equal(t, wanted, exported, "seed %d", seed)
-
-		empty, used := open(t), open(t)
-		applyState(t, used, statetest.Document(r), state.Options{})
-		for _, target := range []*Store{empty, used} {
-			before := revision(t, target)
-			plan := applyState(t, target, exported, state.Options{Prune: true})
-			require.Equal(t, exported, export(t, target), "seed %d:\n%s", seed, plan)
-			if plan.Empty() {
-				require.Equal(t, before, revision(t, target))
-			} else {
-				require.Equal(t, before+1, revision(t, target), "one change of rights")
-			}
-
-			before = revision(t, target)
-			again := applyState(t, target, exported, state.Options{Prune: true})
-			require.True(t, again.Empty(), "seed %d:\n%s", seed, again)
-			require.Equal(t, before, revision(t, target), "nothing changed")
-		}
-	}
-}
-
-func TestApply(t *testing.T) {
-	s := open(t)
-	_, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:root"), Admin: true, PasswordHash: bcryptHash})
-	require.NoError(t, err)
-	create(t, s, "user:alice", "robot:ci", "group:dev")
-	grant(t, s, "user:alice", "repository:a:pull", "repository:b:pull")
-	alice, err := s.Subject(t.Context(), ref(t, "user:alice"))
-	require.NoError(t, err)
-
-	plan := applyState(t, s, parseState(t, `
-users:
+    permissions: ["repository:public/*:pull"]
   - name: alice
     admin: true
-    password_hash: `+bcryptHash+`
-    permissions: ["repository:a:push", "repository:c:*"]
+    password_hash: $2y$10$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq
+    permissions: ["namespace:alice:*"]
+  - name: bob
+    disabled: true
 robots:
-  - name: dev
-groups:
   - name: ci
-    members: ["robot:dev", "user:alice"]
-`), state.Options{Prune: true})
-	assert.Equal(t, `  user:alice
-+   admin
-+   password
--   permission repository:a:pull
-+   permission repository:a:push
--   permission repository:b:pull
-+   permission repository:c:*
-- user:root
-- robot:ci
-+ robot:dev
-+ group:ci
-+   member user:alice
-+   member robot:dev
-- group:dev
-`, plan.String())
+    permissions: ["repository:team/**:push", "registry:catalog:*"]
+groups:
+  - name: authenticated
+    permissions: ["namespace:{username}:*"]
+  - name: dev
+    members: ["user:alice", "robot:ci"]
+    permissions: ["repository:team/*:pull"]
+`
 
-	changed, err := s.Subject(t.Context(), ref(t, "user:alice"))
-	require.NoError(t, err)
-	assert.True(t, changed.Admin)
-	assert.True(t, changed.HasPassword)
-	assert.Equal(t, alice.ID, changed.ID)
-	assert.Equal(t, alice.Version+1, changed.Version, "an entity tag from before is stale")
+func TestApplyStateTwiceChangesNothing(t *testing.T) {
+	s := open(t)
+	if plan := applyState(t, s, wholeState, state.Options{Prune: true}); plan.Empty() {
+		t.Fatal("nothing was applied")
+	}
+	first, entries := export(t, s), len(auditOf(t, s))
+	revision, err := s.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan := applyState(t, s, wholeState, state.Options{Prune: true}); !plan.Empty() {
+		t.Errorf("the second time changes\n%s", plan)
+	}
+	if plan := applyState(t, s, first, state.Options{Prune: true}); !plan.Empty() {
+		t.Errorf("what was exported changes\n%s", plan)
+	}
+	after, err := s.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(auditOf(t, s)); n != entries || after != revision {
+		t.Error("changing nothing leaves traces")
+	}
 	login, err := s.Login(t.Context(), "alice")
-	require.NoError(t, err)
-	assert.Equal(t, bcryptHash, login.PasswordHash)
+	if err != nil || !strings.HasPrefix(login.PasswordHash, "$2y$10$") {
+		t.Errorf("the hash is %q: %v", login.PasswordHash, err)
+	}
 }
 
-func TestApplyLeavesVersionsOfWhatItDoesNotChange(t *testing.T) {
+func TestExportApplyExportIsEqual(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
 	s := open(t)
-	create(t, s, "user:alice")
-	before, err := s.Subject(t.Context(), ref(t, "user:alice"))
-	require.NoError(t, err)
-	applyState(t, s, parseState(t, "users:\n  - name: alice\n    permissions: [\"repository:a:pull\"]\n"), state.Options{})
-	after, err := s.Subject(t.Context(), ref(t, "user:alice"))
-	require.NoError(t, err)
-	assert.Equal(t, before.Version, after.Version, "permissions are no property of the subject itself")
+	for round := range 40 {
+		wanted := statetest.Document(random)
+		if _, err := s.ApplyState(t.Context(), wanted, state.Options{Prune: true}); err != nil && !errors.Is(err, ErrLastAdmin) {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		first := export(t, s)
+		other := open(t)
+		applyState(t, other, first, state.Options{Prune: true})
+		if second := export(t, other); second != first {
+			t.Fatalf("round %d: exported again:\n%s\nwas:\n%s", round, second, first)
+		}
+		plan, err := other.PlanState(t.Context(), document(t, first), state.Options{Prune: true})
+		if err != nil || !plan.Empty() {
+			t.Fatalf("round %d: the plan of an export is %s %v", round, plan, err)
+		}
+	}
+	auditOf(t, s)
 }
 
-func TestApplyRefuses(t *testing.T) {
-	yes := true
-	user := func(name string) subject.Ref { return subject.Ref{Kind: subject.User, Name: name} }
-	for _, tc := range []struct {
-		name   string
-		change state.Change
-		err    error
+func TestApplyStateIsAllOrNothing(t *testing.T) {
+	s := open(t)
+	applyState(t, s, wholeState, state.Options{})
+	before, entries := export(t, s), len(auditOf(t, s))
+	for name, c := range map[string]struct {
+		text  string
+		prune bool
+		err   error
 	}{
-		{"a name that is taken", state.Change{Action: state.Create, Subject: user("ci")}, nil},
-		{"an invalid name", state.Change{Action: state.Create, Subject: user("A")}, subject.ErrInvalidName},
-		{"a robot as admin", state.Change{Action: state.Create, Subject: subject.Ref{Kind: subject.Robot, Name: "x"}, Admin: &yes}, ErrKind},
-		{"a group with a password", state.Change{Action: state.Create, Subject: subject.Ref{Kind: subject.Group, Name: "x"}, Password: true, PasswordHash: bcryptHash}, ErrKind},
-		{"a subject that is not there", state.Change{Action: state.Update, Subject: user("zoe"), Admin: &yes}, ErrNotFound},
-		{"removal of a subject that is not there", state.Change{Action: state.Remove, Subject: user("zoe")}, ErrNotFound},
-		{"removal of a built-in", state.Change{Action: state.Remove, Subject: subject.Anonymous}, ErrBuiltIn},
-		{"a flag of a built-in", state.Change{Action: state.Update, Subject: subject.Authenticated, Disabled: &yes}, ErrBuiltIn},
-		{"a member that is not there", state.Change{Action: state.Update, Subject: subject.Ref{Kind: subject.Group, Name: "dev"}, AddMembers: []subject.Ref{user("zoe")}}, ErrNotFound},
-		{"a group as member", state.Change{Action: state.Update, Subject: subject.Ref{Kind: subject.Group, Name: "dev"}, AddMembers: []subject.Ref{{Kind: subject.Group, Name: "dev"}}}, ErrKind},
-		{"an invalid permission", state.Change{Action: state.Update, Subject: user("alice"), Grant: []access.Permission{{Type: access.Repository, Name: "A", Actions: access.Pull}}}, access.ErrInvalidPermission},
+		"no admin is left":    {"version: dockit/v1\nusers:\n  - name: zoe\n", true, ErrLastAdmin},
+		"admin disabled":      {"version: dockit/v1\nusers:\n  - name: alice\n    admin: true\n    disabled: true\n  - name: zoe\n", false, ErrLastAdmin},
+		"unknown member":      {"version: dockit/v1\nrobots:\n  - name: new\ngroups:\n  - name: ops\n    members: [\"user:nobody\"]\n", false, state.ErrConflict},
+		"name of another":     {"version: dockit/v1\nrobots:\n  - name: new\n  - name: alice\n", false, state.ErrConflict},
+		"pruned, but named":   {"version: dockit/v1\nusers:\n  - name: alice\n    admin: true\ngroups:\n  - name: dev\n    members: [\"user:bob\"]\n", true, state.ErrConflict},
+		"built-in kind taken": {"version: dockit/v1\nusers: []\nrobots:\n  - name: dev\n", false, state.ErrConflict},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			s := open(t)
-			create(t, s, "user:alice", "robot:ci", "group:dev")
-			before, at := export(t, s), revision(t, s)
-			// All or nothing: what comes before the refused change goes as well.
-			good := state.Change{Action: state.Create, Subject: user("new"), Grant: []access.Permission{permission(t, "repository:a:pull")}}
-			err := s.Apply(t.Context(), state.Plan{Changes: []state.Change{good, tc.change}}, at)
-			require.Error(t, err)
-			if tc.err != nil {
-				require.ErrorIs(t, err, tc.err)
-			}
-			assert.Contains(t, err.Error(), tc.change.Subject.String())
-			assert.Equal(t, before, export(t, s))
-			assert.Equal(t, at, revision(t, s))
-		})
+		if _, err := s.ApplyState(t.Context(), document(t, c.text), state.Options{Prune: c.prune}); !errors.Is(err, c.err) {
+			t.Errorf("%s: %v, want %v", name, err, c.err)
+		}
+	}
+	if export(t, s) != before || len(auditOf(t, s)) != entries {
+		t.Error("a refused document changed something")
 	}
 }
 
-func TestApplyLastAdmin(t *testing.T) {
-	for _, tc := range []struct {
-		name, text string
-		refused    bool
-	}{
-		{"removed", "users:\n  - name: alice\n", true},
-		{"replaced by one without a password", "users:\n  - name: alice\n    admin: true\n", true},
-		{"disabled", "users:\n  - name: root\n    admin: true\n    disabled: true\n", true},
-		{"demoted", "users:\n  - name: root\n", true},
-		{"replaced by one with a password", "users:\n  - name: alice\n    admin: true\n    password_hash: " + bcryptHash + "\n", false},
-		{"kept", "users:\n  - name: root\n    admin: true\n", false},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			s := open(t)
-			_, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:root"), Admin: true, PasswordHash: bcryptHash})
-			require.NoError(t, err)
-			create(t, s, "user:alice")
-			before := export(t, s)
-			plan, planned, err := s.Plan(t.Context(), parseState(t, tc.text), state.Options{Prune: true})
-			require.NoError(t, err)
-			err = s.Apply(t.Context(), plan, planned)
-			if !tc.refused {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorIs(t, err, ErrLastAdmin)
-			assert.Equal(t, before, export(t, s))
-		})
+func TestANamePassesToAnotherKind(t *testing.T) {
+	s := open(t)
+	applyState(t, s, wholeState, state.Options{})
+	applyState(t, s, "version: dockit/v1\nusers:\n  - name: dev\n    admin: true\nrobots:\n  - name: alice\ngroups:\n  - name: ci\n    members: [\"user:dev\", \"robot:alice\"]\n", state.Options{Prune: true})
+	members, err := s.Members(t.Context(), ref(t, "group:ci"), Page{Limit: 10})
+	if err != nil || len(members) != 2 || members[0].Ref != (subject.Ref{Kind: subject.Robot, Name: "alice"}) {
+		t.Errorf("members %v: %v", members, err)
+	}
+	for _, gone := range []string{"user:alice", "group:dev", "robot:ci", "user:bob"} {
+		if _, err := s.Subject(t.Context(), ref(t, gone)); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: %v", gone, err)
+		}
 	}
 }
 
-func TestApplyStale(t *testing.T) {
+func TestApplyStateIsInTheAudit(t *testing.T) {
 	s := open(t)
-	create(t, s, "user:alice")
-	plan, planned, err := s.Plan(t.Context(), parseState(t, "users:\n  - name: bob\n"), state.Options{Prune: true})
-	require.NoError(t, err)
-	create(t, s, "user:carol")
-	require.ErrorIs(t, s.Apply(t.Context(), plan, planned), ErrStale)
-	assert.Len(t, export(t, s).Subjects, 2)
-}
-
-// Of several that apply plans for the same revision, one does.
-func TestApplyAtOnce(t *testing.T) {
-	s := open(t)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var applied int
-	at := revision(t, s)
-	for i := range 8 {
-		plan, _, err := s.Plan(t.Context(), parseState(t, fmt.Sprintf("users:\n  - name: u%d\n", i)), state.Options{})
-		require.NoError(t, err)
-		wg.Go(func() {
-			switch err := s.Apply(t.Context(), plan, at); {
-			case err == nil:
-				mu.Lock()
-				defer mu.Unlock()
-				applied++
-			case !errors.Is(err, ErrStale):
-				t.Error(err)
-			}
-		})
+	ctx := WithActor(t.Context(), Actor{Ref: ref(t, "user:root")})
+	apply := func(text string) {
+		if _, err := s.ApplyState(ctx, document(t, text), state.Options{Prune: true}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	wg.Wait()
-	assert.Equal(t, 1, applied)
-	assert.Len(t, export(t, s).Subjects, 1)
+	apply(wholeState)
+	seen := len(auditOf(t, s))
+	apply(strings.NewReplacer("[\"repository:team/*:pull\"]", "[\"repository:team/*:push\"]", "  - name: bob\n    disabled: true\n", "", ", \"robot:ci\"", "").Replace(wholeState))
+	expected := map[string][2]string{
+		"user:bob":  {`{"admin":false,"disabled":true}`, ``},
+		"group:dev": {`{"disabled":false,"permissions":["repository:team/*:pull"],"members":["robot:ci"]}`, `{"disabled":false,"permissions":["repository:team/*:push"]}`},
+	}
+	entries := auditOf(t, s)[seen:]
+	if len(entries) != len(expected) {
+		t.Errorf("%d entries, want %d", len(entries), len(expected))
+	}
+	for _, e := range entries {
+		want := expected[string(e.Subject)]
+		if e.Action != audit.Apply || e.Actor != "user:root" || string(e.Before) != want[0] || string(e.After) != want[1] {
+			t.Errorf("%s by %s: %s: %s -> %s", e.Action, e.Actor, e.Subject, e.Before, e.After)
+		}
+	}
 }
 
-func TestApplyCancelled(t *testing.T) {
-	s := open(t)
-	plan, planned, err := s.Plan(t.Context(), parseState(t, "users:\n  - name: bob\n"), state.Options{})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, s.Apply(ctx, plan, planned), context.Canceled)
-	assert.Empty(t, export(t, s).Subjects)
-}
-
-func BenchmarkState(b *testing.B) {
-	d := statetest.Large(10_000, 1_000, 50_000)
-	s, err := Open(b.Context(), Config{Dialect: "sqlite", DSN: filepath.Join(b.TempDir(), "dockit.sqlite")}, zap.NewNop())
-	require.NoError(b, err)
-	b.Cleanup(func() { assert.NoError(b, s.Close()) })
-	b.Run("apply", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			plan, planned, err := s.Plan(b.Context(), d, state.Options{Prune: true})
-			require.NoError(b, err)
-			require.NoError(b, s.Apply(b.Context(), plan, planned))
-			b.StopTimer()
-			plan, planned, err = s.Plan(b.Context(), &state.Document{}, state.Options{Prune: true})
-			require.NoError(b, err)
-			require.NoError(b, s.Apply(b.Context(), plan, planned))
-			b.StartTimer()
+// BenchmarkApplyState applies 10,000 users, 1,000 groups and 50,000
+// permissions to an empty store.
+func BenchmarkApplyState(b *testing.B) {
+	large := statetest.Large(10_000, 1_000, 50_000)
+	for b.Loop() {
+		b.StopTimer()
+		s, err := Open(b.Context(), Config{Dialect: "sqlite", DSN: filepath.Join(b.TempDir(), "large.sqlite")}, zap.NewNop())
+		if err != nil {
+			b.Fatal(err)
 		}
-	})
-	plan, planned, err := s.Plan(b.Context(), d, state.Options{Prune: true})
-	require.NoError(b, err)
-	require.NoError(b, s.Apply(b.Context(), plan, planned))
-	b.Run("export", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_, err := s.Export(b.Context(), func(state.Subject) error { return nil })
-			require.NoError(b, err)
+		b.StartTimer()
+		if _, err := s.ApplyState(b.Context(), large, state.Options{Prune: true}); err != nil {
+			b.Fatal(err)
 		}
-	})
-	b.Run("plan of the same", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_, _, err := s.Plan(b.Context(), d, state.Options{Prune: true})
-			require.NoError(b, err)
+		b.StopTimer()
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
 		}
-	})
+		b.StartTimer()
+	}
 }

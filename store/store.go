@@ -137,11 +137,15 @@ func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
 		if err := f(tx); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE revision SET number = number + 1 WHERE id = 1"); err != nil {
-			return fmt.Errorf("increment revision: %w", err)
-		}
-		return nil
+		return incrementRevision(ctx, tx)
 	})
+}
+
+func incrementRevision(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, "UPDATE revision SET number = number + 1 WHERE id = 1"); err != nil {
+		return fmt.Errorf("increment revision: %w", err)
+	}
+	return nil
 }
 
 // write runs f in a transaction and repeats the whole of it when the database

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/audit"
+	"github.com/dockit-registry/dockit/state"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// ApplyState makes the state what a document says, all of it or nothing, and
+// returns what was done for that. Errors: those of [state.Diff], and
+// [ErrLastAdmin].
+func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.Options) (state.Plan, error) {
+	var plan state.Plan
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		var ids map[subject.Ref]int64
+		var err error
+		if plan, ids, err = planState(ctx, tx, wanted, o); err != nil || plan.Empty() {
+			return err
+		}
+		a := &stateApplier{Store: s, tx: tx, ids: ids, statements: map[string]*sql.Stmt{}}
+		defer a.close()
+		if err := a.apply(ctx, plan); err != nil {
+			return fmt.Errorf("apply the state: %w", err)
+		}
+		return incrementRevision(ctx, tx)
+	})
+	return plan, err
+}
+
+// stateApplier carries out a plan in a transaction.
+type stateApplier struct {
+	*Store
+	tx *sql.Tx
+	// ids are those of every subject that exists.
+	ids map[subject.Ref]int64
+	// statements are prepared once, for the same few run very often.
+	statements map[string]*sql.Stmt
+}
+
+func (a *stateApplier) close() {
+	for _, statement := range a.statements {
+		_ = statement.Close() // it ends with the transaction
+	}
+}
+
+func (a *stateApplier) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	statement, ok := a.statements[query]
+	if !ok {
+		var err error
+		if statement, err = a.tx.PrepareContext(ctx, query); err != nil {
+			return nil, err
+		}
+		a.statements[query] = statement
+	}
+	return statement.ExecContext(ctx, args...)
+}
+
+// apply removes first, for a name may pass from one kind to another, and then
+// creates, for a group may have members that come later.
+func (a *stateApplier) apply(ctx context.Context, plan state.Plan) error {
+	had, err := enabledAdmin(ctx, a.tx)
+	if err != nil {
+		return err
+	}
+	before := make([]*subjectState, len(plan.Changes))
+	for i, c := range plan.Changes {
+		if before[i], err = a.begin(ctx, c); err != nil {
+			return fmt.Errorf("%s: %w", c.Subject, err)
+		}
+	}
+	for i, c := range plan.Changes {
+		if c.Action != state.Create {
+			continue
+		}
+		if err := a.create(ctx, plan.Changes[i]); err != nil {
+			return fmt.Errorf("%s: %w", c.Subject, err)
+		}
+	}
+	for i, c := range plan.Changes {
+		if err := a.finish(ctx, c, before[i]); err != nil {
+			return fmt.Errorf("%s: %w", c.Subject, err)
+		}
+	}
+	has, err := enabledAdmin(ctx, a.tx)
+	if err == nil && had && !has {
+		err = fmt.Errorf("nobody would be an enabled admin any more: %w", ErrLastAdmin)
+	}
+	return err
+}
+
+// begin keeps what the audit tells of before, and removes what is to go.
+func (a *stateApplier) begin(ctx context.Context, c state.Change) (*subjectState, error) {
+	if c.Action == state.Create {
+		return nil, nil //nolint:nilnil // there was nothing before
+	}
+	current, err := readSubject(ctx, a.tx, c.Subject)
+	if err != nil {
+		return nil, err
+	}
+	before := stateOf(current)
+	if c.Action == state.Remove {
+		before, err = removedState(ctx, a.tx, current)
+		if err == nil {
+			_, err = a.exec(ctx, "DELETE FROM subjects WHERE id = ?", current.ID)
+		}
+	}
+	return &before, err
+}
+
+func (a *stateApplier) create(ctx context.Context, c state.Change) error {
+	now := timestamp(a.now())
+	result, err := a.exec(ctx,
+		"INSERT INTO subjects (kind, name, admin, disabled, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		c.Subject.Kind, c.Subject.Name, isTrue(c.Admin), isTrue(c.Disabled), c.PasswordHash, now, now)
+	if err != nil {
+		return err
+	}
+	a.ids[c.Subject], err = result.LastInsertId()
+	return err
+}
+
+func isTrue(flag *bool) bool { return flag != nil && *flag }
+
+// finish makes the rest of a change, and writes the whole of it to the audit.
+func (a *stateApplier) finish(ctx context.Context, c state.Change, before *subjectState) error {
+	if c.Action == state.Remove {
+		return a.record(ctx, a.tx, audit.Apply, c.Subject, before, nil)
+	}
+	if c.Action == state.Update {
+		if err := a.updateProperties(ctx, c); err != nil {
+			return err
+		}
+	}
+	if err := a.changeMembers(ctx, c); err != nil {
+		return err
+	}
+	if err := a.changePermissions(ctx, c); err != nil {
+		return err
+	}
+	return a.recordApplied(ctx, c, before)
+}
+
+func (a *stateApplier) updateProperties(ctx context.Context, c state.Change) error {
+	if c.Admin == nil && c.Disabled == nil && c.PasswordHash == "" {
+		return nil
+	}
+	var hash *string
+	if c.PasswordHash != "" {
+		hash = &c.PasswordHash
+	}
+	if _, err := a.exec(ctx, `
+		UPDATE subjects SET admin = COALESCE(?, admin), disabled = COALESCE(?, disabled),
+			password_hash = COALESCE(?, password_hash), version = version + 1, updated_at = ? WHERE id = ?`,
+		c.Admin, c.Disabled, hash, timestamp(a.now()), a.ids[c.Subject]); err != nil {
+		return err
+	}
+	if !isTrue(c.Disabled) && hash == nil {
+		return nil
+	}
+	_, err := endRefreshTokens(ctx, a.tx, Subject{ID: a.ids[c.Subject], Ref: c.Subject})
+	return err
+}
+
+func (a *stateApplier) changeMembers(ctx context.Context, c state.Change) error {
+	group := a.ids[c.Subject]
+	for _, member := range c.RemoveMembers {
+		if _, err := a.exec(ctx, "DELETE FROM memberships WHERE group_id = ? AND member_id = ?", group, a.ids[member]); err != nil {
+			return err
+		}
+	}
+	for _, member := range c.AddMembers {
+		if _, err := a.exec(ctx, "INSERT INTO memberships (group_id, member_id, created_at) VALUES (?, ?, ?)",
+			group, a.ids[member], timestamp(a.now())); err != nil {
+			return fmt.Errorf("add %s: %w", member, err)
+		}
+	}
+	return nil
+}
+
+func (a *stateApplier) changePermissions(ctx context.Context, c state.Change) error {
+	owner, now := a.ids[c.Subject], timestamp(a.now())
+	for _, p := range c.Revoke {
+		if _, err := a.exec(ctx, "DELETE FROM permissions WHERE subject_id = ? AND type = ? AND name = ?", owner, p.Type, p.Name); err != nil {
+			return err
+		}
+	}
+	for _, p := range c.Grant {
+		if _, err := a.exec(ctx, "INSERT INTO permissions (subject_id, type, name, actions, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+			owner, p.Type, p.Name, p.Actions, now, now); err != nil {
+			return fmt.Errorf("grant %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// recordApplied tells the audit of one subject: its properties, and of members
+// and permissions what went and what came.
+func (a *stateApplier) recordApplied(ctx context.Context, c state.Change, before *subjectState) error {
+	current, err := readSubject(ctx, a.tx, c.Subject)
+	if err != nil {
+		return err
+	}
+	after := stateOf(current)
+	if c.PasswordHash != "" && before != nil {
+		after.Password = "changed"
+	}
+	after.Permissions, after.Members, after.Cut = cut(c.Grant, c.AddMembers)
+	if before == nil {
+		return a.record(ctx, a.tx, audit.Apply, c.Subject, nil, after)
+	}
+	before.Permissions, before.Members, before.Cut = cut(c.Revoke, c.RemoveMembers)
+	return a.record(ctx, a.tx, audit.Apply, c.Subject, before, after)
+}
+
+// cut bounds what one entry of the audit holds.
+func cut(permissions []access.Permission, members []subject.Ref) ([]access.Permission, []subject.Ref, bool) {
+	return permissions[:min(len(permissions), maxAuditList)], members[:min(len(members), maxAuditList)],
+		len(permissions) > maxAuditList || len(members) > maxAuditList
+}
+
+func enabledAdmin(ctx context.Context, tx *sql.Tx) (bool, error) {
+	var found int
+	err := tx.QueryRowContext(ctx, "SELECT 1 FROM subjects WHERE admin = 1 AND disabled = 0 LIMIT 1").Scan(&found)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -28,6 +28,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	s := newSite(t)
 	mustLoad(t, s.String())
 	opened := openedDatabase(t, s.dsn)
+	url := s.url(tokenPath)
 
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -36,7 +37,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		wg.Go(func() {
 			client := newClient(t)
 			for ctx.Err() == nil {
-				if err := ask(client, s.url(tokenPath)); err != nil {
+				if err := ask(client, url); err != nil {
 					t.Error(err)
 					return
 				}
@@ -220,7 +221,7 @@ func TestReloadKeepsMetrics(t *testing.T) {
 	for i := range counted {
 		mustLoad(t, s.String())
 		client := newClient(t)
-		if err := ask(client, s.url(tokenPath)); err != nil {
+		if err := ask(client, url); err != nil {
 			t.Fatal(err)
 		}
 		_, page := get(t, client, s.url("/metrics"))

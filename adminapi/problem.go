@@ -13,6 +13,7 @@ const (
 	CodeNotFound     Code = "not_found"    // 404
 	CodeMethod       Code = "method"       // 405
 	CodeExists       Code = "exists"       // 409: the name is taken
+	CodeConflict     Code = "conflict"     // 409: a document does not fit what is there
 	CodeBuiltIn      Code = "built_in"     // 409: built-in subjects take permissions only
 	CodeLastAdmin    Code = "last_admin"   // 409: nobody could manage Dockit any more
 	CodeKind         Code = "kind"         // 409: it does not suit that kind of subject

@@ -35,6 +35,10 @@ const (
 	// maxResponse is the largest answer that is read, in bytes. A full page
 	// of permissions stays well below.
 	maxResponse = 8 << 20
+	// maxLargeResponse is that of a request about the whole state.
+	maxLargeResponse = 256 << 20
+	// largeTimeout bounds a request about the whole state.
+	largeTimeout = 10 * time.Minute
 	// defaultTimeout bounds one request with everything that belongs to it.
 	defaultTimeout = 30 * time.Second
 )
@@ -54,7 +58,8 @@ type Options struct {
 	InsecureSkipVerify bool
 	// UserAgent names the program. Default: "dockit-client".
 	UserAgent string
-	// Timeout bounds one request. Default: 30 seconds.
+	// Timeout bounds one request, except those about the whole state. Default:
+	// 30 seconds.
 	Timeout time.Duration
 	// Transport replaces the connection to the server, RootCAs and
 	// InsecureSkipVerify with it.
@@ -67,6 +72,7 @@ type Client struct {
 	username  string
 	password  string
 	userAgent string
+	timeout   time.Duration
 	http      *http.Client
 }
 
@@ -105,9 +111,9 @@ func New(options Options) (*Client, error) {
 		username:  options.Username,
 		password:  options.Password,
 		userAgent: options.UserAgent,
+		timeout:   options.Timeout,
 		http: &http.Client{
 			Transport: transport,
-			Timeout:   options.Timeout,
 			// The API never redirects. Whoever does is something else, and
 			// must not get the password.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -134,22 +140,43 @@ type request struct {
 	query   url.Values
 	body    any
 	ifMatch string
+	// document is a body that is written already, in YAML.
+	document []byte
+	// large is a request about the whole state.
+	large bool
+}
+
+func (r request) maxResponse() int64 {
+	if r.large {
+		return maxLargeResponse
+	}
+	return maxResponse
+}
+
+// bound ends the request when it takes too long.
+func (c *Client) bound(ctx context.Context, r request) (context.Context, context.CancelFunc) {
+	if r.large {
+		return context.WithTimeout(ctx, max(c.timeout, largeTimeout))
+	}
+	return context.WithTimeout(ctx, c.timeout)
 }
 
 // do sends a request and decodes a successful answer into result, unless that
 // is nil. It returns the status.
 func (c *Client) do(ctx context.Context, r request, result any) (int, error) {
+	ctx, cancel := c.bound(ctx, r)
+	defer cancel()
 	response, err := c.send(ctx, r)
 	if err != nil {
 		return 0, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, r.maxResponse()+1))
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("%s: read the answer: %w", c.base, err)
-	case len(body) > maxResponse:
-		return 0, fmt.Errorf("%s: the answer is larger than %d MiB", c.base, maxResponse>>20)
+	case int64(len(body)) > r.maxResponse():
+		return 0, fmt.Errorf("%s: the answer is larger than %d MiB", c.base, r.maxResponse()>>20)
 	case response.StatusCode < 200 || response.StatusCode > 299:
 		return response.StatusCode, c.refusal(r, response, body)
 	case result == nil:
@@ -165,13 +192,9 @@ func (c *Client) do(ctx context.Context, r request, result any) (int, error) {
 }
 
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
-	var body io.Reader
-	if r.body != nil {
-		encoded, err := json.Marshal(r.body)
-		if err != nil {
-			return nil, fmt.Errorf("encode the request: %w", err)
-		}
-		body = bytes.NewReader(encoded)
+	body, contentType, err := r.encode()
+	if err != nil {
+		return nil, err
 	}
 	target := c.base.String() + strings.TrimSuffix(adminapi.Prefix, "/") + r.path
 	if len(r.query) > 0 {
@@ -184,8 +207,8 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	req.SetBasicAuth(c.username, c.password)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
 	}
 	if r.ifMatch != "" {
 		req.Header.Set("If-Match", r.ifMatch)
@@ -195,6 +218,21 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		return nil, fmt.Errorf("%s: %w", c.base, withoutURL(err))
 	}
 	return response, nil
+}
+
+func (r request) encode() (body io.Reader, contentType string, err error) {
+	switch {
+	case r.document != nil:
+		return bytes.NewReader(r.document), "application/yaml", nil
+	case r.body != nil:
+		encoded, err := json.Marshal(r.body)
+		if err != nil {
+			return nil, "", fmt.Errorf("encode the request: %w", err)
+		}
+		return bytes.NewReader(encoded), "application/json", nil
+	default:
+		return nil, "", nil
+	}
 }
 
 func isJSON(header http.Header) bool {

@@ -22,6 +22,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrExists: the name is taken.
 	ErrExists = errors.New("name is taken")
+	// ErrConflict: a state document does not fit what is there.
+	ErrConflict = errors.New("does not fit what is there")
 	// ErrBuiltIn: a built-in subject takes permissions only.
 	ErrBuiltIn = errors.New("built-in subject")
 	// ErrLastAdmin: nobody could manage Dockit any more.
@@ -48,6 +50,7 @@ var codes = map[adminapi.Code]error{
 	adminapi.CodeForbidden:    ErrForbidden,
 	adminapi.CodeNotFound:     ErrNotFound,
 	adminapi.CodeExists:       ErrExists,
+	adminapi.CodeConflict:     ErrConflict,
 	adminapi.CodeBuiltIn:      ErrBuiltIn,
 	adminapi.CodeLastAdmin:    ErrLastAdmin,
 	adminapi.CodeKind:         ErrKind,

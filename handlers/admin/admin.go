@@ -48,6 +48,8 @@ type API struct {
 	// hashing keeps admins from hashing many passwords at once: each takes
 	// some 20 MB.
 	hashing chan struct{}
+	// stating lets one state document be worked on at a time.
+	stating chan struct{}
 }
 
 // New makes the API.
@@ -58,7 +60,7 @@ func New(config Config) (*API, error) {
 	if config.Logger == nil {
 		config.Logger = zap.NewNop()
 	}
-	a := &API{config: config, hashing: make(chan struct{}, 1)}
+	a := &API{config: config, hashing: make(chan struct{}, 1), stating: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	api := humago.NewWithPrefix(mux, prefix, humaConfig(config.Version))
 	a.openAPI = api.OpenAPI()
@@ -67,6 +69,7 @@ func New(config Config) (*API, error) {
 	a.registerPermissions(api)
 	a.registerDecisions(api)
 	a.registerAudit(api)
+	a.registerState(api)
 	a.registerKeys(api)
 	if err := a.serveOpenAPI(mux); err != nil {
 		return nil, err

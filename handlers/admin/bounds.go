@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"fmt"
 	"net/http"
 	"path"
 	"time"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/state"
 )
 
 const (
@@ -17,26 +19,42 @@ const (
 	writeTimeout = 30 * time.Second
 )
 
+// limits is what one request may cost.
+type limits struct {
+	body        int64
+	read, write time.Duration
+}
+
+// limitsOf allows a whole state to be large. Nothing of a body is read before
+// an admin has logged in.
+func limitsOf(path string) limits {
+	if path == prefix+statePath || path == prefix+statePlanPath {
+		return limits{state.MaxSize, stateTimeout, stateTimeout}
+	}
+	return limits{adminapi.MaxBody, readTimeout, writeTimeout}
+}
+
 // bounded limits what one request can cost before anybody has logged in.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l := limitsOf(r.URL.Path)
 		if len(r.URL.Path)+len(r.URL.RawQuery) > maxURL {
 			writeProblem(w, problem(http.StatusRequestURITooLong, adminapi.CodeInvalid, "the URL is longer than 8 KB"))
 			return
 		}
-		if r.ContentLength > adminapi.MaxBody {
-			writeProblem(w, problem(http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, "the body is larger than 64 KiB"))
+		if r.ContentLength > l.body {
+			writeProblem(w, problem(http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, fmt.Sprintf("the body is larger than %d KiB", l.body>>10)))
 			return
 		}
 		// Not every ResponseWriter has deadlines; the limits on size hold.
 		control, now := http.NewResponseController(w), time.Now()
-		_ = control.SetReadDeadline(now.Add(readTimeout))
-		_ = control.SetWriteDeadline(now.Add(writeTimeout))
-		r.Body = http.MaxBytesReader(w, r.Body, adminapi.MaxBody)
-		next.ServeHTTP(w, r)
+		_ = control.SetReadDeadline(now.Add(l.read))
+		_ = control.SetWriteDeadline(now.Add(l.write))
 		// The deadline to read stays for what the server drains of a body that
 		// nobody read; the next request on the connection gets its own.
-		_ = control.SetWriteDeadline(time.Time{})
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
+		r.Body = http.MaxBytesReader(w, r.Body, l.body)
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/pki"
+	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -50,6 +51,10 @@ var refusals = []struct {
 	{password.ErrLength, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{password.ErrHash, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{access.ErrInvalidPermission, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{state.ErrTooLarge, http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, ""},
+	{state.ErrInvalid, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{state.ErrOptions, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{state.ErrConflict, http.StatusConflict, adminapi.CodeConflict, ""},
 	{access.ErrInvalidName, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{access.ErrInvalidActions, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 }

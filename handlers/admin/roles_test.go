@@ -20,6 +20,10 @@ var endpoints = map[string]struct {
 }{
 	"GET /openapi.json": {path: "/openapi.json", status: 200},
 
+	"GET /state":       {path: "/state", status: 200},
+	"PUT /state":       {path: "/state?add=true", body: "version: dockit/v1\n", status: 200},
+	"POST /state/plan": {path: "/state/plan", body: "version: dockit/v1\n", status: 200},
+
 	"GET /audit":      {path: "/audit", status: 200},
 	"GET /audit/head": {path: "/audit/head", status: 200},
 

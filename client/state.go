@@ -1,0 +1,62 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/state"
+)
+
+// ExportState writes users, robots, groups, members and permissions to w, as
+// one document without secrets. After an error, what was written is not whole.
+func (c *Client) ExportState(ctx context.Context, format state.Format, w io.Writer) error {
+	r := request{method: http.MethodGet, path: "/state", query: url.Values{"format": {string(format)}}, large: true}
+	ctx, cancel := c.bound(ctx, r)
+	defer cancel()
+	response, err := c.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+		if err != nil {
+			return fmt.Errorf("%s: read the answer: %w", c.base, err)
+		}
+		return c.refusal(r, response, body)
+	}
+	if response.Header.Get("Content-Type") != "application/"+string(format) {
+		return c.foreign(r, response)
+	}
+	if _, err := io.Copy(w, response.Body); err != nil {
+		return fmt.Errorf("%s: copy the state: %w", c.base, err)
+	}
+	return nil
+}
+
+// PlanState asks what applying a document would change. It changes nothing.
+func (c *Client) PlanState(ctx context.Context, document []byte, options state.Options) (adminapi.Plan, error) {
+	return c.sendState(ctx, http.MethodPost, "/state/plan", document, options)
+}
+
+// ApplyState makes the state what a document says, all of it or nothing, and
+// returns what was done for that.
+func (c *Client) ApplyState(ctx context.Context, document []byte, options state.Options) (adminapi.Plan, error) {
+	return c.sendState(ctx, http.MethodPut, "/state", document, options)
+}
+
+func (c *Client) sendState(ctx context.Context, method, path string, document []byte, options state.Options) (adminapi.Plan, error) {
+	query := url.Values{}
+	for name, on := range map[string]bool{"prune": options.Prune, "add": options.Add} {
+		if on {
+			query.Set(name, "true")
+		}
+	}
+	var plan adminapi.Plan
+	_, err := c.do(ctx, request{method: method, path: path, query: query, document: document, large: true}, &plan)
+	return plan, err
+}

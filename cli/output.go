@@ -45,6 +45,8 @@ type printer struct {
 	// width is that of the terminal, zero for anything else.
 	width  int
 	colour bool
+	// progress is where a terminal shows it, nil without one.
+	progress io.Writer
 }
 
 func (o *outputFlags) printer(cmd *cobra.Command) (*printer, error) {
@@ -54,13 +56,21 @@ func (o *outputFlags) printer(cmd *cobra.Command) (*printer, error) {
 	default:
 		return nil, usagef("output %q: use table, json, yaml or name", clip(o.format))
 	}
-	if file, ok := p.out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if isTerminal(cmd.ErrOrStderr()) && os.Getenv("TERM") != "dumb" {
+		p.progress = cmd.ErrOrStderr()
+	}
+	if file, ok := p.out.(*os.File); ok && isTerminal(file) {
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
 			p.width = width
 		}
 		p.colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
 	return p, nil
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // line writes one line of a table-formatted result.
@@ -137,12 +147,18 @@ type listing[T any] struct {
 // printList writes items as they come, except for tables, whose columns need
 // to know all of them.
 func printList[T any](p *printer, items iter.Seq2[T, error], l listing[T]) error {
+	if p.format == formatTable {
+		return printTable(p, items, l)
+	}
+	m := p.meter("reading", 0, true)
+	defer m.finish()
+	items = counted(m, items)
 	switch p.format {
 	case formatJSON:
 		return printJSONList(p.out, items)
 	case formatYAML:
 		return printYAMLList(p.out, items)
-	case formatName:
+	default:
 		for item, err := range items {
 			if err != nil {
 				return err
@@ -152,18 +168,13 @@ func printList[T any](p *printer, items iter.Seq2[T, error], l listing[T]) error
 			}
 		}
 		return nil
-	default:
-		return printTable(p, items, l)
 	}
 }
 
 func printTable[T any](p *printer, items iter.Seq2[T, error], l listing[T]) error {
-	rows := p.table(l.header)
-	for item, err := range items {
-		if err != nil {
-			return err
-		}
-		rows.AppendRow(l.row(item))
+	rows, err := readRows(p, items, l)
+	if err != nil {
+		return err
 	}
 	if rows.Length() == 0 {
 		if !p.quiet && l.empty != "" {
@@ -173,6 +184,19 @@ func printTable[T any](p *printer, items iter.Seq2[T, error], l listing[T]) erro
 	}
 	p.line(rows.Render())
 	return nil
+}
+
+func readRows[T any](p *printer, items iter.Seq2[T, error], l listing[T]) (table.Writer, error) {
+	m := p.meter("reading", 0, false)
+	defer m.finish()
+	rows := p.table(l.header)
+	for item, err := range counted(m, items) {
+		if err != nil {
+			return nil, err
+		}
+		rows.AppendRow(l.row(item))
+	}
+	return rows, nil
 }
 
 func printJSONList[T any](out io.Writer, items iter.Seq2[T, error]) error {

@@ -48,6 +48,7 @@ login stored them for --registry-url, or typed in at a terminal.`,
 		r.listCommand(), r.showCommand(),
 		r.grantCommand(), r.revokeCommand(), r.permissionsCommand(), r.canICommand(), r.explainTokenCommand(),
 		r.auditCommand(),
+		r.exportCommand(), r.planCommand(), r.applyCommand(),
 		r.pkiCommand(),
 	)
 	requireSubcommand(cmd)

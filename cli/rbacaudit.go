@@ -184,7 +184,7 @@ head that this command prints somewhere else, and pass it with --expect another 
 		if err != nil {
 			return err
 		}
-		head, err := verifyAudit(cmd.Context(), c, known)
+		head, err := verifyAudit(cmd.Context(), c, p, known)
 		if err != nil {
 			return err
 		}
@@ -197,14 +197,16 @@ head that this command prints somewhere else, and pass it with --expect another 
 }
 
 // verifyAudit follows the chain to its end, past an entry that is known.
-func verifyAudit(ctx context.Context, c *client.Client, known audit.Head) (audit.Head, error) {
+func verifyAudit(ctx context.Context, c *client.Client, p *printer, known audit.Head) (audit.Head, error) {
 	// The head is read first: the chain may grow in the meantime, not shrink.
 	head, err := c.AuditHead(ctx)
 	if err != nil {
 		return audit.Head{}, err
 	}
+	m := p.meter("verifying", head.Sequence, false)
+	defer m.finish()
 	var chain audit.Chain
-	for e, err := range c.Audit(ctx, client.AuditOptions{}) {
+	for e, err := range counted(m, c.Audit(ctx, client.AuditOptions{})) {
 		if err == nil {
 			err = chain.Next(e)
 		}

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// meterDelay keeps what is done at once from flickering.
+	meterDelay    = 500 * time.Millisecond
+	meterInterval = 200 * time.Millisecond
+	meterWidth    = 30
+)
+
+// meter shows on a terminal how far something long has come. A nil meter
+// shows nothing.
+type meter struct {
+	out     io.Writer
+	message string
+	// total is zero when nobody knows it.
+	total int64
+	value atomic.Int64
+	stop  chan struct{}
+	done  sync.WaitGroup
+}
+
+// meter starts to show progress on standard error. With streaming, results go
+// to standard output meanwhile, which must not be the same terminal.
+func (p *printer) meter(message string, total int64, streaming bool) *meter {
+	if p.progress == nil || p.quiet || streaming && p.width > 0 {
+		return nil
+	}
+	return startMeter(p.progress, message, total, meterDelay)
+}
+
+func startMeter(out io.Writer, message string, total int64, delay time.Duration) *meter {
+	m := &meter{out: out, message: message, total: total, stop: make(chan struct{})}
+	m.done.Go(func() {
+		next := time.NewTimer(delay)
+		defer next.Stop()
+		for shown := false; ; shown = true {
+			select {
+			case <-next.C:
+				fmt.Fprint(m.out, "\r\x1b[K"+m.line())
+				next.Reset(meterInterval)
+			case <-m.stop:
+				if shown {
+					fmt.Fprint(m.out, "\r\x1b[K")
+				}
+				return
+			}
+		}
+	})
+	return m
+}
+
+func (m *meter) line() string {
+	value := m.value.Load()
+	if m.total <= 0 {
+		return fmt.Sprintf("%s %d", m.message, value)
+	}
+	part := min(float64(value)/float64(m.total), 1)
+	filled := int(part * meterWidth)
+	return fmt.Sprintf("%s [%s%s] %3.0f%%", m.message, strings.Repeat("#", filled), strings.Repeat(" ", meterWidth-filled), part*100)
+}
+
+func (m *meter) add(n int) {
+	if m != nil {
+		m.value.Add(int64(n))
+	}
+}
+
+// finish takes the meter off the terminal.
+func (m *meter) finish() {
+	if m != nil {
+		close(m.stop)
+		m.done.Wait()
+	}
+}
+
+// counted counts items as they pass.
+func counted[T any](m *meter, items iter.Seq2[T, error]) iter.Seq2[T, error] {
+	if m == nil {
+		return items
+	}
+	return func(yield func(T, error) bool) {
+		for item, err := range items {
+			m.add(1)
+			if !yield(item, err) {
+				return
+			}
+		}
+	}
+}
+
+// Write counts bytes as they pass to what it is put before by [io.MultiWriter].
+func (m *meter) Write(p []byte) (int, error) {
+	m.add(len(p))
+	return len(p), nil
+}
+
+// clock counts seconds until the returned function is called, for what tells
+// nothing of how far it is.
+func (m *meter) clock() (stop func()) {
+	if m == nil {
+		return func() {}
+	}
+	ticker := time.NewTicker(time.Second)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				m.add(1)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(done)
+	}
+}

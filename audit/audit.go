@@ -49,6 +49,12 @@ const (
 	LoginDenied Action = "login-denied"
 )
 
+// Actions lists every action.
+var Actions = []Action{
+	Create, Update, Remove, SetPassword, AddMember, RemoveMember, Grant, Revoke, Apply,
+	RotateKeys, RotateAuthority, RevokeKey, LoginFailed, LoginDenied,
+}
+
 // Event is what happened, before it has its place in the chain.
 type Event struct {
 	Action Action `json:"action"`

@@ -29,7 +29,8 @@ wins over the environment.
 
 Exit codes: 0 done, 1 failed or denied, 2 wrong usage.`,
 	}
-	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newPKIGenerateCommand(), newVersionCommand())
+	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newPKIGenerateCommand(), newVersionCommand(), newCompletionCommand())
+	cmd.CompletionOptions.DisableDefaultCmd = true // it would succeed without saying for which shell
 	requireSubcommand(cmd)
 	prepare(cmd)
 	return cmd

@@ -56,6 +56,8 @@ type loginFlags struct {
 	username      string
 	passwordStdin bool
 	registryURL   string
+	// silent asks nobody for anything: a shell completes a command.
+	silent bool
 }
 
 func (l *loginFlags) register(flags *pflag.FlagSet) {

@@ -44,7 +44,7 @@ func (l *loginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username,
 		return "", "", fmt.Errorf("no credentials: --password-stdin reads the subject's new password here, so set DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE) to your own, or run docker login %s", host)
 	}
 	t, ok := terminalOf(cmd)
-	if !ok {
+	if !ok || l.silent {
 		return "", "", fmt.Errorf("no credentials: use --username with --password-stdin, set DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or run docker login %s", host)
 	}
 	username = l.username

@@ -48,10 +48,11 @@ login stored them for --registry-url, or typed in at a terminal.`,
 		r.listCommand(), r.showCommand(),
 		r.grantCommand(), r.revokeCommand(), r.permissionsCommand(), r.canICommand(), r.explainTokenCommand(),
 		r.auditCommand(),
-		r.exportCommand(), r.planCommand(), r.applyCommand(),
+		r.exportCommand(), r.planCommand(), r.applyCommand(), r.importCommand(),
 		r.pkiCommand(),
 	)
 	requireSubcommand(cmd)
+	r.completeArguments(cmd)
 	return cmd
 }
 

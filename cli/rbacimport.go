@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/client"
+	"github.com/dockit-registry/dockit/importer"
+	"github.com/dockit-registry/dockit/state"
+)
+
+// imported is what an import tells programs.
+type imported struct {
+	Applied  bool               `json:"applied"`
+	Findings []importer.Finding `json:"findings"`
+	Plan     adminapi.Plan      `json:"plan"`
+}
+
+type importFunc func(io.Reader) (*importer.Result, error)
+
+func (r *rbac) importCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "import",
+		Short: "Bring users and rights from other ways to protect a registry",
+		Long: `Bring users and rights from other ways to protect a registry. What is there already stays:
+an import only adds. It shows what it would do, and what cannot be carried over and why.
+Only with --apply it changes anything, all of it or nothing.`,
+		Example: "  dockit rbac import htpasswd /etc/registry/htpasswd\n  dockit rbac import htpasswd /etc/registry/htpasswd --apply",
+	}
+	cmd.AddCommand(
+		r.importerCommand("htpasswd FILE", "Bring the users of an htpasswd file, with their bcrypt hashes",
+			`Bring the users of an htpasswd file. bcrypt hashes are kept, so that people keep their
+passwords. Permissions are not in such a file: grant them afterwards.`,
+			"  dockit rbac import htpasswd /etc/registry/htpasswd\n  dockit rbac import htpasswd /etc/registry/htpasswd --apply", importer.HTPasswd),
+	)
+	requireSubcommand(cmd)
+	return cmd
+}
+
+func (r *rbac) importerCommand(use, short, long, example string, read importFunc) *cobra.Command {
+	var apply bool
+	cmd := &cobra.Command{Use: use, Short: short, Long: long, Example: example, Args: cobra.ExactArgs(1)}
+	cmd.Flags().BoolVar(&apply, "apply", false, "do it, instead of showing what would be done")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if args[0] == "-" && r.login.passwordStdin {
+			return usagef("standard input cannot hold both the file and the password: set DOCKIT_PASSWORD_FILE")
+		}
+		content, err := readInput(cmd, args[0], importer.MaxSize)
+		if err != nil {
+			return err
+		}
+		result, err := read(bytes.NewReader(content))
+		if err != nil {
+			return fmt.Errorf("%s: %w", args[0], err)
+		}
+		c, p, err := r.connect(cmd)
+		if err != nil {
+			return err
+		}
+		return r.sendImport(cmd, c, p, result, apply)
+	}
+	return cmd
+}
+
+func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, result *importer.Result, apply bool) error {
+	document, err := result.Document.Bytes(state.YAML)
+	if err != nil {
+		return fmt.Errorf("write what was imported: %w", err)
+	}
+	if p.format == formatTable {
+		for _, finding := range result.Findings {
+			fmt.Fprintln(cmd.ErrOrStderr(), finding)
+		}
+	}
+	plan, err := importState(cmd.Context(), c, document, apply)
+	if err != nil {
+		return err
+	}
+	switch {
+	case p.format == formatJSON || p.format == formatYAML:
+		return p.one(imported{apply, append([]importer.Finding{}, result.Findings...), plan}, "", nil)
+	case apply:
+		return printPlan(p, plan, "nothing to add", "were")
+	}
+	if err := printPlan(p, plan, "nothing to add", "would be"); err != nil {
+		return err
+	}
+	if p.format == formatTable && len(plan.Changes) > 0 && !p.quiet {
+		p.line("nothing was changed: add --apply to do it")
+	}
+	return nil
+}
+
+func importState(ctx context.Context, c *client.Client, document []byte, apply bool) (adminapi.Plan, error) {
+	options := state.Options{Add: true}
+	if apply {
+		return c.ApplyState(ctx, document, options)
+	}
+	return c.PlanState(ctx, document, options)
+}

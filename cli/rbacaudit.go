@@ -116,7 +116,7 @@ func followAudit(cmd *cobra.Command, c *client.Client, p *printer, options clien
 		err := followOnce(ctx, c, p, &options)
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // interrupting is how following ends
+			return nil
 		case err == nil:
 			lost = false
 		case !transient(err):

@@ -84,7 +84,7 @@ func (d *documentFlags) read(cmd *cobra.Command) ([]byte, error) {
 func readInput(cmd *cobra.Command, path string, most int64) ([]byte, error) {
 	in := cmd.InOrStdin()
 	if path != "-" {
-		file, err := os.Open(path) //nolint:gosec // the operator names it
+		file, err := os.Open(path)
 		if err != nil {
 			return nil, err
 		}

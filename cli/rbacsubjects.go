@@ -155,15 +155,19 @@ DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or from the terminal.`,
 
 func (r *rbac) listCommand() *cobra.Command {
 	var prefix string
+	var admins, disabled bool
 	cmd := &cobra.Command{
 		Use:   "list users|robots|groups",
 		Short: "List users, robots or groups by name",
 		Example: `  dockit rbac list users
   dockit rbac list groups --prefix team- -o json
-  dockit rbac list robots -o name`,
+  dockit rbac list users --admin
+  dockit rbac list robots --disabled -o name`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVar(&prefix, "prefix", "", "only `names` that begin with this")
+	cmd.Flags().BoolVar(&admins, "admin", false, "only admins; --admin=false for the others")
+	cmd.Flags().BoolVar(&disabled, "disabled", false, "only disabled ones; --disabled=false for the others")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		kind, err := collectionArg(args[0])
 		if err != nil {
@@ -173,7 +177,14 @@ func (r *rbac) listCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printList(p, c.Subjects(cmd.Context(), kind, client.ListOptions{Prefix: prefix}), subjectListing(kind))
+		options := client.ListOptions{Prefix: prefix}
+		if cmd.Flags().Changed("admin") {
+			options.Admin = &admins
+		}
+		if cmd.Flags().Changed("disabled") {
+			options.Disabled = &disabled
+		}
+		return printList(p, c.Subjects(cmd.Context(), kind, options), subjectListing(kind))
 	}
 	return cmd
 }

@@ -16,6 +16,9 @@ import (
 type ListOptions struct {
 	// Prefix keeps only names that begin with it.
 	Prefix string
+	// Admin and Disabled keep only subjects that are so, or are not. Nil keeps
+	// both.
+	Admin, Disabled *bool
 	// PageSize is how many items to ask for at once. Default: the most that
 	// the server gives.
 	PageSize int
@@ -120,6 +123,11 @@ func pages[T any](ctx context.Context, c *Client, path string, options ListOptio
 	query := url.Values{}
 	if options.Prefix != "" {
 		query.Set("prefix", options.Prefix)
+	}
+	for name, wanted := range map[string]*bool{"admin": options.Admin, "disabled": options.Disabled} {
+		if wanted != nil {
+			query.Set(name, strconv.FormatBool(*wanted))
+		}
 	}
 	return pagesOf[T](ctx, c, path, query, options.PageSize)
 }

@@ -62,6 +62,9 @@ type Page struct {
 	Limit int
 	// Prefix keeps only names that begin with it.
 	Prefix string
+	// Admin and Disabled keep only subjects that are so, or are not. Nil keeps
+	// both.
+	Admin, Disabled *bool
 }
 
 const subjectColumns = "s.id, s.kind, s.name, s.admin, s.disabled, s.password_hash <> '', s.created_at, s.updated_at, s.version"
@@ -106,11 +109,11 @@ func (s *Store) Subjects(ctx context.Context, kind subject.Kind, page Page) ([]S
 
 // pageCondition restricts s.name to a [Page]. Names hold ASCII only, so that
 // every name with a prefix sorts before the prefix followed by DEL.
-const pageCondition = "s.name > ? AND s.name >= ? AND s.name < ?"
+const pageCondition = "s.name > ? AND s.name >= ? AND s.name < ? AND s.admin = COALESCE(?, s.admin) AND s.disabled = COALESCE(?, s.disabled)"
 
 func (p Page) args() []any {
 	const del = "\x7f"
-	return []any{p.After, p.Prefix, p.Prefix + del, p.Limit}
+	return []any{p.After, p.Prefix, p.Prefix + del, p.Admin, p.Disabled, p.Limit}
 }
 
 // CreateSubject makes a subject, or returns [ErrExists] when any subject has

@@ -40,11 +40,10 @@ func (a *API) registerMembers(api huma.API) {
 }
 
 func (a *API) listMembers(ctx context.Context, in *membersInput) (*subjectsOutput, error) {
-	page, err := in.page()
+	page, err := in.subjects()
 	if err != nil {
 		return nil, err
 	}
-	page.Prefix = in.Prefix
 	members, err := a.config.Store.Members(ctx, subject.Ref{Kind: subject.Group, Name: in.Name}, page)
 	if err != nil {
 		return nil, a.problemOf(ctx, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -45,7 +46,40 @@ type subjectsOutput struct {
 // ListInput asks for one page of subjects.
 type ListInput struct {
 	PageInput
-	Prefix string `query:"prefix" maxLength:"128" doc:"Only names that begin with it."`
+	Prefix   string       `query:"prefix" maxLength:"128" doc:"Only names that begin with it."`
+	Admin    OptionalBool `query:"admin" doc:"Only admins, or only others."`
+	Disabled OptionalBool `query:"disabled" doc:"Only disabled subjects, or only others."`
+}
+
+// OptionalBool is a parameter that may be absent.
+type OptionalBool struct {
+	Value bool
+	Given bool
+}
+
+// Schema implements [huma.SchemaProvider].
+func (OptionalBool) Schema(r huma.Registry) *huma.Schema {
+	return huma.SchemaFromType(r, reflect.TypeFor[bool]())
+}
+
+// Receiver implements [huma.ParamWrapper].
+func (o *OptionalBool) Receiver() reflect.Value { return reflect.ValueOf(o).Elem().Field(0) }
+
+// OnParamSet implements [huma.ParamReactor].
+func (o *OptionalBool) OnParamSet(given bool, _ any) { o.Given = given }
+
+func (o *OptionalBool) pointer() *bool {
+	if !o.Given {
+		return nil
+	}
+	return &o.Value
+}
+
+// subjects is the page of the store that is asked for.
+func (in *ListInput) subjects() (store.Page, error) {
+	page, err := in.page()
+	page.Prefix, page.Admin, page.Disabled = in.Prefix, in.Admin.pointer(), in.Disabled.pointer()
+	return page, err
 }
 
 type changeInput struct {
@@ -91,11 +125,10 @@ func (a *API) registerSubjects(api huma.API) {
 }
 
 func (a *API) listSubjects(ctx context.Context, kind subject.Kind, in *ListInput) (*subjectsOutput, error) {
-	page, err := in.page()
+	page, err := in.subjects()
 	if err != nil {
 		return nil, err
 	}
-	page.Prefix = in.Prefix
 	found, err := a.config.Store.Subjects(ctx, kind, page)
 	if err != nil {
 		return nil, a.problemOf(ctx, err)

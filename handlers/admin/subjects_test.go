@@ -101,6 +101,26 @@ func TestPagesHoldEverySubjectOnce(t *testing.T) {
 	}
 }
 
+func TestListsAreFiltered(t *testing.T) {
+	f := populated(t)
+	for query, expected := range map[string][]string{
+		"?admin=true":                {"off", "root"},
+		"?admin=false":               {"alice", "anonymous", "bob"},
+		"?disabled=true":             {"off"},
+		"?disabled=false&admin=true": {"root"},
+		"?prefix=a&admin=false":      {"alice", "anonymous"},
+	} {
+		var page adminapi.List[adminapi.Subject]
+		f.do("GET", "/users"+query, "").decode(t, &page)
+		var names []string
+		for _, s := range page.Items {
+			names = append(names, s.Name)
+		}
+		assert.Equal(t, expected, names, query)
+	}
+	assert.Equal(t, http.StatusUnprocessableEntity, f.do("GET", "/users?admin=perhaps", "").StatusCode)
+}
+
 func TestEmptyListsAreLists(t *testing.T) {
 	f := newFixture(t)
 	for _, path := range []string{"/robots", "/users/root/groups", "/users/root/permissions", "/users/root/effective-permissions", "/groups/authenticated/members"} {

@@ -116,8 +116,8 @@ func (a *stateApplier) begin(ctx context.Context, c state.Change) (*subjectState
 func (a *stateApplier) create(ctx context.Context, c state.Change) error {
 	now := timestamp(a.now())
 	result, err := a.exec(ctx,
-		"INSERT INTO subjects (kind, name, admin, disabled, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		c.Subject.Kind, c.Subject.Name, isTrue(c.Admin), isTrue(c.Disabled), c.PasswordHash, now, now)
+		"INSERT INTO subjects (kind, name, admin, disabled, password_hash, version, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		c.Subject.Kind, c.Subject.Name, isTrue(c.Admin), isTrue(c.Disabled), c.PasswordHash, now, now, now)
 	if err != nil {
 		return err
 	}

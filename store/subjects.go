@@ -30,7 +30,8 @@ type Subject struct {
 	HasPassword bool
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
-	// Version changes with every change of the subject itself.
+	// Version grows with every change of the subject itself. It starts with
+	// the time, so that a subject that is removed and made again has another.
 	Version int64
 }
 
@@ -138,8 +139,8 @@ func (s *Store) CreateSubject(ctx context.Context, n NewSubject) (Subject, error
 func (s *Store) insertSubject(ctx context.Context, tx *sql.Tx, n NewSubject) (Subject, error) {
 	now := timestamp(s.now())
 	_, err := tx.ExecContext(ctx,
-		"INSERT INTO subjects (kind, name, admin, disabled, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		n.Ref.Kind, n.Ref.Name, n.Admin, n.Disabled, n.PasswordHash, now, now)
+		"INSERT INTO subjects (kind, name, admin, disabled, password_hash, version, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		n.Ref.Kind, n.Ref.Name, n.Admin, n.Disabled, n.PasswordHash, now, now, now)
 	if s.dialect.duplicate(err) {
 		return Subject{}, fmt.Errorf("create %s: %w", n.Ref, ErrExists)
 	}

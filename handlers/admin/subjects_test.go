@@ -65,6 +65,14 @@ func TestConditionalChanges(t *testing.T) {
 	assert.Equal(t, http.StatusOK, f.do("PATCH", "/users/bob", `{}`, ifMatch("*")).StatusCode)
 }
 
+func TestASubjectMadeAgainIsAnother(t *testing.T) {
+	f := populated(t)
+	tag := f.do("GET", "/robots/ci", "").Header.Get("ETag")
+	require.Equal(t, http.StatusNoContent, f.do("DELETE", "/robots/ci", "").StatusCode)
+	require.Equal(t, http.StatusCreated, f.do("POST", "/robots", `{"name":"ci"}`).StatusCode)
+	assert.Equal(t, http.StatusPreconditionFailed, f.do("DELETE", "/robots/ci", "", ifMatch(tag)).StatusCode)
+}
+
 func TestDisabledAdminIsOutAtOnce(t *testing.T) {
 	f := populated(t)
 	f.create(store.NewSubject{Ref: user("second"), Admin: true})

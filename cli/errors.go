@@ -2,12 +2,16 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/dockit-registry/dockit/client"
 )
 
 // usageError is a command that was called in a wrong way.
@@ -69,10 +73,38 @@ func PrintError(w io.Writer, cmd *cobra.Command, err error) {
 		}
 		return
 	}
-	fmt.Fprintf(w, "Error: %v\n", err)
+	fmt.Fprintf(w, "Error: %s\n", printable(err.Error()))
+	if remedy := remedyOf(err); remedy != "" {
+		fmt.Fprintln(w, remedy)
+	}
 	if ExitCode(err) == 2 && cmd != nil {
 		fmt.Fprintf(w, "See '%s --help'.\n", cmd.CommandPath())
 	}
+}
+
+// remedyOf says what to do about an error whose text cannot know, because it
+// comes from far below the flags.
+func remedyOf(err error) string {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "If an authority of your own signed the server's certificate, name it with --ca-file."
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return "Is Dockit running there? --base-url or DOCKIT_BASE_URL names the server."
+	}
+	if errors.Is(err, client.ErrUnauthorized) {
+		return "Log in as an admin: with --username and --password-stdin, DOCKIT_USERNAME and DOCKIT_PASSWORD, or docker login."
+	}
+	return ""
+}
+
+// printable keeps what a server sent from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // Execute runs a command with the given arguments, prints the error if there

@@ -156,10 +156,5 @@ func printExplanation(p *printer, e explanation) {
 // visible keeps what a token says from steering the terminal. Anybody can
 // write a token.
 func visible(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, clip(s))
+	return strings.NewReplacer("\n", "?", "\t", "?").Replace(printable(clip(s)))
 }

@@ -7,6 +7,7 @@
 package admin
 
 import (
+	"context"
 	"net"
 	"net/http"
 
@@ -23,7 +24,7 @@ import (
 // Config is what the admin API is made of.
 type Config struct {
 	Store *store.Store
-	Auth  *auth.Authenticator
+	Auth  Authenticator
 	// Ring holds the keys that sign tokens.
 	Ring *pki.Ring
 	// Issuer is the name in every token.
@@ -38,6 +39,11 @@ type Config struct {
 	// ClientIP is the address that a request came from, for the log and the
 	// audit. Default: the other end of the connection.
 	ClientIP func(*http.Request) string
+}
+
+// Authenticator proves who asks, as [auth.Authenticator] does.
+type Authenticator interface {
+	Authenticate(ctx context.Context, username, password string) (auth.Principal, error)
 }
 
 // API answers every path below [adminapi.Prefix].
@@ -74,7 +80,7 @@ func New(config Config) (*API, error) {
 	if err := a.serveOpenAPI(mux); err != nil {
 		return nil, err
 	}
-	a.handler = a.refuseCrossOrigin(bounded(a.authenticate(exactly(mux))))
+	a.handler = bounded(a.refuseCrossOrigin(a.authenticate(exactly(mux))))
 	return a, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/handlers/limit"
 	"github.com/dockit-registry/dockit/state"
 )
 
@@ -19,41 +20,28 @@ const (
 	writeTimeout = 30 * time.Second
 )
 
-// limits is what one request may cost.
-type limits struct {
-	body        int64
-	read, write time.Duration
-}
-
 // limitsOf allows a whole state to be large. Nothing of a body is read before
 // an admin has logged in.
-func limitsOf(path string) limits {
+func limitsOf(path string) limit.Limits {
 	if path == prefix+statePath || path == prefix+statePlanPath {
-		return limits{state.MaxSize, stateTimeout, stateTimeout}
+		return limit.Limits{Body: state.MaxSize, Read: stateTimeout, Write: stateTimeout}
 	}
-	return limits{adminapi.MaxBody, readTimeout, writeTimeout}
+	return limit.Limits{Body: adminapi.MaxBody, Read: readTimeout, Write: writeTimeout}
 }
 
 // bounded limits what one request can cost before anybody has logged in.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l := limitsOf(r.URL.Path)
+		defer limit.Apply(w, r, l)()
 		if len(r.URL.Path)+len(r.URL.RawQuery) > maxURL {
 			writeProblem(w, problem(http.StatusRequestURITooLong, adminapi.CodeInvalid, "the URL is longer than 8 KB"))
 			return
 		}
-		if r.ContentLength > l.body {
-			writeProblem(w, problem(http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, fmt.Sprintf("the body is larger than %d KiB", l.body>>10)))
+		if r.ContentLength > l.Body {
+			writeProblem(w, problem(http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, fmt.Sprintf("the body is larger than %d KiB", l.Body>>10)))
 			return
 		}
-		// Not every ResponseWriter has deadlines; the limits on size hold.
-		control, now := http.NewResponseController(w), time.Now()
-		_ = control.SetReadDeadline(now.Add(l.read))
-		_ = control.SetWriteDeadline(now.Add(l.write))
-		// The deadline to read stays for what the server drains of a body that
-		// nobody read; the next request on the connection gets its own.
-		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
-		r.Body = http.MaxBytesReader(w, r.Body, l.body)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/auth"
 )
 
 func TestRefusals(t *testing.T) {
@@ -37,7 +41,7 @@ func TestRefusals(t *testing.T) {
 		"no name":                   {"POST", "/groups", `{}`, 422, adminapi.CodeInvalid, ""},
 		"long name":                 {"POST", "/groups", `{"name":"` + strings.Repeat("a", 129) + `"}`, 422, adminapi.CodeInvalid, ""},
 		"unknown field":             {"POST", "/groups", `{"name":"x","colour":"red"}`, 422, adminapi.CodeInvalid, ""},
-		"short password":            {"POST", "/users", `{"name":"x","password":"short"}`, 422, adminapi.CodeInvalid, "at least 12 bytes"},
+		"short password":            {"POST", "/users", `{"name":"x","password":"short"}`, 422, adminapi.CodeInvalid, "at least 12 characters"},
 		"password and hash":         {"POST", "/users", `{"name":"x","password":"long enough for that","password_hash":"$2y$05$x"}`, 422, adminapi.CodeInvalid, "exclude each other"},
 		"unusable hash":             {"POST", "/users", `{"name":"x","password_hash":"{SHA}abc"}`, 422, adminapi.CodeInvalid, "neither bcrypt nor argon2id"},
 		"no JSON":                   {"POST", "/users", `name=x`, 400, adminapi.CodeInvalid, ""},
@@ -106,6 +110,38 @@ func TestRefusalsDoNotRepeatSecrets(t *testing.T) {
 		got := f.do(request.method, request.path, request.body)
 		assert.GreaterOrEqual(t, got.StatusCode, 400)
 		assert.NotContains(t, string(got.body), planted, "%s %s", request.method, request.body)
+	}
+}
+
+// authenticatorFunc stands in for an Authenticator in trouble.
+type authenticatorFunc func() (auth.Principal, error)
+
+func (f authenticatorFunc) Authenticate(context.Context, string, string) (auth.Principal, error) {
+	return f()
+}
+
+func TestLoginsThatCannotBeChecked(t *testing.T) {
+	f := newFixture(t)
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		code   adminapi.Code
+		retry  string
+	}{
+		"busy":   {fmt.Errorf("check: %w", auth.ErrBusy), http.StatusServiceUnavailable, adminapi.CodeBusy, "1"},
+		"broken": {errors.New("disk secret-path is gone"), http.StatusInternalServerError, adminapi.CodeInternal, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := f.api.config
+			config.Auth = authenticatorFunc(func() (auth.Principal, error) { return auth.Principal{}, c.err })
+			api, err := New(config)
+			require.NoError(t, err)
+			got := (&fixture{t: t, store: f.store, api: api}).do("GET", "/users", "")
+			assert.Equal(t, c.status, got.StatusCode)
+			assert.Equal(t, c.code, got.problem(t).Code)
+			assert.Equal(t, c.retry, got.Header.Get("Retry-After"))
+			assert.NotContains(t, string(got.body), "secret-path")
+		})
 	}
 }
 

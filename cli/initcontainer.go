@@ -1,111 +1,241 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"net/http"
+	"os"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 )
 
-// initContainer is the command that fetches what a registry must trust.
-type initContainer struct {
+// initContainerFlags are those of init-container.
+type initContainerFlags struct {
 	connectionFlags
-	service string
-	format  string
-	mode    string
-	quiet   bool
+	service      string
+	format       string
+	fingerprints []string
+	mode         string
+	owner        string
+	keep         bool
+	watch        bool
+	interval     time.Duration
+	signal       string
+	process      string
+	exec         string
+	quiet        bool
 }
 
+const initContainerLong = `Fetch what a registry must trust, check it and write it to a file.
+
+Waits until Dockit answers, up to --timeout. What it answers is checked before the file is
+replaced: certificates must parse, be the whole answer, and be valid now, and the keys that
+Dockit signs with must be among them or stand under them. The file is replaced in one step,
+so that neither a registry nor a crash ever sees half of it; one that cannot be renewed
+stays as it is. Give it to the registry as REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE, or with
+--format jwks as REGISTRY_AUTH_TOKEN_JWKS.
+
+With --keep, a good file that is there already is enough when Dockit cannot be reached.
+
+With --fingerprint, nothing else is taken than content with that SHA-256, or content of
+which every certificate (or key) was named: this command prints them.
+
+With --watch it keeps running beside the registry and rewrites the file when it changes. A
+registry reads the file when it starts, so a change can be followed by a signal
+(--signal TERM --process registry ends it, for whoever runs it to start it again) or by a
+command (--exec, split at spaces and run without a shell).`
+
 func newInitContainerCommand() *cobra.Command {
-	i := &initContainer{}
+	f := &initContainerFlags{}
 	cmd := &cobra.Command{
 		Use:   "init-container FILE",
 		Short: "Fetch what a registry must trust, check it and write it to a file",
-		Long: `Fetch what a registry must trust, check it and write it to a file.
-
-Waits until Dockit answers. What it answers is checked before the file is replaced, in one
-step: certificates must parse, be valid now and be the whole answer. A file that cannot be
-renewed stays as it is. Give the file to the registry as
-REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE, or with --format jwks as REGISTRY_AUTH_TOKEN_JWKS.`,
+		Long:  initContainerLong,
 		Example: `  dockit init-container /etc/registry/dockit.pem --base-url https://auth.example.com
-  dockit init-container /trust/dockit.pem --base-url http://dockit:4315 --timeout 5m
-  dockit init-container /trust/dockit.json --format jwks --service registry.example.com`,
+  dockit init-container /trust/dockit.pem --base-url http://dockit:4315 --timeout 5m --keep
+  dockit init-container /trust/dockit.json --format jwks --service registry.example.com
+  dockit init-container /trust/dockit.pem --watch --signal TERM --process registry`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return i.run(cmd, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			i, err := f.container(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			if f.watch {
+				return i.runAndWatch(cmd.Context())
+			}
+			_, err = i.run(cmd.Context())
+			return err
+		},
 	}
 	flags := cmd.Flags()
-	i.connectionFlags.register(flags, 2*time.Minute, "how long to wait for Dockit in all")
-	flags.StringVar(&i.service, "service", "", "`name` of the registry, for one that has a key of its own")
-	flags.StringVar(&i.format, "format", "pem", "what the registry reads: pem or jwks")
-	flags.StringVar(&i.mode, "mode", "0644", "permissions of the file, in octal")
-	flags.BoolVarP(&i.quiet, "quiet", "q", false, "write no messages but errors")
+	f.connectionFlags.register(flags, 2*time.Minute, "how long to wait for Dockit in all")
+	flags.StringVar(&f.service, "service", "", "`name` of the registry, for one that has a key of its own")
+	flags.StringVar(&f.format, "format", "pem", "what the registry reads: pem or jwks")
+	flags.StringSliceVar(&f.fingerprints, "fingerprint", nil, "`SHA-256` of what is expected (repeatable)")
+	flags.StringVar(&f.mode, "mode", "0644", "permissions of the file, in octal")
+	flags.StringVar(&f.owner, "owner", "", "`USER[:GROUP]` to give the file to, by name or number")
+	flags.BoolVar(&f.keep, "keep", false, "be content with a good file that is there when Dockit cannot be reached")
+	flags.BoolVar(&f.watch, "watch", false, "keep running, and rewrite the file when it changes")
+	flags.DurationVar(&f.interval, "interval", 30*time.Second, "how often to look for changes, with --watch")
+	flags.StringVar(&f.signal, "signal", "", "`signal` to send on a change, such as HUP or TERM, with --watch")
+	flags.StringVar(&f.process, "process", "", "whom to send it to: a process number, a file with one, or the name of a program")
+	flags.StringVar(&f.exec, "exec", "", "`command` to run on a change, with --watch")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "write no messages but errors")
 	return cmd
 }
 
-func (i *initContainer) run(cmd *cobra.Command, path string) error {
-	format, ok := trustFormats[i.format]
+// initContainer keeps one file as Dockit says.
+type initContainer struct {
+	path       string
+	source     *trustSource
+	pins       pins
+	attributes attributes
+	timeout    time.Duration
+	keep       bool
+	interval   time.Duration
+	notify     notification
+
+	// stdout is told what was done, stderr what is in the way.
+	stdout, stderr io.Writer
+}
+
+// container checks the flags.
+func (f *initContainerFlags) container(cmd *cobra.Command, path string) (*initContainer, error) {
+	i := &initContainer{
+		path: path, timeout: f.timeout, keep: f.keep, interval: f.interval,
+		stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(),
+	}
+	format, ok := trustFormats[f.format]
 	if !ok {
-		return usagef("format %q: use pem or jwks", clip(i.format))
+		return nil, usagef("format %q: use pem or jwks", clip(f.format))
 	}
-	mode, err := strconv.ParseUint(i.mode, 8, 32)
+	mode, err := strconv.ParseUint(f.mode, 8, 32)
 	if err != nil || mode > uint64(fs.ModePerm) {
-		return usagef("mode %q: use an octal number such as 0644", clip(i.mode))
+		return nil, usagef("mode %q: use an octal number such as 0644", clip(f.mode))
 	}
-	roots, err := i.roots(cmd.ErrOrStderr())
+	i.attributes.mode = fs.FileMode(mode)
+	if i.attributes.owner, err = parseOwner(f.owner); err != nil {
+		return nil, UsageError(err)
+	}
+	if i.pins, err = parsePins(f.fingerprints); err != nil {
+		return nil, UsageError(err)
+	}
+	if i.notify, err = parseNotification(f.signal, f.process, f.exec); err != nil {
+		return nil, UsageError(err)
+	}
+	switch {
+	case !f.watch && !i.notify.none():
+		return nil, usagef("--signal and --exec are for changes that --watch finds: add it")
+	case f.interval < 100*time.Millisecond:
+		return nil, usagef("interval %s: write at least 100ms", f.interval)
+	}
+	roots, err := f.roots(cmd.ErrOrStderr())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	source, err := newTrustSource(i.baseURL, format, i.service, roots, i.insecure)
+	if i.source, err = newTrustSource(f.baseURL, format, f.service, roots, f.insecure); err != nil {
+		return nil, UsageError(err)
+	}
+	if f.quiet {
+		i.stdout, i.stderr = io.Discard, io.Discard
+	}
+	return i, nil
+}
+
+// written is what a run has put in place.
+type written struct {
+	*trusted
+	// replaced is set when there was another file before.
+	replaced bool
+}
+
+// run waits for Dockit and writes the file.
+func (i *initContainer) run(ctx context.Context) (*written, error) {
+	found, err := await(ctx, i.timeout, i.fetch, func(err error) {
+		fmt.Fprintf(i.stderr, "waiting for %s: %v\n", i.source.url.Redacted(), err)
+	})
 	if err != nil {
-		return UsageError(err)
-	}
-	waiting := func(err error) {
-		if !i.quiet {
-			fmt.Fprintf(cmd.ErrOrStderr(), "waiting for %s: %v\n", source.url.Redacted(), err)
+		err = fmt.Errorf("%s: %w", i.source.url.Redacted(), err)
+		permanent, ok := errors.AsType[*permanentError](err)
+		if i.keep && (!ok || permanent.unreachable) && ctx.Err() == nil {
+			return i.kept(err)
 		}
+		return nil, fmt.Errorf("%w: %s is left as it was", err, i.path)
 	}
-	content, summary, err := source.await(cmd.Context(), i.timeout, waiting)
+	return i.write(found)
+}
+
+// fetch gets what the registry is to trust, and makes sure that it will accept
+// this server's tokens by it.
+func (i *initContainer) fetch(ctx context.Context) (*trusted, error) { return i.fetchNewer(ctx, "") }
+
+func (i *initContainer) fetchNewer(ctx context.Context, tag string) (*trusted, error) {
+	found, err := i.source.fetchNewer(ctx, tag)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	if err := i.pins.check(found.content, i.source.format); err != nil {
+		return nil, err
+	}
+	keys := trustFormats["jwks"]
+	if i.source.format.path == keys.path {
+		return found, nil
+	}
+	set, err := i.source.beside(keys).fetch(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %s is left as it was", err, path)
+		return nil, fmt.Errorf("check it against %s: %w", keys.path, err)
 	}
-	changed, err := replaceFile(path, content, fs.FileMode(mode))
+	return found, checkAgainstKeys(found.content, set.content, time.Now())
+}
+
+// kept makes do with the file that is there.
+func (i *initContainer) kept(cause error) (*written, error) {
+	content, err := os.ReadFile(i.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: and there is no %s to keep", cause, i.path)
+	}
 	if err != nil {
-		return err
+		return nil, errors.Join(cause, err)
 	}
-	if i.quiet {
-		return nil
+	summary, err := i.source.format.check(content, time.Now())
+	if err == nil {
+		err = i.pins.check(content, i.source.format)
 	}
-	verb := "wrote"
-	if !changed {
-		verb = "up to date:"
+	if err != nil {
+		return nil, fmt.Errorf("%w: and %s is not worth keeping: %w", cause, i.path, err)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", verb, path)
-	for _, line := range summary {
-		fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", line)
-	}
-	return nil
+	fmt.Fprintf(i.stderr, "Warning: %v: keeping what is there\n", cause)
+	found := &trusted{content: content, summary: summary}
+	i.report("kept", found)
+	return &written{found, false}, nil
 }
 
-// trustFormat is a form in which a registry takes what it must trust.
-type trustFormat struct {
-	path string
-	// check says in lines what the content holds, or why no registry should
-	// get it.
-	check func(content []byte, now time.Time) ([]string, error)
+// write puts what was found in place.
+func (i *initContainer) write(found *trusted) (*written, error) {
+	_, err := os.Lstat(i.path)
+	existed := err == nil
+	changed, err := replaceFile(i.path, found.content, i.attributes)
+	if err != nil {
+		return nil, err
+	}
+	if changed {
+		i.report("wrote", found)
+	} else {
+		i.report("up to date:", found)
+	}
+	return &written{found, changed && existed}, nil
 }
 
-var trustFormats = map[string]trustFormat{
-	"pem":  {"/v2/certs/pem", checkBundle},
-	"jwks": {"/v2/certs/jwks", checkKeySet},
-}
-
-// permanentStatus are answers that waiting does not change.
-var permanentStatus = map[int]bool{
-	http.StatusBadRequest:       true,
-	http.StatusUnauthorized:     true,
-	http.StatusForbidden:        true,
-	http.StatusMethodNotAllowed: true,
+// report says what the file holds.
+func (i *initContainer) report(done string, found *trusted) {
+	fmt.Fprintf(i.stdout, "%s %s\n", done, i.path)
+	for _, line := range found.summary {
+		fmt.Fprintf(i.stdout, "  %s\n", line)
+	}
+	fmt.Fprintf(i.stdout, "  the whole file: sha256:%s\n", contentFingerprint(found.content))
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -34,9 +37,38 @@ func answers(status int, content string) http.HandlerFunc {
 	}
 }
 
+// dockitWith answers as a Dockit does whose keys are those of the certificates.
+func dockitWith(t *testing.T, bundle string) http.HandlerFunc {
+	t.Helper()
+	certificates, err := parseBundle([]byte(bundle))
+	require.NoError(t, err)
+	var set jose.JSONWebKeySet
+	for _, certificate := range certificates {
+		key := jose.JSONWebKey{Key: certificate.PublicKey, Algorithm: "ES256", Use: "sig", Certificates: []*x509.Certificate{certificate}}
+		key.KeyID, err = thumbprintOf(&key)
+		require.NoError(t, err)
+		set.Keys = append(set.Keys, key)
+	}
+	keys, err := json.Marshal(set)
+	require.NoError(t, err)
+	return func(w http.ResponseWriter, r *http.Request) {
+		content := bundle
+		if r.URL.Path == "/v2/certs/jwks" {
+			content = string(keys)
+		}
+		tag := `"` + contentFingerprint([]byte(content)) + `"`
+		w.Header().Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = w.Write([]byte(content))
+	}
+}
+
 func TestInitContainerWaitsForDockit(t *testing.T) {
 	good := string(certificatePEM(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
-	url := trustServer(t, answers(503, ""), answers(502, "<html>"), answers(200, "starting"), answers(200, good))
+	url := trustServer(t, answers(503, ""), answers(502, "<html>"), answers(200, "starting"), dockitWith(t, good))
 	path := filepath.Join(t.TempDir(), "trust.pem")
 	code, stdout, stderr := execute(t, "init-container", path, "--base-url", url, "--timeout", "20s")
 	require.Equal(t, 0, code, stderr)
@@ -89,7 +121,7 @@ func TestInitContainerKeepsTheFileWhenTheAnswerIsBad(t *testing.T) {
 
 func TestInitContainerVerifiesTLS(t *testing.T) {
 	good := certificatePEM(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
-	server := httptest.NewTLSServer(answers(200, string(good)))
+	server := httptest.NewTLSServer(dockitWith(t, string(good)))
 	t.Cleanup(server.Close)
 	server.Config.ErrorLog = nil
 	path := filepath.Join(t.TempDir(), "trust.pem")
@@ -118,18 +150,18 @@ func TestInitContainerVerifiesTLS(t *testing.T) {
 func TestReplaceFile(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "file")
-	changed, err := replaceFile(path, []byte("one"), 0o640)
+	changed, err := replaceFile(path, []byte("one"), attributes{mode: 0o640})
 	require.NoError(t, err)
 	assert.True(t, changed)
-	changed, err = replaceFile(path, []byte("one"), 0o640)
+	changed, err = replaceFile(path, []byte("one"), attributes{mode: 0o640})
 	require.NoError(t, err)
 	assert.False(t, changed)
-	changed, err = replaceFile(path, []byte("one"), 0o600)
+	changed, err = replaceFile(path, []byte("one"), attributes{mode: 0o600})
 	require.NoError(t, err)
 	assert.True(t, changed, "the mode counts")
-	_, err = replaceFile(folder, []byte("one"), 0o600)
+	_, err = replaceFile(folder, []byte("one"), attributes{mode: 0o600})
 	require.ErrorContains(t, err, "is a folder")
-	_, err = replaceFile(filepath.Join(folder, "missing", "file"), []byte("one"), 0o600)
+	_, err = replaceFile(filepath.Join(folder, "missing", "file"), []byte("one"), attributes{mode: 0o600})
 	require.Error(t, err)
 	entries, err := os.ReadDir(folder)
 	require.NoError(t, err)

@@ -90,11 +90,11 @@ func fetchTrust(ctx context.Context, baseURL, service string, roots *x509.CertPo
 		if err != nil {
 			return nil, UsageError(err)
 		}
-		content, _, err := source.fetch(ctx)
+		found, err := source.fetch(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", source.url.Redacted(), err)
 		}
-		return content, nil
+		return found.content, nil
 	}
 	t := &trust{certificates: x509.NewCertPool()}
 	bundle, err := fetch(trustFormats["pem"], service)

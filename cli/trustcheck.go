@@ -3,10 +3,8 @@ package cli
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -14,16 +12,31 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/dockit-registry/dockit/pki"
 )
 
 // clockLeeway is how far this clock and the server's may be apart.
 const clockLeeway = 5 * time.Minute
 
-// checkBundle takes PEM certificates and nothing else, at least one of which
-// is valid now.
-func checkBundle(content []byte, now time.Time) ([]string, error) {
-	var summary []string
-	valid := 0
+// trustFormat is a form in which a registry takes what it must trust.
+type trustFormat struct {
+	path string
+	// check says in lines what the content holds, or why no registry should
+	// get it.
+	check func(content []byte, now time.Time) ([]string, error)
+	// fingerprints names each part of the content.
+	fingerprints func(content []byte) ([]string, error)
+}
+
+var trustFormats = map[string]trustFormat{
+	"pem":  {"/v2/certs/pem", checkBundle, bundleFingerprints},
+	"jwks": {"/v2/certs/jwks", checkKeySet, keySetFingerprints},
+}
+
+// parseBundle takes PEM certificates and nothing else.
+func parseBundle(content []byte) ([]*x509.Certificate, error) {
+	var certificates []*x509.Certificate
 	rest := content
 	for len(bytes.TrimSpace(rest)) > 0 {
 		var block *pem.Block
@@ -35,52 +48,148 @@ func checkBundle(content []byte, now time.Time) ([]string, error) {
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("certificate %d of the bundle: %w", len(summary)+1, err)
+			return nil, fmt.Errorf("certificate %d of the bundle: %w", len(certificates)+1, err)
 		}
-		state := ""
-		switch {
-		case now.After(certificate.NotAfter):
-			state = " EXPIRED"
-		case now.Add(clockLeeway).Before(certificate.NotBefore):
-			state = " NOT VALID YET"
-		default:
+		certificates = append(certificates, certificate)
+	}
+	if len(certificates) == 0 {
+		return nil, errors.New("the bundle is empty")
+	}
+	return certificates, nil
+}
+
+// checkBundle takes PEM certificates and nothing else, at least one of which
+// is valid now.
+func checkBundle(content []byte, now time.Time) ([]string, error) {
+	certificates, err := parseBundle(content)
+	if err != nil {
+		return nil, err
+	}
+	var summary []string
+	valid := 0
+	for _, certificate := range certificates {
+		state := validityOf(certificate, now)
+		if state == "" {
 			valid++
 		}
-		sum := sha256.Sum256(certificate.Raw)
-		summary = append(summary, fmt.Sprintf("sha256:%s  expires %s%s  %s",
-			hex.EncodeToString(sum[:]), certificate.NotAfter.UTC().Format(time.RFC3339), state, certificate.Subject))
+		summary = append(summary, fmt.Sprintf("sha256:%s  expires %s%s  %s", pki.Fingerprint(certificate),
+			certificate.NotAfter.UTC().Format(time.RFC3339), state, visible(certificate.Subject.String())))
 	}
-	switch {
-	case len(summary) == 0:
-		return nil, errors.New("the bundle is empty")
-	case valid == 0:
+	if valid == 0 {
 		return nil, fmt.Errorf("no certificate of the bundle is valid now: %s: compare the clocks, and see the server's keys", summary[0])
 	}
 	return summary, nil
 }
 
-// checkKeySet takes a JWK set with public keys only.
-func checkKeySet(content []byte, _ time.Time) ([]string, error) {
+// validityOf says what is wrong with the dates of a certificate, if anything is.
+func validityOf(certificate *x509.Certificate, now time.Time) string {
+	switch {
+	case now.After(certificate.NotAfter):
+		return " EXPIRED"
+	case now.Add(clockLeeway).Before(certificate.NotBefore):
+		return " NOT VALID YET"
+	default:
+		return ""
+	}
+}
+
+// parseKeySet takes a JWK set with public keys only.
+func parseKeySet(content []byte) (jose.JSONWebKeySet, error) {
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(content, &set); err != nil {
-		return nil, fmt.Errorf("the answer is not a JWK set: is this Dockit? %w", err)
+		return set, fmt.Errorf("the answer is not a JWK set: is this Dockit? %w", err)
 	}
 	if len(set.Keys) == 0 {
-		return nil, errors.New("the JWK set is empty")
+		return set, errors.New("the JWK set is empty")
 	}
-	summary := make([]string, 0, len(set.Keys))
 	for n, key := range set.Keys {
 		switch {
 		case !key.Valid():
-			return nil, fmt.Errorf("key %d of the JWK set is not valid", n+1)
+			return set, fmt.Errorf("key %d of the JWK set is not valid", n+1)
 		case !key.IsPublic():
-			return nil, fmt.Errorf("key %d of the JWK set is not a public key", n+1)
+			return set, fmt.Errorf("key %d of the JWK set is not a public key", n+1)
 		}
-		thumbprint, err := key.Thumbprint(crypto.SHA256)
+	}
+	return set, nil
+}
+
+// checkKeySet takes a JWK set with public keys only, of which those with a
+// certificate have not all expired.
+func checkKeySet(content []byte, now time.Time) ([]string, error) {
+	set, err := parseKeySet(content)
+	if err != nil {
+		return nil, err
+	}
+	summary := make([]string, 0, len(set.Keys))
+	valid := 0
+	for n, key := range set.Keys {
+		thumbprint, err := thumbprintOf(&key)
 		if err != nil {
 			return nil, fmt.Errorf("key %d of the JWK set: %w", n+1, err)
 		}
-		summary = append(summary, fmt.Sprintf("kid %s  thumbprint %s", clip(key.KeyID), base64.RawURLEncoding.EncodeToString(thumbprint)))
+		line := fmt.Sprintf("kid %s", visible(key.KeyID))
+		if key.KeyID != thumbprint {
+			line += "  thumbprint " + thumbprint
+		}
+		state := ""
+		if len(key.Certificates) > 0 {
+			state = validityOf(key.Certificates[0], now)
+			line += fmt.Sprintf("  expires %s%s", key.Certificates[0].NotAfter.UTC().Format(time.RFC3339), state)
+		}
+		if state == "" {
+			valid++
+		}
+		summary = append(summary, line)
+	}
+	if valid == 0 {
+		return nil, fmt.Errorf("no key of the JWK set is valid now: %s: compare the clocks, and see the server's keys", summary[0])
 	}
 	return summary, nil
+}
+
+// thumbprintOf is the RFC 7638 thumbprint of a key.
+func thumbprintOf(key *jose.JSONWebKey) (string, error) {
+	sum, err := key.Thumbprint(crypto.SHA256)
+	return base64.RawURLEncoding.EncodeToString(sum), err
+}
+
+// errForeignBundle is returned for a bundle that would make a registry refuse
+// every token.
+var errForeignBundle = errors.New("no certificate of the bundle is that of a key of this server, or of the authority above one: something else answers for one of its paths")
+
+// checkAgainstKeys makes sure that the tokens of a server will be accepted by
+// a registry with its bundle: one of its keys is in the bundle, or has a
+// certificate under it.
+func checkAgainstKeys(bundle, keySet []byte, now time.Time) error {
+	certificates, err := parseBundle(bundle)
+	if err != nil {
+		return err
+	}
+	set, err := parseKeySet(keySet)
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	for _, certificate := range certificates {
+		roots.AddCert(certificate)
+	}
+	for _, key := range set.Keys {
+		for _, certificate := range certificates {
+			if public, ok := certificate.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); ok && public.Equal(key.Key) {
+				return nil
+			}
+		}
+		if len(key.Certificates) == 0 {
+			continue
+		}
+		leaf := key.Certificates[0]
+		at := now
+		if at.Before(leaf.NotBefore) && !at.Add(clockLeeway).Before(leaf.NotBefore) {
+			at = leaf.NotBefore
+		}
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err == nil {
+			return nil
+		}
+	}
+	return errForeignBundle
 }

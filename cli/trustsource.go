@@ -28,6 +28,7 @@ const (
 
 // trustSource is where a Dockit serves what registries must trust.
 type trustSource struct {
+	base   *url.URL
 	url    *url.URL
 	format trustFormat
 	http   *http.Client
@@ -38,43 +39,62 @@ func newTrustSource(baseURL string, format trustFormat, service string, roots *x
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil {
 		return nil, errors.New("base URL: write http://host:port or https://host")
 	}
-	target := base.JoinPath(format.path)
-	if service != "" {
-		target.RawQuery = url.Values{"service": {service}}.Encode()
-	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http says so
 	transport.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		RootCAs:            roots,
 		InsecureSkipVerify: insecure, //nolint:gosec // the caller asked for it by name and was warned
 	}
-	return &trustSource{target, format, &http.Client{
+	base.RawQuery, base.Fragment = "", ""
+	if service != "" {
+		base.RawQuery = url.Values{"service": {service}}.Encode()
+	}
+	client := &http.Client{
 		Transport: transport,
 		Timeout:   attemptTimeout,
 		// Whoever redirects is not Dockit, and may lead from https to http.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}
+	return &trustSource{base, base.JoinPath(format.path), format, client}, nil
+}
+
+// beside is another format from the same server.
+func (s *trustSource) beside(format trustFormat) *trustSource {
+	return &trustSource{s.base, s.base.JoinPath(format.path), format, s.http}
+}
+
+// trusted is an answer that passed every check.
+type trusted struct {
+	content []byte
+	// summary says in lines what it holds.
+	summary []string
+	// tag is the server's entity tag, perhaps empty.
+	tag string
 }
 
 // permanentError is one that waiting does not change.
-type permanentError struct{ err error }
+type permanentError struct {
+	err error
+	// unreachable is set when it is not known what the server would answer.
+	unreachable bool
+}
 
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
 // await fetches until there is something to trust or the time is over. It
 // tells of every new reason to wait.
-func (s *trustSource) await(ctx context.Context, timeout time.Duration, waiting func(error)) ([]byte, []string, error) {
+func await(ctx context.Context, timeout time.Duration, fetch func(context.Context) (*trusted, error), waiting func(error)) (*trusted, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var last error
 	for wait := firstWait; ; wait = min(2*wait, maxWait) {
-		content, summary, err := s.fetch(ctx)
+		found, err := fetch(ctx)
 		if err == nil {
-			return content, summary, nil
+			return found, nil
 		}
 		if _, ok := errors.AsType[*permanentError](err); ok {
-			return nil, nil, fmt.Errorf("%s: %w", s.url.Redacted(), err)
+			return nil, err
 		}
 		// The end of the time is no reason of its own.
 		if last == nil || ctx.Err() == nil {
@@ -86,33 +106,45 @@ func (s *trustSource) await(ctx context.Context, timeout time.Duration, waiting 
 		select {
 		case <-time.After(wait + rand.N(wait/4)): //nolint:gosec // spreads load, keeps no secret
 		case <-ctx.Done():
-			return nil, nil, fmt.Errorf("%s: nothing to trust within %s: %w", s.url.Redacted(), timeout, last)
+			return nil, fmt.Errorf("nothing to trust within %s: %w", timeout, last)
 		}
 	}
 }
 
-func (s *trustSource) fetch(ctx context.Context) ([]byte, []string, error) {
+// fetch gets and checks what the server has now.
+func (s *trustSource) fetch(ctx context.Context) (*trusted, error) { return s.fetchNewer(ctx, "") }
+
+// fetchNewer returns nil when the server's entity tag is still the given one.
+func (s *trustSource) fetchNewer(ctx context.Context, tag string) (*trusted, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
 	if err != nil {
-		return nil, nil, &permanentError{err}
+		return nil, &permanentError{err: err}
 	}
 	request.Header.Set("User-Agent", "dockit/"+ReadBuild().Version)
+	if tag != "" {
+		request.Header.Set("If-None-Match", tag)
+	}
 	response, err := s.http.Do(request)
 	if err != nil {
-		return nil, nil, explainConnection(err)
+		return nil, explainConnection(err)
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxTrust+1))
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("read the answer: %w", err)
+		return nil, fmt.Errorf("read the answer: %w", err)
 	case len(content) > maxTrust:
-		return nil, nil, fmt.Errorf("the answer is larger than %d bytes", maxTrust)
+		return nil, fmt.Errorf("the answer is larger than %d bytes", maxTrust)
+	case tag != "" && response.StatusCode == http.StatusNotModified:
+		return nil, nil //nolint:nilnil // the caller asked for something newer
 	case response.StatusCode != http.StatusOK:
-		return nil, nil, explainStatus(response, content)
+		return nil, explainStatus(response, content)
 	}
 	summary, err := s.format.check(content, time.Now())
-	return content, summary, err
+	if err != nil {
+		return nil, err
+	}
+	return &trusted{content, summary, response.Header.Get("ETag")}, nil
 }
 
 // explainConnection tells certificates that will not verify a second later
@@ -122,9 +154,20 @@ func explainConnection(err error) error {
 		err = e.Err
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &permanentError{fmt.Errorf("%w: name the authority that signed the server's certificate with --ca-file", err)}
+		return &permanentError{
+			err:         fmt.Errorf("%w: name the authority that signed the server's certificate with --ca-file", err),
+			unreachable: true,
+		}
 	}
 	return err
+}
+
+// permanentStatus are answers that waiting does not change.
+var permanentStatus = map[int]bool{
+	http.StatusBadRequest:       true,
+	http.StatusUnauthorized:     true,
+	http.StatusForbidden:        true,
+	http.StatusMethodNotAllowed: true,
 }
 
 func explainStatus(response *http.Response, content []byte) error {
@@ -136,10 +179,10 @@ func explainStatus(response *http.Response, content []byte) error {
 		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(clip(body.Description)))
 	}
 	if location := response.Header.Get("Location"); location != "" && response.StatusCode/100 == 3 {
-		return &permanentError{fmt.Errorf("%w: it redirects to %q: use that server as --base-url", err, clip(location))}
+		return &permanentError{err: fmt.Errorf("%w: it redirects to %q: use that server as --base-url", err, clip(location))}
 	}
 	if permanentStatus[response.StatusCode] {
-		return &permanentError{err}
+		return &permanentError{err: err}
 	}
 	return err
 }

@@ -26,3 +26,6 @@ func awaitCommand(ts *testscript.TestScript, neg bool, args []string) {
 	content, err := os.ReadFile(path)
 	ts.Fatalf("nothing matches %q in %s after %s: %s %v", args[0], args[1], patience, content, err)
 }
+
+// touch makes a file that a script can wait for.
+func touch(path string) { _ = os.WriteFile(path, []byte("here\n"), 0o600) }

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script/*.txtar. Beside the commands of testscript
 // they have those of [serveCommand], [stopCommand], [getCommand],
-// [exitsCommand], [freePortCommand] and [awaitCommand].
+// [exitsCommand], [freePortCommand], [awaitCommand] and [pretendCommand].
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"exits":     exitsCommand,
 			"free-port": freePortCommand,
 			"await":     awaitCommand,
+			"pretend":   pretendCommand,
 		},
 	})
 }

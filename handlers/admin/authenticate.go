@@ -32,7 +32,7 @@ func callerOf(ctx context.Context) caller {
 func (a *API) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		username, password, ok := r.BasicAuth()
-		if !ok {
+		if !ok || len(r.Header.Values("Authorization")) > 1 { // which of them would be meant?
 			writeProblem(w, unauthorized("credentials of an admin are needed"))
 			return
 		}

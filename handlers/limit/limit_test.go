@@ -1,0 +1,94 @@
+package limit
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// serve answers with what happened to the body, and closes it as careful
+// handlers do.
+func serve(t *testing.T, l Limits) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer Apply(w, r, l)()
+		defer r.Body.Close()
+		if _, err := io.ReadAll(r.Body); err != nil {
+			r.Body.Close()
+			http.Error(w, err.Error(), http.StatusRequestTimeout)
+			return
+		}
+		_, _ = io.WriteString(w, "read "+r.URL.Path)
+	}))
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+func dial(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// TestCutShortBodyEndsTheConnection sends a second request where the rest of a
+// body should be. A server that answered it would give one client's answer to
+// another behind a proxy that shares connections.
+func TestCutShortBodyEndsTheConnection(t *testing.T) {
+	conn := dial(t, serve(t, Limits{Body: 1 << 20, Read: 100 * time.Millisecond, Write: time.Minute}))
+	if _, err := io.WriteString(conn, "POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx"); err != nil {
+		t.Fatal(err)
+	}
+	answers := bufio.NewReader(conn)
+	first, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.StatusCode != http.StatusRequestTimeout {
+		t.Fatalf("first answer: %s", first.Status)
+	}
+	_, _ = io.Copy(io.Discard, first.Body)
+	_, _ = io.WriteString(conn, "GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
+	if second, err := http.ReadResponse(answers, nil); err == nil {
+		t.Fatalf("the rest of a body was answered with %s", second.Status)
+	}
+}
+
+func TestBodyIsBounded(t *testing.T) {
+	address := serve(t, Limits{Body: 10, Read: time.Minute, Write: time.Minute})
+	for size, want := range map[int]int{10: http.StatusOK, 11: http.StatusRequestTimeout} {
+		resp, err := http.Post("http://"+address+"/", "text/plain", strings.NewReader(strings.Repeat("x", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%d bytes: %s", size, resp.Status)
+		}
+	}
+}
+
+func TestConnectionServesTheNextRequest(t *testing.T) {
+	conn := dial(t, serve(t, Limits{Body: 10, Read: time.Minute, Write: time.Minute}))
+	answers := bufio.NewReader(conn)
+	for _, path := range []string{"/first", "/second"} {
+		if _, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, _ := io.ReadAll(resp.Body); string(text) != "read "+path {
+			t.Errorf("%s: %q", path, text)
+		}
+	}
+}

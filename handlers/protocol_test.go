@@ -261,6 +261,7 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.grant(subject.Authenticated, "namespace:{username}:push")
+	f.grant(subject.Anonymous, "namespace:{username}:push")
 
 	opens := func(t *testing.T, credentials, scope string, more ...string) []string {
 		t.Helper()
@@ -280,6 +281,7 @@ func TestMistakes(t *testing.T) {
 		{"wildcards echoed", "admin:password of the admin", "repository:**:* repository:*:pull", nil, nil},
 		{"a name that climbs", bob, "repository:foo/../team/app:pull", nil, nil},
 		{"another user's own namespace", bob, "repository:alice/app:pull", nil, nil},
+		{"an own namespace for nobody", "", "repository:anonymous/app:pull,push", nil, nil},
 		{"my own namespace", bob, "repository:bob/app:push", nil, []string{"repository:bob/app:push"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -14,7 +14,6 @@ import (
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/store"
-	"github.com/dockit-registry/dockit/subject"
 	"github.com/dockit-registry/dockit/token"
 )
 
@@ -133,11 +132,7 @@ func (s *Server) issue(ctx context.Context, request tokenRequest) (tokenResponse
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	username := name
-	if username == "" {
-		username = subject.Anonymous.Name
-	}
-	rights := access.NewRights(username, permissions)
+	rights := access.NewRights(name, permissions)
 	granted := rights.Grant(request.scopes)
 	if request.service.Profile == token.ProfileZot {
 		granted = rights.GrantZot(request.scopes)

@@ -19,7 +19,7 @@ func (r *rbac) addCommand() *cobra.Command {
 		Short: "Add a user, a robot or a group",
 		Long: `Add a user, a robot or a group. It may do nothing yet beyond what everyone may.
 
-A user needs a password of at least 12 bytes: it is read from standard input with
+A user needs a password of at least 12 characters: it is read from standard input with
 --password-stdin, else asked for. Your own credentials then come from DOCKIT_USERNAME and
 DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or from the terminal.`,
 		Example: `  dockit rbac add user:alice
@@ -126,7 +126,7 @@ func (r *rbac) changePasswordCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "change-password user:NAME",
 		Short: "Set a user's password",
-		Long: `Set a user's password, at least 12 bytes: it is read from standard input with
+		Long: `Set a user's password, at least 12 characters: it is read from standard input with
 --password-stdin, else asked for. Your own credentials then come from DOCKIT_USERNAME and
 DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or from the terminal.`,
 		Example: `  dockit rbac change-password user:alice

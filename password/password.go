@@ -9,14 +9,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
+	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/bcrypt"
 )
 
 const (
-	// MinLength is the shortest password for a person, in bytes.
+	// MinLength is the shortest password for a person, in characters.
 	MinLength = 12
 	// MaxLength is the longest password that is looked at, in bytes.
 	MaxLength = 1024
@@ -28,6 +29,7 @@ const (
 	// maxArgonMemory, in KiB, keeps an imported hash from taking all memory.
 	maxArgonMemory = 64 * 1024
 	maxArgonPasses = 10
+	maxArgonLanes  = 16
 )
 
 var (
@@ -42,8 +44,8 @@ var parameters = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism:
 // Check reports why pw cannot become a person's password, or nil.
 func Check(pw string) error {
 	switch {
-	case len(pw) < MinLength:
-		return fmt.Errorf("%w: at least %d bytes are needed, these are %d", ErrLength, MinLength, len(pw))
+	case utf8.RuneCountInString(pw) < MinLength:
+		return fmt.Errorf("%w: at least %d characters are needed, these are %d", ErrLength, MinLength, utf8.RuneCountInString(pw))
 	case len(pw) > MaxLength:
 		return fmt.Errorf("%w: at most %d bytes are allowed, these are %d", ErrLength, MaxLength, len(pw))
 	}
@@ -90,24 +92,33 @@ func ValidHash(hash string) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrHash, err)
 		}
+		if !bcryptGrammar.MatchString(hash) {
+			return fmt.Errorf("%w: not a whole bcrypt hash", ErrHash)
+		}
 		if cost > maxBcryptCost {
 			return fmt.Errorf("%w: bcrypt cost %d, at most %d is allowed", ErrHash, cost, maxBcryptCost)
 		}
 		return nil
 	}
-	p, _, _, err := argon2id.DecodeHash(hash)
+	p, salt, _, err := argon2id.DecodeHash(hash)
 	if err != nil {
 		return fmt.Errorf("%w: neither bcrypt nor argon2id: %w", ErrHash, err)
 	}
-	if p.Memory > maxArgonMemory || p.Iterations == 0 || p.Iterations > maxArgonPasses || p.Parallelism == 0 || p.KeyLength < 16 {
-		return fmt.Errorf("%w: argon2id with m=%d, t=%d, p=%d is outside of what is allowed (m≤%d, t≤%d)",
-			ErrHash, p.Memory, p.Iterations, p.Parallelism, maxArgonMemory, maxArgonPasses)
+	switch {
+	case p.Parallelism == 0, p.Parallelism > maxArgonLanes, p.Iterations == 0, p.Iterations > maxArgonPasses,
+		p.Memory > maxArgonMemory, p.Memory < 8*uint32(p.Parallelism):
+		return fmt.Errorf("%w: argon2id with m=%d, t=%d, p=%d is outside of what is allowed (8·p≤m≤%d, t≤%d, p≤%d)",
+			ErrHash, p.Memory, p.Iterations, p.Parallelism, maxArgonMemory, maxArgonPasses, maxArgonLanes)
+	case len(salt) < 8, p.KeyLength < 16:
+		return fmt.Errorf("%w: argon2id with a salt of %d and a key of %d bytes: at least 8 and 16 are needed", ErrHash, len(salt), p.KeyLength)
 	}
 	return nil
 }
 
+var bcryptGrammar = regexp.MustCompile(`^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
+
 func isBcrypt(hash string) bool {
-	return strings.HasPrefix(hash, "$2a$") || strings.HasPrefix(hash, "$2b$") || strings.HasPrefix(hash, "$2y$")
+	return len(hash) > 4 && hash[0] == '$' && hash[1] == '2' && (hash[2] == 'a' || hash[2] == 'b' || hash[2] == 'y') && hash[3] == '$'
 }
 
 // Dummy makes a hash that no password matches in practice and that costs as

@@ -80,6 +80,10 @@ func TestValidHash(t *testing.T) {
 		{"bcrypt 10", "$2y$10$" + strings.Repeat("a", 53), true},
 		{"bcrypt 31", "$2y$31$" + strings.Repeat("a", 53), false},
 		{"argon2id with a gigabyte", "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b8SkDRdescudvJCsgt3ub+b8SkA", false},
+		{"bcrypt outside of its alphabet", "$2y$10$" + strings.Repeat("!", 53), false},
+		{"bcrypt cut short", "$2y$10$" + strings.Repeat("a", 52), false},
+		{"argon2id without memory", "$argon2id$v=19$m=0,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b8SkDRdescudvJCsgt3ub+b8SkA", false},
+		{"argon2id with many lanes", "$argon2id$v=19$m=19456,t=2,p=200$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b8SkDRdescudvJCsgt3ub+b8SkA", false},
 		{"argon2id without passes", "$argon2id$v=19$m=19456,t=0,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b8SkDRdescudvJCsgt3ub+b8SkA", false},
 		{"apache md5", "$apr1$abc$defghijk", false},
 		{"sha", "{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=", false},
@@ -98,6 +102,9 @@ func TestCheck(t *testing.T) {
 		if err := Check(strings.Repeat("a", length)); (err == nil) != ok {
 			t.Errorf("Check of %d bytes = %v, want ok=%v", length, err, ok)
 		}
+	}
+	if err := Check("éééééé"); err == nil {
+		t.Error("six characters of two bytes passed for twelve")
 	}
 }
 

@@ -23,6 +23,8 @@ import (
 const (
 	rootName     = "root"
 	rootPassword = "correct-horse-battery"
+	// rootPasswordVariable keeps the password out of the configuration.
+	rootPasswordVariable = "DOCKIT_TEST_ROOT_PASSWORD"
 )
 
 // adapt turns a Caddyfile into JSON.
@@ -61,6 +63,7 @@ type site struct {
 
 func newSite(t testing.TB) site {
 	t.Helper()
+	t.Setenv(rootPasswordVariable, rootPassword)
 	return site{port: freePort(t), dsn: filepath.Join(t.TempDir(), "dockit.sqlite")}
 }
 
@@ -88,7 +91,7 @@ func (s site) String() string {
 http://:%d {
 	%s
 }
-`, s.global, s.dsn, rootName, rootPassword, s.dockit, s.port, handlers)
+`, s.global, s.dsn, rootName, "{env."+rootPasswordVariable+"}", s.dockit, s.port, handlers)
 }
 
 func (s site) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", s.port, path) }

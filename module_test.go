@@ -79,7 +79,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"unknown type of key", database + "pki generate {\n key_type dsa\n}", []string{`"dsa"`}},
 		{"bad name", database + "root_user Root", []string{`"Root"`}},
 		{"built-in name", database + "root_user anonymous", []string{"user:anonymous"}},
-		{"short password", database + "root_user root hunter2", []string{"password of the root user"}},
+		{"password in clear", database + "root_user root correct-horse-battery", []string{"root_user password", "{file./path}"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, cleanup, err := provisionedApp(t, tc.option)

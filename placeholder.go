@@ -2,6 +2,7 @@ package dockit
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 )
@@ -15,4 +16,9 @@ func expand(setting, value string) (string, error) {
 		return "", fmt.Errorf("%s: %w", setting, err)
 	}
 	return expanded, nil
+}
+
+// isPlaceholder reports whether a value is one placeholder and nothing else.
+func isPlaceholder(value string) bool {
+	return strings.HasPrefix(value, "{") && strings.IndexByte(value, '}') == len(value)-1
 }

@@ -2,7 +2,6 @@ package dockit
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -41,6 +40,9 @@ func (u RootUser) expanded() (RootUser, error) {
 	var err error
 	if u.Name, err = expand("root_user name", u.Name); err != nil {
 		return u, err
+	}
+	if u.Password != "" && !isPlaceholder(u.Password) {
+		return u, errors.New("root_user password: it would stand in clear in the stored configuration: write {env.NAME} or {file./path} instead")
 	}
 	if u.Password, err = expand("root_user password", u.Password); err != nil {
 		return u, err
@@ -98,7 +100,11 @@ func (a *App) ensureAdmin(ctx context.Context) error {
 func (a *App) createRoot(ctx context.Context, root RootUser) error {
 	random := root.Password == ""
 	if random {
-		root.Password = rand.Text()
+		root.Password = password.Random()
+		// A password that cannot be printed must not be set.
+		if _, err := fmt.Fprint(a.stdout, announcement); err != nil {
+			return fmt.Errorf("print the password of the admin %q on standard output: %w", root.Name, err)
+		}
 	}
 	hash, err := password.Hash(root.Password)
 	if err != nil {
@@ -110,6 +116,9 @@ func (a *App) createRoot(ctx context.Context, root RootUser) error {
 	}
 	switch {
 	case errors.Is(err, store.ErrExists):
+		if random {
+			fmt.Fprint(a.stdout, "Another node was faster.\n\n")
+		}
 		return a.inspectRoot(ctx, root)
 	case err != nil:
 		return fmt.Errorf("create the admin %q: %w", root.Name, err)
@@ -121,6 +130,9 @@ func (a *App) createRoot(ctx context.Context, root RootUser) error {
 	}
 	return err
 }
+
+// announcement is printed before a random password is set.
+const announcement = "\nThere is no such admin yet: creating one.\n"
 
 // firstPassword tells a random password to who started Dockit.
 //

@@ -189,7 +189,7 @@ func TestFirstStartOfSeveralNodes(t *testing.T) {
 		if s.err != nil {
 			t.Error(s.err)
 		}
-		if s.stdout != "" {
+		if printedPassword.MatchString(s.stdout) {
 			passwords++
 		}
 	}
@@ -197,6 +197,24 @@ func TestFirstStartOfSeveralNodes(t *testing.T) {
 		t.Errorf("%d passwords were printed, want 1", passwords)
 	}
 }
+
+// TestFirstStartWithoutOutput has nowhere to print the password: an admin whose
+// password nobody saw would keep every later start from making another.
+func TestFirstStartWithoutOutput(t *testing.T) {
+	d := leaveAtEnd(t, testDatabase(t))
+	app := &App{database: d, logger: zap.NewNop(), stdout: failingWriter{}, started: make(chan struct{})}
+	if err := app.Start(); err == nil {
+		t.Error("started without telling the password")
+	}
+	if has, err := d.store.HasAdmin(t.Context()); has || err != nil {
+		t.Errorf("an admin whose password nobody knows: %v, %v", has, err)
+	}
+}
+
+// failingWriter is standard output on a full disk.
+type failingWriter struct{}
+
+func (failingWriter) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
 func TestStartNeedsTheDatabase(t *testing.T) {
 	d := testDatabase(t)

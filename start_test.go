@@ -21,16 +21,17 @@ import (
 func TestRequestsWaitForTheStart(t *testing.T) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()
+	t.Setenv(rootPasswordVariable, rootPassword)
 	app := &App{
 		Database: &Database{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")},
-		RootUser: &RootUser{Name: "root", Password: "correct-horse-battery"},
+		RootUser: &RootUser{Name: "root", Password: "{env." + rootPasswordVariable + "}"},
 	}
 	require.NoError(t, app.Provision(ctx))
 	defer app.Cleanup()
 	handler := &Handler{app: app, endpoints: handlers.AllEndpoints}
 	serve := func(ctx context.Context) (int, error) {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v2/token?service=registry", nil)
-		r.SetBasicAuth("root", "correct-horse-battery")
+		r.SetBasicAuth("root", rootPassword)
 		w := httptest.NewRecorder()
 		err := handler.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
 			return errors.New("handed on")

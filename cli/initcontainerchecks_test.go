@@ -173,7 +173,7 @@ func TestParseNotification(t *testing.T) {
 		"unknown signal":   {"LOUD", "registry", "", `"LOUD"`},
 	} {
 		_, err := parseNotification(c.signal, c.process, c.command)
-		assert.ErrorContains(t, err, c.says, name)
+		require.ErrorContains(t, err, c.says, name)
 	}
 	n, err := parseNotification("sighup", "registry", "")
 	require.NoError(t, err)

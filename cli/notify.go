@@ -58,7 +58,7 @@ func (n notification) send(ctx context.Context, stdout, stderr io.Writer) error 
 	}
 	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, n.command[0], n.command[1:]...) //nolint:gosec // the operator names it
+	cmd := exec.CommandContext(ctx, n.command[0], n.command[1:]...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("run %s: %w", n.command[0], err)
@@ -90,7 +90,7 @@ func findProcesses(process string) ([]int, error) {
 		return []int{int(pid)}, nil
 	}
 	if strings.ContainsRune(process, filepath.Separator) {
-		content, err := os.ReadFile(process) //nolint:gosec // the operator names it
+		content, err := os.ReadFile(process)
 		if err != nil {
 			return nil, fmt.Errorf("find the process: %w", err)
 		}

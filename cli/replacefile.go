@@ -28,7 +28,7 @@ func replaceFile(path string, content []byte, a attributes) (changed bool, err e
 		if info.IsDir() {
 			return false, fmt.Errorf("%s is a folder: name a file in it", path)
 		}
-		present, err := os.ReadFile(path) //nolint:gosec // the operator names it
+		present, err := os.ReadFile(path)
 		if err == nil && bytes.Equal(present, content) && info.Mode().Perm() == a.mode {
 			return false, a.owner.take(path)
 		}
@@ -51,7 +51,7 @@ func replaceFile(path string, content []byte, a attributes) (changed bool, err e
 		return false, err
 	}
 	// Not every file system can sync a folder; the content itself is safe.
-	if dir, err := os.Open(folder); err == nil { //nolint:gosec // the operator names it
+	if dir, err := os.Open(folder); err == nil {
 		_ = dir.Sync()
 		_ = dir.Close()
 	}

@@ -120,4 +120,3 @@ func unusable(hash string) string {
 		return "it is a password in clear or a hash of crypt, not bcrypt"
 	}
 }
-

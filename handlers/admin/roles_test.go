@@ -62,12 +62,13 @@ var endpoints = map[string]struct {
 	"POST /groups/{name}/permissions":          {path: "/groups/dev/permissions", body: `{"permission":"repository:a:pull"}`, status: 200},
 	"DELETE /groups/{name}/permissions":        {path: "/groups/dev/permissions?permission=repository:held:pull", status: 200},
 	"GET /groups/{name}/effective-permissions": {path: "/groups/dev/effective-permissions", status: 200},
-	"GET /pki":                                 {path: "/pki", status: 200},
-	"GET /pki/keys":                            {path: "/pki/keys", status: 200},
-	"POST /pki/rotate":                         {path: "/pki/rotate", status: 200},
-	"POST /pki/rotate-ca":                      {path: "/pki/rotate-ca", body: `{"force":true}`, status: 200},
-	"POST /pki/keys/{id}/revoke":               {path: "/pki/keys/unknown/revoke", status: 404},
 	"GET /groups/{name}/can":                   {path: "/groups/dev/can?name=held&actions=pull", status: 200},
+
+	"GET /pki":                   {path: "/pki", status: 200},
+	"GET /pki/keys":              {path: "/pki/keys", status: 200},
+	"POST /pki/rotate":           {path: "/pki/rotate", status: 200},
+	"POST /pki/rotate-ca":        {path: "/pki/rotate-ca", body: `{"force":true}`, status: 200},
+	"POST /pki/keys/{id}/revoke": {path: "/pki/keys/unknown/revoke", status: 404},
 }
 
 // populated has a subject of each kind to work on, and those who ask.

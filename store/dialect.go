@@ -19,6 +19,8 @@ type dialect struct {
 	// open returns a pool to write and a pool to read with. Both may be the
 	// same.
 	open func(ctx context.Context, dsn string) (writer, reader *sql.DB, err error)
+	// exposed says who else can read the database, or is empty.
+	exposed func(dsn string) string
 	// duplicate reports whether a unique key refused a row.
 	duplicate func(error) bool
 	// retryable reports whether the same transaction may pass when it is run

@@ -26,6 +26,7 @@ var sqlite = &dialect{
 	goose:      goose.DialectSQLite3,
 	migrations: mustSub(sqliteMigrations, "migrations/sqlite"),
 	open:       openSQLite,
+	exposed:    exposedSQLite,
 	duplicate: func(err error) bool {
 		code := sqliteCode(err)
 		return code == sqlitelib.SQLITE_CONSTRAINT_UNIQUE || code == sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY
@@ -156,6 +157,20 @@ func createPrivately(path string) error {
 		return errors.Unwrap(err) // the caller names the path
 	}
 	return f.Close()
+}
+
+// exposedSQLite finds a file that others may read: one that was there before,
+// or that somebody opened up. Its mode may be meant, so it is left as it is.
+func exposedSQLite(dsn string) string {
+	path, _, err := parseSQLiteDSN(dsn)
+	if err != nil {
+		return ""
+	}
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s has mode %#o", path, info.Mode().Perm())
 }
 
 func mustSub(fsys fs.FS, dir string) fs.FS {

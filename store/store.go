@@ -75,6 +75,9 @@ func Open(ctx context.Context, config Config, logger *zap.Logger) (*Store, error
 		return nil, err
 	}
 	s := &Store{dialect: d, writer: writer, reader: reader, logger: logger, now: time.Now}
+	if who := d.exposed(config.DSN); who != "" {
+		logger.Warn("others can read the database, with its password hashes and keys: make it readable for its owner alone", zap.String("because", who))
+	}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -10,7 +10,9 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/subject"
@@ -159,6 +161,27 @@ func TestFileBelongsToItsOwner(t *testing.T) {
 		}
 		if info.Mode().Perm() != 0o600 {
 			t.Errorf("%s has mode %v", path+suffix, info.Mode().Perm())
+		}
+	}
+}
+
+func TestExposedFileIsReported(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dockit.sqlite")
+	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 1} {
+		openAt(t, path)
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		core, logs := observer.New(zap.WarnLevel)
+		s, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: path}, zap.New(core))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := logs.FilterMessageSnippet("others can read").Len(); got != want {
+			t.Errorf("mode %v: %d warnings, want %d", mode, got, want)
 		}
 	}
 }

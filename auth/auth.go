@@ -1,13 +1,23 @@
-// Package auth proves who asks.
+// Package auth proves who asks: by a password, an access token or a refresh
+// token.
+//
+// A password is expensive to check, on purpose, so the package does that at
+// most once a minute for one that is right, on fewer cores than there are, and
+// ever slower for whoever guesses. Access tokens and refresh tokens are random
+// and cheap to check: they wait for nothing of this.
 package auth
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
 
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/opaque"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
@@ -15,73 +25,171 @@ import (
 
 var (
 	// ErrInvalidCredentials is returned for a wrong password, an unknown name
-	// and a disabled subject alike: who asks must not learn which it was.
+	// and a disabled subject alike: who asks must not learn which it was. A
+	// [ThrottledError] is one, too.
 	ErrInvalidCredentials = errors.New("invalid username or password")
 	// ErrBusy is returned when too many passwords wait to be checked. The same
 	// request may pass a little later.
 	ErrBusy = errors.New("too many logins at once")
 )
 
+// Method is how a subject proved who it is.
+type Method string
+
+const (
+	// ByPassword is a user's password.
+	ByPassword Method = "password"
+	// ByAccessToken is an access token.
+	ByAccessToken Method = "access token"
+	// ByRefreshToken is a refresh token.
+	ByRefreshToken Method = "refresh token"
+)
+
 // Principal is a subject that has proved who it is.
 type Principal struct {
-	ID    int64
-	Ref   subject.Ref
+	ID  int64
+	Ref subject.Ref
+	// Admin opens the admin API. An access token with scopes never does.
 	Admin bool
 	// Revision is the revision of the rights when the subject was read.
 	Revision int64
+	Method   Method
+	// Scopes narrow what the subject may do this time: nothing that is not
+	// among them. Without any, it may do all that it may do.
+	Scopes []access.Permission
+
+	// passwordHash is what the password was checked against.
+	passwordHash string
+}
+
+func principalOf(login store.Login, method Method) Principal {
+	return Principal{
+		ID: login.ID, Ref: login.Ref, Admin: login.Admin, Revision: login.Revision,
+		Method: method, passwordHash: login.PasswordHash,
+	}
 }
 
 // Authenticator checks credentials against a store.
 type Authenticator struct {
-	store  *store.Store
-	hasher *hasher
-	dummy  string
-	logger *zap.Logger
+	*shared
+	options Options
 }
 
-// New makes an Authenticator.
+// shared is what the Authenticators of one store have in common.
+type shared struct {
+	store     *store.Store
+	logger    *zap.Logger
+	hasher    *hasher
+	compare   func(hash, pw string) (bool, error)
+	costs     *costs
+	proofs    *proofs
+	flights   singleflight.Group
+	guard     *guard
+	fallbacks *fallbacks
+	uses      *uses
+}
+
+// New makes an Authenticator with the default [Options]. Close it before the
+// store.
 func New(s *store.Store, logger *zap.Logger) (*Authenticator, error) {
-	dummy, err := password.Dummy()
-	if err != nil {
-		return nil, fmt.Errorf("prepare authentication: %w", err)
-	}
-	return &Authenticator{store: s, hasher: newHasher(), dummy: dummy, logger: logger}, nil
+	return &Authenticator{
+		shared: &shared{
+			store: s, logger: logger,
+			hasher: newHasher(), compare: password.Verify, costs: &costs{store: s}, proofs: newProofs(),
+			guard: newGuard(s), fallbacks: newFallbacks(), uses: newUses(s, logger),
+		},
+		options: Options{}.withDefaults(),
+	}, nil
 }
 
-// Authenticate checks a name and a password as they come by HTTP Basic. Errors:
+// With returns an Authenticator with other options that shares everything else:
+// what is remembered, what waits and what was used. Options that make no sense
+// are an error.
+func (a *Authenticator) With(options Options) (*Authenticator, error) {
+	options = options.withDefaults()
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	return &Authenticator{shared: a.shared, options: options}, nil
+}
+
+// Options are the options of the Authenticator, with all defaults filled in.
+func (a *Authenticator) Options() Options { return a.options }
+
+// Close writes down what was not recorded yet. Every Authenticator that shares
+// a store is closed at once.
+func (a *Authenticator) Close() {
+	const timeout = 5 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	a.uses.close(ctx)
+}
+
+// Authenticate checks a name and a password as they come by HTTP Basic. The
+// password may be an access token or, under an empty name or "<token>" as well
+// as under its owner's, a refresh token of any service. Errors:
 // [ErrInvalidCredentials], [ErrBusy], or what the store or ctx says. Every
-// refusal takes as long as a wrong password does.
+// wrong password takes as long as any other.
 func (a *Authenticator) Authenticate(ctx context.Context, username, pw string) (Principal, error) {
-	login, err := a.lookUp(ctx, username)
+	return a.AuthenticateAt(ctx, anyService, username, pw)
+}
+
+// AuthenticateAt is [Authenticator.Authenticate] for a service: a refresh token
+// must be one of that service.
+func (a *Authenticator) AuthenticateAt(ctx context.Context, service, username, pw string) (principal Principal, err error) {
+	token, noToken := opaque.Parse(pw)
+	switch {
+	case noToken != nil:
+		principal, err = a.byPassword(ctx, username, pw)
+	case token.Kind() == opaque.Refresh:
+		principal, err = a.byRefreshToken(ctx, service, username, token)
+	default:
+		principal, err = a.byAccessToken(ctx, username, token)
+	}
 	if err != nil {
 		return Principal{}, err
 	}
-	hash := login.PasswordHash
-	if hash == "" {
-		hash = a.dummy
-	}
-	ok, err := a.hasher.verify(ctx, hash, pw)
-	if err != nil {
-		if !errors.Is(err, password.ErrHash) {
-			return Principal{}, err
-		}
-		a.logger.Error("stored password cannot be checked: set a new one", zap.Stringer("subject", login.Ref), zap.Error(err))
-		ok = false
-	}
-	if !ok || login.PasswordHash == "" || login.Disabled {
-		return Principal{}, ErrInvalidCredentials
-	}
-	return observed(ctx, Principal{ID: login.ID, Ref: login.Ref, Admin: login.Admin, Revision: login.Revision}), nil
+	return observed(ctx, principal), nil
 }
 
 // lookUp returns an empty login, which nothing can prove, for an unknown name.
-func (a *Authenticator) lookUp(ctx context.Context, username string) (store.Login, error) {
-	if subject.ValidateName(username) != nil {
-		return store.Login{}, nil //nolint:nilerr // no such name can log in
+func (s *shared) lookUp(ctx context.Context, username string) (store.Login, error) {
+	if !couldBeName(username) {
+		return store.Login{}, nil
 	}
-	login, err := a.store.Login(ctx, username)
+	login, err := s.store.Login(ctx, username)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Login{}, nil
 	}
 	return login, err
+}
+
+func couldBeName(username string) bool { return subject.ValidateName(username) == nil }
+
+// ThrottledError is an [ErrInvalidCredentials] for credentials that were not
+// looked at, because too many before them were wrong.
+type ThrottledError struct {
+	// RetryAfter is when it makes sense to try again.
+	RetryAfter time.Duration
+}
+
+// Error implements error. It may be shown to whoever asks: that something is
+// throttled says nothing about whether the name exists.
+func (e *ThrottledError) Error() string {
+	return fmt.Sprintf("too many wrong passwords for this user: try again in %s", inWords(e.RetryAfter))
+}
+
+// Is makes a ThrottledError an [ErrInvalidCredentials].
+func (*ThrottledError) Is(target error) bool { return target == ErrInvalidCredentials }
+
+// inWords rounds up to minutes, or to seconds below one.
+func inWords(d time.Duration) string {
+	count, unit := int64((d+time.Minute-1)/time.Minute), "minute"
+	if d <= time.Minute {
+		count, unit = max(1, int64((d+time.Second-1)/time.Second)), "second"
+	}
+	if count == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", count, unit)
 }

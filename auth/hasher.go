@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
-
-	"github.com/dockit-registry/dockit/password"
 )
 
 const (
@@ -16,8 +14,9 @@ const (
 	maxWait = 10 * time.Second
 )
 
-// hasher checks passwords on all cores but one, so that logins, right or
-// wrong, leave room for everything else. Each check takes some 20 MB.
+// hasher does expensive work with passwords on all cores but one, so that
+// logins, right or wrong, leave room for everything else. Each check takes
+// some 20 MB.
 type hasher struct {
 	slots   chan struct{}
 	waiting atomic.Int64
@@ -27,23 +26,29 @@ func newHasher() *hasher {
 	return &hasher{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
-func (h *hasher) verify(ctx context.Context, hash, pw string) (bool, error) {
+// do waits for its turn and runs work, or returns [ErrBusy] or what ctx says.
+func (h *hasher) do(ctx context.Context, work func()) error {
+	if err := h.enter(ctx); err != nil {
+		return err
+	}
+	defer func() { <-h.slots }()
+	work()
+	return nil
+}
+
+func (h *hasher) enter(ctx context.Context) error {
+	defer h.waiting.Add(-1)
 	if h.waiting.Add(1) > maxWaiting {
-		h.waiting.Add(-1)
-		return false, ErrBusy
+		return ErrBusy
 	}
 	deadline := time.NewTimer(maxWait)
 	defer deadline.Stop()
 	select {
 	case h.slots <- struct{}{}:
-		h.waiting.Add(-1)
-		defer func() { <-h.slots }()
-		return password.Verify(hash, pw)
+		return nil
 	case <-deadline.C:
-		h.waiting.Add(-1)
-		return false, ErrBusy
+		return ErrBusy
 	case <-ctx.Done():
-		h.waiting.Add(-1)
-		return false, ctx.Err()
+		return ctx.Err()
 	}
 }

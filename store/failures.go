@@ -18,9 +18,11 @@ type Failure struct {
 
 // maxFailuresRead bounds what one login attempt reads. Whoever limits guesses
 // lets fewer of them happen.
-const maxFailuresRead = 2000
+const maxFailuresRead = 5000
 
-const failuresQuery = "SELECT name, network, at FROM login_failures WHERE name = ? AND at > ? ORDER BY at DESC LIMIT ?"
+const failuresQuery = `
+SELECT name, network, at FROM login_failures
+WHERE name = ? AND at > ? AND (at > ? OR network = ?) ORDER BY at DESC LIMIT ?`
 
 func scanFailure(row scanner) (f Failure, err error) {
 	var at int64
@@ -29,10 +31,10 @@ func scanFailure(row scanner) (f Failure, err error) {
 	return f, err
 }
 
-// Failures lists the wrong passwords for a name after a time, from everywhere,
-// the latest first.
-func (s *Store) Failures(ctx context.Context, name string, after time.Time) ([]Failure, error) {
-	rows, err := s.failures.QueryContext(ctx, name, timestamp(after), maxFailuresRead)
+// Failures lists the wrong passwords for a name, the latest first: those after
+// one time from everywhere, and those after an earlier one from a network.
+func (s *Store) Failures(ctx context.Context, name string, after time.Time, network string, earlier time.Time) ([]Failure, error) {
+	rows, err := s.failures.QueryContext(ctx, name, timestamp(earlier), timestamp(after), network, maxFailuresRead)
 	if err != nil {
 		return nil, fmt.Errorf("read failed logins of %q: %w", name, err)
 	}

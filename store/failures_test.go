@@ -23,7 +23,7 @@ func TestFailures(t *testing.T) {
 	nobody := fail("nobody", "192.0.2.1/32")
 	listed := func(name string, after time.Time, want ...Failure) {
 		t.Helper()
-		if got, err := s.Failures(t.Context(), name, after); err != nil || !slices.Equal(got, want) {
+		if got, err := s.Failures(t.Context(), name, after, "", after); err != nil || !slices.Equal(got, want) {
 			t.Errorf("failures of %s: %v, %v; want %v", name, got, err, want)
 		}
 	}
@@ -31,6 +31,9 @@ func TestFailures(t *testing.T) {
 	listed("alice", first.At, third, second)
 	listed("nobody", began, nobody)
 	listed("bob", began)
+	if got, err := s.Failures(t.Context(), "alice", second.At, "192.0.2.1/32", began); err != nil || !slices.Equal(got, []Failure{third, first}) {
+		t.Errorf("from one network for longer: %v, %v", got, err)
+	}
 
 	if all, err := s.RecentFailures(t.Context(), began); err != nil || !slices.Equal(all, []Failure{first, second, third, nobody}) {
 		t.Errorf("all failures: %v, %v", all, err)

@@ -1,0 +1,60 @@
+package auth
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/store"
+)
+
+// costsLife is how long it is taken for granted which kinds of hashes there
+// are. Hashes of another cost are brought from elsewhere, which is rare.
+const costsLife = 5 * time.Minute
+
+// costs knows what the stored password hashes cost to check. As long as not
+// all of them cost the same, the time of an answer would tell who has which,
+// and that the others do not exist. So a wrong password pays for a check of
+// every cost that is stored, whoever it is for.
+//
+// Those hashes are replaced when their owners log in, and with the last of
+// them the extra work is gone.
+type costs struct {
+	store *store.Store
+
+	mu     sync.Mutex
+	decoys map[password.Cost]string
+	readAt time.Time
+}
+
+// current returns a decoy of each cost.
+func (c *costs) current(ctx context.Context) (map[password.Cost]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.decoys != nil && time.Since(c.readAt) < costsLife {
+		return c.decoys, nil
+	}
+	samples, err := c.store.PasswordHashSamples(ctx)
+	if err != nil {
+		return nil, err
+	}
+	decoys := map[password.Cost]string{password.CurrentCost(): password.CurrentCost().Decoy()}
+	for _, sample := range samples {
+		if password.ValidHash(sample) != nil {
+			continue
+		}
+		if cost, err := password.CostOf(sample); err == nil && decoys[cost] == "" {
+			decoys[cost] = cost.Decoy()
+		}
+	}
+	c.decoys, c.readAt = decoys, time.Now()
+	return decoys, nil
+}
+
+// outdated makes the next check look again: there is a cost that is not known.
+func (c *costs) outdated() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readAt = time.Time{}
+}

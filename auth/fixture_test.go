@@ -1,0 +1,198 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap/zaptest"
+
+	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+const (
+	secret = "correct horse battery"
+	home   = "192.0.2.1"
+)
+
+// fixture is an Authenticator over a real store, in a bubble whose clock moves
+// when everything waits. Hashes look like real ones and cost nothing: the
+// fixture knows their passwords.
+type fixture struct {
+	*testing.T
+	*Authenticator
+	path string
+
+	mu     sync.Mutex
+	hashes map[string]string
+	// compared counts the checks of every hash.
+	compared map[string]int
+	// while, unless nil, runs during each check.
+	while func()
+}
+
+// bubble runs a test with a fixture. Users alice and bob have the password
+// secret.
+func bubble(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, filepath.Join(t.TempDir(), "dockit.sqlite"))
+		f.user("alice", secret)
+		f.user("bob", secret)
+		test(t, f)
+	})
+}
+
+func newFixture(t *testing.T, path string) *fixture {
+	t.Helper()
+	f := &fixture{T: t, path: path, hashes: map[string]string{}, compared: map[string]int{}}
+	f.Authenticator = f.node()
+	return f
+}
+
+// node is another process on the same database.
+func (f *fixture) node() *Authenticator {
+	f.Helper()
+	logger := zaptest.NewLogger(f)
+	s, err := store.Open(f.Context(), store.Config{Dialect: "sqlite", DSN: f.path}, logger)
+	if err != nil {
+		f.Fatal(err)
+	}
+	a, err := New(s, logger)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() {
+		a.Close()
+		if err := s.Close(); err != nil {
+			f.Error(err)
+		}
+	})
+	a.compare = func(hash, pw string) (bool, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.compared[hash]++
+		if f.while != nil {
+			f.while()
+		}
+		return f.hashes[hash] == pw && pw != "", nil
+	}
+	return a
+}
+
+func (f *fixture) with(options Options) {
+	f.Helper()
+	var err error
+	if f.Authenticator, err = f.With(options); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// hash makes a hash of today's cost.
+func (f *fixture) hash(pw string) string {
+	hash := password.CurrentCost().Decoy()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hashes[hash] = pw
+	return hash
+}
+
+func (f *fixture) user(name, pw string) store.Subject {
+	f.Helper()
+	created, err := f.store.CreateSubject(f.Context(), store.NewSubject{Ref: subject.Ref{Kind: subject.User, Name: name}, PasswordHash: f.hash(pw)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return created
+}
+
+func (f *fixture) robot(name string) subject.Ref {
+	f.Helper()
+	ref := subject.Ref{Kind: subject.Robot, Name: name}
+	if _, err := f.store.CreateSubject(f.Context(), store.NewSubject{Ref: ref}); err != nil {
+		f.Fatal(err)
+	}
+	return ref
+}
+
+func (f *fixture) change(name string, c store.SubjectChange) {
+	f.Helper()
+	login, err := f.store.Login(f.Context(), name)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := f.store.UpdateSubject(f.Context(), login.Ref, c, 0); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// checks is how many hashes were compared so far.
+func (f *fixture) checks() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, count := range f.compared {
+		n += count
+	}
+	return n
+}
+
+func from(ctx context.Context, address, method string) context.Context {
+	return WithOrigin(ctx, Origin{Address: netip.MustParseAddr(address), Client: "docker/29", Method: method})
+}
+
+// try logs in by GET.
+func (f *fixture) try(name, pw, address string) (Principal, error) {
+	return f.Authenticate(from(f.Context(), address, http.MethodGet), name, pw)
+}
+
+// accepted fails the test unless the login succeeds.
+func (f *fixture) accepted(name, pw, address string) Principal {
+	f.Helper()
+	p, err := f.try(name, pw, address)
+	if err != nil {
+		f.Fatalf("%s from %s: %v", name, address, err)
+	}
+	return p
+}
+
+// refused fails the test unless the credentials are looked at and wrong.
+func (f *fixture) refused(name, pw, address string) {
+	f.Helper()
+	_, err := f.try(name, pw, address)
+	var throttled *ThrottledError
+	if !errors.Is(err, ErrInvalidCredentials) || errors.As(err, &throttled) {
+		f.Fatalf("%s from %s: %v, want %v", name, address, err, ErrInvalidCredentials)
+	}
+}
+
+// throttled fails the test unless the credentials are not even looked at, and
+// returns for how long that lasts.
+func (f *fixture) throttled(name, pw, address string) time.Duration {
+	f.Helper()
+	before := f.checks()
+	_, err := f.try(name, pw, address)
+	var throttled *ThrottledError
+	if !errors.Is(err, ErrInvalidCredentials) || !errors.As(err, &throttled) {
+		f.Fatalf("%s from %s: %v, want it throttled", name, address, err)
+	}
+	if f.checks() != before {
+		f.Fatalf("%s from %s: throttled, and checked all the same", name, address)
+	}
+	return throttled.RetryAfter
+}
+
+// took measures on the clock of the bubble.
+func took(do func()) time.Duration {
+	began := time.Now()
+	do()
+	return time.Since(began)
+}

@@ -1,0 +1,74 @@
+package auth
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"unicode"
+)
+
+// Origin is where a request comes from.
+type Origin struct {
+	// Address is that of the client, zero when it is unknown.
+	Address netip.Addr
+	// Client is the program, as it calls itself.
+	Client string
+	// Method is the HTTP method. Some clients send a password by POST and, when
+	// it was refused, once more by GET: that counts as one attempt.
+	Method string
+}
+
+type originKey struct{}
+
+// maxClient is how much of what a program calls itself is kept, in bytes.
+const maxClient = 100
+
+// WithOrigin returns a context for the requests of an origin.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	o.Address = o.Address.Unmap().WithZone("")
+	o.Client = printable(o.Client)
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+// OriginOf returns the origin of a context, which is zero without one.
+func OriginOf(ctx context.Context) Origin {
+	o, _ := ctx.Value(originKey{}).(Origin)
+	return o
+}
+
+// printable keeps what a client sent from doing anything to a terminal, and
+// short.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s[:min(len(s), maxClient)])
+	return strings.TrimSpace(s)
+}
+
+// network is the address prefix by which guesses are counted: an IPv4 address,
+// or the 64 bits of IPv6 that one customer commonly has.
+func (o Origin) network() string {
+	if !o.Address.IsValid() {
+		return ""
+	}
+	bits := o.Address.BitLen()
+	if o.Address.Is6() {
+		bits = 64
+	}
+	prefix, err := o.Address.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return prefix.String()
+}
+
+// address is the address for listings.
+func (o Origin) address() string {
+	if !o.Address.IsValid() {
+		return ""
+	}
+	return o.Address.String()
+}

@@ -1,0 +1,82 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dockit-registry/dockit/opaque"
+	"github.com/dockit-registry/dockit/store"
+)
+
+const (
+	// anyService is no name of a service.
+	anyService = ""
+	// tokenUsername is what docker and its credential helpers give as
+	// username when they have a refresh token.
+	tokenUsername = "<token>"
+)
+
+// Refresh proves a user by a refresh token of a service. Errors:
+// [ErrInvalidCredentials], or what the store or ctx says.
+func (a *Authenticator) Refresh(ctx context.Context, service, text string) (Principal, error) {
+	token, err := opaque.Parse(text)
+	if err != nil || token.Kind() != opaque.Refresh {
+		return Principal{}, ErrInvalidCredentials
+	}
+	principal, err := a.byRefreshToken(ctx, service, "", token)
+	if err != nil {
+		return Principal{}, err
+	}
+	return observed(ctx, principal), nil
+}
+
+// byRefreshToken proves a user by a refresh token. Wrong ones are not counted:
+// there is nothing to guess.
+func (a *Authenticator) byRefreshToken(ctx context.Context, service, username string, token opaque.Token) (Principal, error) {
+	if !a.options.RefreshTokens {
+		return Principal{}, ErrInvalidCredentials
+	}
+	login, err := a.store.RefreshTokenLogin(ctx, token.ID())
+	if errors.Is(err, store.ErrNotFound) {
+		return Principal{}, ErrInvalidCredentials
+	}
+	if err != nil {
+		return Principal{}, err
+	}
+	now := time.Now()
+	switch {
+	case !token.Matches(login.Hash),
+		username != "" && username != tokenUsername && username != login.Ref.Name,
+		service != anyService && service != login.Service,
+		login.Disabled,
+		!now.Before(login.ExpiresAt),
+		now.Sub(login.LastUsedAt) >= a.options.RefreshTokenIdle:
+		return Principal{}, ErrInvalidCredentials
+	}
+	a.uses.refreshToken(token.ID(), OriginOf(ctx))
+	return principalOf(login.Login, ByRefreshToken), nil
+}
+
+// IssueRefreshToken makes a refresh token of a service for who has just proved
+// to be somebody by a password. There is none, without an error, when refresh
+// tokens are off, or for another method: an access token can be kept as it is,
+// and its limits must not be lost. [ErrInvalidCredentials] is returned when
+// the password was changed in the meantime.
+func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, service string) (string, error) {
+	if !a.options.RefreshTokens || p.Method != ByPassword {
+		return "", nil
+	}
+	token, origin := opaque.New(opaque.Refresh), OriginOf(ctx)
+	err := a.store.CreateRefreshToken(ctx, store.NewRefreshToken{
+		ID: token.ID(), OwnerID: p.ID, PasswordHash: p.passwordHash, Service: service, Hash: token.Hash(),
+		Client: origin.Client, Address: origin.address(), ExpiresAt: time.Now().Add(a.options.RefreshTokenLife),
+	})
+	if errors.Is(err, store.ErrStale) {
+		return "", ErrInvalidCredentials
+	}
+	if err != nil {
+		return "", err
+	}
+	return token.Reveal(), nil
+}

@@ -1,0 +1,121 @@
+package auth
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/store"
+)
+
+const (
+	// useInterval is how long uses are collected before they are written down
+	// together: a write for each request would be the dearest part of it.
+	useInterval = 30 * time.Second
+	// networkInterval is how often it is written down that a subject logs in
+	// from the same place.
+	networkInterval = 24 * time.Hour
+	// maxUses is how many of a kind are collected at most.
+	maxUses = 10_000
+)
+
+// uses collects when tokens were used, and where subjects log in from.
+type uses struct {
+	store  *store.Store
+	logger *zap.Logger
+
+	mu       sync.Mutex
+	pending  store.Uses
+	timer    *time.Timer
+	closed   bool
+	recorded *lru.Cache[store.LoginNetwork, time.Time]
+}
+
+func newUses(s *store.Store, logger *zap.Logger) *uses {
+	recorded, err := lru.New[store.LoginNetwork, time.Time](maxUses)
+	if err != nil {
+		panic(err) // the size is positive
+	}
+	return &uses{store: s, logger: logger, pending: noUses(), recorded: recorded}
+}
+
+func noUses() store.Uses {
+	return store.Uses{
+		AccessTokens:  map[string]store.Use{},
+		RefreshTokens: map[string]store.Use{},
+		Networks:      map[store.LoginNetwork]time.Time{},
+	}
+}
+
+func useBy(o Origin) store.Use {
+	return store.Use{At: time.Now(), Address: o.address(), Client: o.Client}
+}
+
+func (u *uses) accessToken(id string, o Origin) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, again := u.pending.AccessTokens[id]; again || len(u.pending.AccessTokens) < maxUses {
+		u.pending.AccessTokens[id] = useBy(o)
+		u.schedule()
+	}
+}
+
+func (u *uses) refreshToken(id string, o Origin) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, again := u.pending.RefreshTokens[id]; again || len(u.pending.RefreshTokens) < maxUses {
+		u.pending.RefreshTokens[id] = useBy(o)
+		u.schedule()
+	}
+}
+
+func (u *uses) network(n store.LoginNetwork) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := time.Now()
+	if at, ok := u.recorded.Get(n); ok && now.Sub(at) < networkInterval || n.Network == "" || len(u.pending.Networks) >= maxUses {
+		return
+	}
+	u.recorded.Add(n, now)
+	u.pending.Networks[n] = now
+	u.schedule()
+}
+
+// schedule is called with the lock held.
+func (u *uses) schedule() {
+	if u.timer == nil && !u.closed {
+		u.timer = time.AfterFunc(useInterval, func() {
+			ctx, cancel := context.WithTimeout(context.Background(), useInterval)
+			defer cancel()
+			u.record(ctx)
+		})
+	}
+}
+
+// record writes down what was collected. What cannot be written is lost: it is
+// not worth to be kept.
+func (u *uses) record(ctx context.Context) {
+	u.mu.Lock()
+	pending := u.pending
+	u.pending, u.timer = noUses(), nil
+	u.mu.Unlock()
+	if len(pending.AccessTokens)+len(pending.RefreshTokens)+len(pending.Networks) == 0 {
+		return
+	}
+	if err := u.store.RecordUses(ctx, pending); err != nil {
+		u.logger.Warn("the last uses of tokens are not recorded", zap.Error(err))
+	}
+}
+
+func (u *uses) close(ctx context.Context) {
+	u.mu.Lock()
+	u.closed = true
+	if u.timer != nil {
+		u.timer.Stop()
+	}
+	u.mu.Unlock()
+	u.record(ctx)
+}

@@ -23,7 +23,7 @@ it and replace each other by themselves; no registry notices. The next authority
 the bundle of every registry before it is used, so that rotate-ca needs no restart
 either; but after it, each registry is to be given the new bundle before the next one.`,
 	}
-	cmd.AddCommand(r.pkiListCommand(), r.pkiRotateCommand(), r.pkiRotateCACommand(), r.pkiRevokeCommand())
+	cmd.AddCommand(r.pkiListCommand(), r.pkiRotateCommand(), r.pkiRotateCACommand(), r.pkiRevokeCommand(), r.pkiDoctorCommand())
 	requireSubcommand(cmd)
 	return cmd
 }

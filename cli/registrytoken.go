@@ -80,6 +80,13 @@ type trust struct {
 	unknownService bool
 }
 
+// newTrust is that of a bundle alone.
+func newTrust(bundle []byte) *trust {
+	t := &trust{certificates: x509.NewCertPool()}
+	t.certificates.AppendCertsFromPEM(bundle)
+	return t
+}
+
 // fetchTrust gets what the server publishes for a service, or for all services
 // when it does not know that one.
 func fetchTrust(ctx context.Context, baseURL, service string, roots *x509.CertPool, insecure bool, timeout time.Duration) (*trust, error) {

@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dockit-registry/dockit/adminapi"
+)
+
+// maxDoctor is the largest answer that is read, in bytes.
+const maxDoctor = 1 << 20
+
+// probeScope asks for a token that opens nothing.
+const probeScope = "repository:dockit-doctor/probe:pull"
+
+// get asks without credentials, or with a token.
+func (d *doctor) get(ctx context.Context, target, token string) (*http.Response, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	request.Header.Set("User-Agent", "dockit/"+ReadBuild().Version)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := d.http.Do(request)
+	if err != nil {
+		return nil, nil, explainConnection(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxDoctor))
+	return response, body, err
+}
+
+// askRegistry gets the registry's challenge and reads its clock.
+func (d *doctor) askRegistry(ctx context.Context) (challenge, bool) {
+	began := startReading()
+	response, _, err := d.get(ctx, d.registry.String()+"/v2/", "")
+	if err != nil {
+		d.findings.bad("registry", "%s cannot be reached: %v", d.registry, err)
+		return challenge{}, false
+	}
+	if clock, ok := began.readDate(response.Header); ok {
+		d.compareClocks(clock)
+	}
+	switch response.StatusCode {
+	case http.StatusUnauthorized:
+	case http.StatusOK:
+		d.findings.bad("registry", "%s answers without a token: everybody may do everything; %v", d.registry, errOtherChallenge)
+		return challenge{}, false
+	default:
+		d.findings.bad("registry", "%s/v2/ answers %s: is that a registry?", d.registry, response.Status)
+		return challenge{}, false
+	}
+	asked, err := parseChallenge(response.Header.Get("WWW-Authenticate"))
+	if err != nil {
+		d.findings.bad("registry", "%s: %v", d.registry, err)
+		return challenge{}, false
+	}
+	d.findings.Realm, d.findings.Service = asked.realm, asked.service
+	d.findings.good("registry", "%s asks for tokens for service %q from %s", d.registry, visible(asked.service), visible(asked.realm))
+	return asked, true
+}
+
+func (d *doctor) compareClocks(registry clockReading) {
+	difference, apart := registry.apart(d.dockitClock)
+	switch {
+	case !apart:
+		d.findings.good("clocks", "the registry's and Dockit's agree")
+	case difference > 0:
+		d.findings.bad("clocks", "the registry's is %s ahead of Dockit's, so that tokens expire early or at once; set both by NTP", difference)
+	default:
+		d.findings.bad("clocks", "the registry's is %s behind Dockit's, so that new tokens are not valid yet; set both by NTP", -difference)
+	}
+}
+
+// compareService looks the registry's service up among Dockit's.
+func (d *doctor) compareService(asked challenge) *adminapi.Service {
+	var names []string
+	for i, service := range d.pki.Services {
+		if service.Name == asked.service {
+			d.findings.good("service", "%q is one of Dockit's, with the profile %s", service.Name, service.Profile)
+			return &d.pki.Services[i]
+		}
+		names = append(names, service.Name)
+	}
+	d.findings.bad("service", "unknown service %q: this Dockit has %s; set REGISTRY_AUTH_TOKEN_SERVICE at the registry to one of them, or add the service to Dockit",
+		visible(asked.service), strings.Join(names, ", "))
+	return nil
+}
+
+// askRealm gets a token where the registry sends its clients.
+func (d *doctor) askRealm(ctx context.Context, asked challenge, known *adminapi.Service) (string, bool) {
+	realm, err := url.Parse(asked.realm)
+	if err != nil || realm.Host == "" || realm.Scheme != "http" && realm.Scheme != "https" {
+		d.findings.bad("realm", "%q is no URL: set REGISTRY_AUTH_TOKEN_REALM at the registry to Dockit's address with /v2/token behind it", visible(asked.realm))
+		return "", false
+	}
+	if realm.Scheme == "http" && d.registry.Scheme == "https" {
+		d.findings.bad("realm", "it is on http while the registry is on https: crane, regctl and oras refuse that")
+	}
+	query := realm.Query()
+	query.Set("service", asked.service)
+	query.Set("scope", probeScope)
+	realm.RawQuery = query.Encode()
+	response, body, err := d.get(ctx, realm.String(), "")
+	if err != nil {
+		d.findings.bad("realm", "%s cannot be reached from here: %v; set REGISTRY_AUTH_TOKEN_REALM at the registry to an address that clients reach Dockit at", visible(asked.realm), err)
+		return "", false
+	}
+	if known == nil && response.StatusCode == http.StatusBadRequest {
+		return "", false // which was said already
+	}
+	if response.StatusCode != http.StatusOK {
+		d.findings.bad("realm", "%s answers %s: it is not this Dockit's token endpoint, whose path is /v2/token", visible(asked.realm), response.Status)
+		return "", false
+	}
+	raw, err := tokenIn(string(body))
+	if err != nil || !strings.HasPrefix(strings.TrimSpace(string(body)), "{") {
+		d.findings.bad("realm", "%s answers something else than a token: its path is /v2/token at Dockit's address", visible(asked.realm))
+		return "", false
+	}
+	return raw, d.isOurs(raw, asked)
+}
+
+// isOurs makes sure that the realm belongs to the Dockit that is logged in to.
+func (d *doctor) isOurs(raw string, asked challenge) bool {
+	parsed, err := parseToken(raw)
+	if err != nil {
+		d.findings.bad("realm", "%s gives no registry token: %v", visible(asked.realm), err)
+		return false
+	}
+	id := parsed.signed.Signatures[0].Header.KeyID
+	if !slices.ContainsFunc(d.keys, func(k adminapi.Key) bool { return k.ID == id }) {
+		d.findings.bad("realm", "%s leads to another token server than the Dockit that is asked here: it signs with key %s as issuer %q",
+			visible(asked.realm), visible(id), visible(parsed.claims.Issuer))
+		return false
+	}
+	d.findings.good("realm", "%s is this Dockit, and issues tokens as %q", visible(asked.realm), visible(parsed.claims.Issuer))
+	return true
+}
+
+// tryToken shows a token to the registry.
+func (d *doctor) tryToken(ctx context.Context, raw, service string) {
+	response, _, err := d.get(ctx, d.registry.String()+"/v2/", raw)
+	if err != nil {
+		d.findings.bad("token", "%s cannot be reached: %v", d.registry, err)
+		return
+	}
+	refused, _ := parseChallenge(response.Header.Get("WWW-Authenticate"))
+	switch {
+	case response.StatusCode == http.StatusOK, response.StatusCode == http.StatusForbidden, refused.problem == "insufficient_scope":
+		d.findings.good("token", "the registry accepts one of this Dockit")
+	case response.StatusCode == http.StatusUnauthorized:
+		d.findings.bad("token", "the registry refuses one of this Dockit (%s)", visible(refused.problem))
+		d.explainRefusal(raw, service)
+	default:
+		d.findings.bad("token", "the registry answers %s to one of this Dockit: see its log", response.Status)
+	}
+}
+
+// explainRefusal looks for what the registry does not say. What is certain
+// comes from what the caller knows of its configuration.
+func (d *doctor) explainRefusal(raw, service string) {
+	certain := slices.ContainsFunc(d.findings.Findings, func(f finding) bool { return f.Check == "clocks" && !f.OK })
+	if d.issuer != "" {
+		if d.issuer != d.pki.Issuer {
+			certain = true
+			d.findings.bad("issuer", "wrong issuer: the registry has %q, and Dockit is %q; set REGISTRY_AUTH_TOKEN_ISSUER at the registry to that", d.issuer, d.pki.Issuer)
+		} else {
+			d.findings.good("issuer", "both have %q", d.issuer)
+		}
+	}
+	if d.bundle != "" {
+		switch err := d.checkFile(raw); {
+		case err != nil:
+			certain = true
+			d.findings.bad("bundle", "%s: %v; fetch it with 'dockit init-container' and restart the registry", d.bundle, err)
+		default:
+			d.findings.good("bundle", "%s holds what this token was signed under", d.bundle)
+		}
+	}
+	if certain {
+		return
+	}
+	if d.bundle != "" && d.issuer != "" {
+		d.findings.bad("cause", "issuer and bundle are right, so the registry runs with older ones: it reads both when it starts, so restart it")
+		return
+	}
+	for _, cause := range d.likely(service) {
+		d.findings.bad("cause", "%s", cause)
+	}
+}
+
+// likely lists what may be wrong, the likeliest first.
+func (d *doctor) likely(service string) []string {
+	issuer := fmt.Sprintf("wrong issuer: REGISTRY_AUTH_TOKEN_ISSUER at the registry must be %q (--issuer tells this command what it is)", d.pki.Issuer)
+	stale := "bundle from elsewhere: the file that the registry was started with must be that of this Dockit (--bundle tells this command which)"
+	authority := d.authority(service)
+	if authority == nil {
+		return []string{stale, issuer}
+	}
+	if d.wasSwitched() {
+		return []string{
+			fmt.Sprintf("bundle older than the certificate authority in use, which has been in bundles since %s: a registry that started before that, or with a file from before, does not know it; fetch it again with 'dockit init-container' and restart the registry (--bundle makes this certain)",
+				authority.CreatedAt.Local().Format(time.RFC3339)),
+			issuer,
+		}
+	}
+	return []string{issuer, stale}
+}
+
+// authority is the one above the service's key in use, or nil.
+func (d *doctor) authority(service string) *adminapi.Key {
+	for i, key := range d.keys {
+		if key.Purpose == "authority" && key.State == "active" {
+			for _, s := range d.pki.Services {
+				if s.Name == service && slices.Contains(s.Bundle, key.Fingerprint) {
+					return &d.keys[i]
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// wasSwitched reports whether the authority in use is not the first one.
+func (d *doctor) wasSwitched() bool {
+	return slices.ContainsFunc(d.keys, func(k adminapi.Key) bool {
+		return k.Purpose == "authority" && (k.State == "retired" || k.State == "revoked")
+	})
+}
+
+var errStaleFile = errors.New("it is older than the key or certificate authority in use, or that of another Dockit")
+
+// checkFile reports why a registry with the file would refuse the token.
+func (d *doctor) checkFile(raw string) error {
+	content, err := os.ReadFile(d.bundle)
+	if err != nil {
+		return err
+	}
+	parsed, err := parseToken(raw)
+	if err != nil {
+		return err
+	}
+	if json.Valid(content) {
+		set, err := parseKeySet(content)
+		if err != nil {
+			return err
+		}
+		if len(set.Key(parsed.signed.Signatures[0].Header.KeyID)) == 0 {
+			return errStaleFile
+		}
+		return nil
+	}
+	if _, err := checkBundle(content, time.Now()); err != nil {
+		return err
+	}
+	if !newTrust(content).verifies(parsed.signed) {
+		return errStaleFile
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startProcess runs `dockit api-server` with a root user on a free port, and
+// returns it with its address. The end of the test kills it.
+func startProcess(t *testing.T, flags ...string) (process *exec.Cmd, address string) {
+	t.Helper()
+	process = exec.Command("dockit", append([]string{
+		"api-server", "--listen", "127.0.0.1:0", "--root-user", "admin", "--root-password", "correct-horse-battery",
+	}, flags...)...)
+	process.Dir = t.TempDir()
+	process.Env = append(process.Environ(), "XDG_DATA_HOME="+process.Dir, "XDG_CONFIG_HOME="+process.Dir)
+	stderr, err := process.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = process.Process.Kill() })
+	lines := bufio.NewScanner(stderr)
+	var log strings.Builder
+	for lines.Scan() {
+		log.WriteString(lines.Text() + "\n")
+		if match := servingLine.FindStringSubmatch(lines.Text()); match != nil {
+			go func() { _, _ = io.Copy(io.Discard, stderr) }()
+			base, err := url.Parse(match[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return process, base.Host
+		}
+	}
+	t.Fatalf("the server did not start\n%s", log.String())
+	return nil, ""
+}
+
+// TestStopDrains stops a server while a request is half sent: it is still
+// answered, and the process ends with exit code 0.
+func TestStopDrains(t *testing.T) {
+	t.Parallel()
+	process, address := startProcess(t)
+	body, send := io.Pipe()
+	req, err := http.NewRequest(http.MethodPost, "http://"+address+"/dockit/api/v1/users", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.SetBasicAuth("admin", "correct-horse-battery")
+	status := make(chan string, 1)
+	go func() {
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			status <- err.Error()
+			return
+		}
+		resp.Body.Close()
+		status <- resp.Status
+	}()
+	if _, err := io.WriteString(send, `{"name":`); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // for the request to come through
+	if err := process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := http.Get("http://" + address + "/healthz"); err != nil {
+			break // nothing new is accepted
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the server goes on accepting requests")
+		}
+	}
+	if _, err := io.WriteString(send, `"alice"}`); err != nil {
+		t.Fatal(err)
+	}
+	_ = send.Close()
+	if got := <-status; got != "201 Created" {
+		t.Errorf("the request in flight: %s", got)
+	}
+	if err := process.Wait(); err != nil {
+		t.Error(err)
+	}
+}

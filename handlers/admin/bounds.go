@@ -2,7 +2,6 @@ package admin
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"path"
 	"time"
@@ -46,15 +45,6 @@ func bounded(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
-
-// unclosed is a body that its reader cannot close. The server does that, and
-// sees then whether all of it came. Of a body that is closed already it takes
-// that for granted: it would keep the connection of a client that stopped in
-// the middle, and read the rest of the body as the next request.
-type unclosed struct{ io.ReadCloser }
-
-// Close implements [io.Closer].
-func (unclosed) Close() error { return nil }
 
 // exactly serves the routes of a mux and answers everything else with a
 // problem: the mux itself would answer in plain text, or redirect to a path

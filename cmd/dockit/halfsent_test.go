@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,9 @@ func TestHalfSentRequests(t *testing.T) {
 		"header":        "GET /v2/token?service=registry HTTP/1.1\r\nHost: localhost\r\nX-Half: ",
 		"body, read":    "POST /dockit/api/v1/users HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
 		"body, unread":  "POST /dockit/api/v1/users HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+		"another site":  "POST /dockit/api/v1/users HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 100\r\n\r\n{",
+		"large body":    "POST /dockit/api/v1/users HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{",
+		"long URL":      "POST /dockit/api/v1/users?x=" + strings.Repeat("x", 9<<10) + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
 		"body of token": "POST /v2/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ngrant_type=",
 		"body of PEM":   "GET /v2/certs/pem HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx",
 	}

@@ -111,7 +111,7 @@ likely cause stands first. The exit code is 1 when something is wrong.`,
 
 // plainClient makes requests that carry no credentials.
 func (l *loginFlags) plainClient(roots *x509.CertPool) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http says so
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		RootCAs:            roots,

@@ -163,20 +163,30 @@ func TestDoctorFinds(t *testing.T) {
 			p.doctor.registry, err = parseRegistry(closed.URL)
 			require.NoError(t, err)
 		}, []string{"registry: " + closed.URL + " cannot be reached"}},
-		"an unreachable realm": {func(_ *testing.T, p *patient) { p.realm = closed.URL + "/v2/token" },
-			[]string{"realm: " + closed.URL + "/v2/token cannot be reached from here", "REGISTRY_AUTH_TOKEN_REALM"}},
+		"an unreachable realm": {
+			func(_ *testing.T, p *patient) { p.realm = closed.URL + "/v2/token" },
+			[]string{"realm: " + closed.URL + "/v2/token cannot be reached from here", "REGISTRY_AUTH_TOKEN_REALM"},
+		},
 		"a realm that is none": {func(_ *testing.T, p *patient) { p.realm = "auth" }, []string{`realm: "auth" is no URL`}},
-		"a realm of another path": {func(_ *testing.T, p *patient) { p.realm = p.issuer.url + "/v2/certs/pem" },
-			[]string{"answers something else than a token"}},
+		"a realm of another path": {
+			func(_ *testing.T, p *patient) { p.realm = p.issuer.url + "/v2/certs/pem" },
+			[]string{"answers something else than a token"},
+		},
 		"another token server": {func(_ *testing.T, p *patient) { p.kid = "foreign" }, []string{"leads to another token server", `issuer "dockit"`}},
 		"an unknown service":   {func(_ *testing.T, p *patient) { p.service = "other" }, []string{`service: unknown service "other": this Dockit has registry`}},
 		"a clock ahead":        {func(_ *testing.T, p *patient) { p.ahead = 5 * time.Minute }, []string{"clocks: the registry's is 5m", "ahead"}},
-		"a clock behind": {func(_ *testing.T, p *patient) { p.ahead, p.answer = -2*time.Minute, refuses },
-			[]string{"clocks: the registry's is ", "behind", "token: the registry refuses one of this Dockit (invalid_token)"}},
-		"a wrong issuer, for certain": {func(_ *testing.T, p *patient) { p.answer, p.doctor.issuer = refuses, "other" },
-			[]string{`issuer: wrong issuer: the registry has "other", and Dockit is "dockit"`}},
-		"a wrong issuer, likely": {func(_ *testing.T, p *patient) { p.answer = refuses },
-			[]string{`cause: wrong issuer: REGISTRY_AUTH_TOKEN_ISSUER at the registry must be "dockit"`, "cause: bundle from elsewhere"}},
+		"a clock behind": {
+			func(_ *testing.T, p *patient) { p.ahead, p.answer = -2*time.Minute, refuses },
+			[]string{"clocks: the registry's is ", "behind", "token: the registry refuses one of this Dockit (invalid_token)"},
+		},
+		"a wrong issuer, for certain": {
+			func(_ *testing.T, p *patient) { p.answer, p.doctor.issuer = refuses, "other" },
+			[]string{`issuer: wrong issuer: the registry has "other", and Dockit is "dockit"`},
+		},
+		"a wrong issuer, likely": {
+			func(_ *testing.T, p *patient) { p.answer = refuses },
+			[]string{`cause: wrong issuer: REGISTRY_AUTH_TOKEN_ISSUER at the registry must be "dockit"`, "cause: bundle from elsewhere"},
+		},
 		"an old bundle, likely": {func(_ *testing.T, p *patient) {
 			p.answer = refuses
 			p.doctor.keys = append(p.doctor.keys, adminapi.Key{Purpose: "authority", State: "retired"})

@@ -44,7 +44,7 @@ func (d *doctor) get(ctx context.Context, target, token string) (*http.Response,
 // askRegistry gets the registry's challenge and reads its clock.
 func (d *doctor) askRegistry(ctx context.Context) (challenge, bool) {
 	began := startReading()
-	response, _, err := d.get(ctx, d.registry.String()+"/v2/", "")
+	response, _, err := d.get(ctx, d.registry.String()+"/v2/", "") //nolint:bodyclose // get closed it
 	if err != nil {
 		d.findings.bad("registry", "%s cannot be reached: %v", d.registry, err)
 		return challenge{}, false
@@ -112,7 +112,7 @@ func (d *doctor) askRealm(ctx context.Context, asked challenge, known *adminapi.
 	query.Set("service", asked.service)
 	query.Set("scope", probeScope)
 	realm.RawQuery = query.Encode()
-	response, body, err := d.get(ctx, realm.String(), "")
+	response, body, err := d.get(ctx, realm.String(), "") //nolint:bodyclose // get closed it
 	if err != nil {
 		d.findings.bad("realm", "%s cannot be reached from here: %v; set REGISTRY_AUTH_TOKEN_REALM at the registry to an address that clients reach Dockit at", visible(asked.realm), err)
 		return "", false
@@ -151,7 +151,7 @@ func (d *doctor) isOurs(raw string, asked challenge) bool {
 
 // tryToken shows a token to the registry.
 func (d *doctor) tryToken(ctx context.Context, raw, service string) {
-	response, _, err := d.get(ctx, d.registry.String()+"/v2/", raw)
+	response, _, err := d.get(ctx, d.registry.String()+"/v2/", raw) //nolint:bodyclose // get closed it
 	if err != nil {
 		d.findings.bad("token", "%s cannot be reached: %v", d.registry, err)
 		return

@@ -10,6 +10,8 @@ type credentials struct {
 	// given is false for an anonymous request.
 	given              bool
 	username, password string
+	// refreshToken is set for a grant by refresh token, which has nothing else.
+	refreshToken string
 }
 
 var errMalformedCredentials = errors.New("malformed Authorization header: send HTTP Basic with base64 of username:password")

@@ -7,10 +7,11 @@ import (
 
 // Error codes of RFC 6749 section 5.2.
 const (
-	errorInvalidRequest = "invalid_request"
-	errorInvalidGrant   = "invalid_grant"
-	errorServer         = "server_error"
-	errorUnavailable    = "temporarily_unavailable"
+	errorInvalidRequest   = "invalid_request"
+	errorInvalidGrant     = "invalid_grant"
+	errorUnsupportedGrant = "unsupported_grant_type"
+	errorServer           = "server_error"
+	errorUnavailable      = "temporarily_unavailable"
 )
 
 // errorBody is understood by clients of the distribution specification, which

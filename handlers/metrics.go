@@ -11,6 +11,7 @@ const (
 	outcomeIssued       = "issued"
 	outcomeInvalid      = "invalid"
 	outcomeUnauthorized = "unauthorized"
+	outcomeThrottled    = "throttled"
 	outcomeBusy         = "busy"
 	outcomeFailed       = "failed"
 )
@@ -27,7 +28,7 @@ func NewMetrics() *Metrics {
 	return &Metrics{
 		tokenRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "dockit", Subsystem: "token", Name: "requests_total",
-			Help: "Requests for registry tokens, by service (empty when unknown) and outcome: issued, invalid, unauthorized, busy or failed.",
+			Help: "Requests for registry tokens, by service (empty when unknown) and outcome: issued, invalid, unauthorized, throttled, busy or failed.",
 		}, []string{"service", "outcome"}),
 		tokenSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "dockit", Subsystem: "token", Name: "request_duration_seconds",

@@ -106,6 +106,9 @@ func New(config Config) (*Server, error) {
 		return nil, errors.New("no service: name what a registry has as REGISTRY_AUTH_TOKEN_SERVICE")
 	}
 	s := &Server{config: config, services: make(map[string]Service, len(config.Services))}
+	if config.Admin != nil {
+		s.config.Admin = withOrigin(config.Admin)
+	}
 	for _, service := range config.Services {
 		if service.Name == "" {
 			return nil, errors.New("a service without a name")
@@ -119,7 +122,7 @@ func New(config Config) (*Server, error) {
 		s.services[service.Name] = service
 	}
 	s.routes = map[string]route{
-		TokenPath:  {Token, bounded(http.HandlerFunc(s.serveToken))},
+		TokenPath:  {Token, bounded(withOrigin(http.HandlerFunc(s.serveToken)))},
 		PEMPath:    {Certs, bounded(http.HandlerFunc(s.servePEM))},
 		JWKSPath:   {Certs, bounded(http.HandlerFunc(s.serveJWKS))},
 		HealthPath: {Health, bounded(http.HandlerFunc(s.serveHealth))},

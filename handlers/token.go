@@ -25,15 +25,23 @@ type tokenRequest struct {
 	// whether its credentials are right.
 	login       bool
 	credentials credentials
+	// client is what the program calls itself, if it says so.
+	client string
+	// offline is set when a refresh token is asked for.
+	offline bool
+	// oauth is set for POST, whose answer says what was granted.
+	oauth bool
 }
 
 // tokenResponse is the answer of the distribution specification; both fields
 // hold the same token because clients read either.
 type tokenResponse struct {
-	Token       string    `json:"token"`
-	AccessToken string    `json:"access_token"`
-	ExpiresIn   int       `json:"expires_in"`
-	IssuedAt    time.Time `json:"issued_at"`
+	Token        string    `json:"token"`
+	AccessToken  string    `json:"access_token"`
+	Scope        *string   `json:"scope,omitempty"`
+	ExpiresIn    int       `json:"expires_in"`
+	IssuedAt     time.Time `json:"issued_at"`
+	RefreshToken string    `json:"refresh_token,omitempty"`
 }
 
 // refusal is an error that the client is told about.
@@ -54,17 +62,28 @@ func unauthorized(message string) error {
 	return &refusal{http.StatusUnauthorized, errorInvalidGrant, message, outcomeUnauthorized}
 }
 
-// serveToken answers GET with a registry token, as the distribution project's
-// token authentication specification says. What is not permitted is left out
-// of the token; it is never an error.
+// serveToken answers GET and POST with a registry token, as the distribution
+// project's specifications of token authentication and OAuth 2 say. What is not
+// permitted is left out of the token; it is never an error.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		writeError(w, http.StatusMethodNotAllowed, errorInvalidRequest, "registry tokens are issued to GET")
+	var (
+		request tokenRequest
+		err     error
+	)
+	switch r.Method {
+	case http.MethodGet:
+		request, err = s.parseTokenQuery(r)
+	case http.MethodPost:
+		request, err = s.parseTokenForm(r)
+	default:
+		w.Header().Set("Allow", "GET, POST")
+		writeError(w, http.StatusMethodNotAllowed, errorInvalidRequest, "registry tokens are issued to GET and POST")
 		return
 	}
-	request, err := s.parseTokenRequest(r)
+	if request.client != "" {
+		r = fromClient(r, request.client)
+	}
 	var response tokenResponse
 	if err == nil {
 		response, err = s.issue(r.Context(), request)
@@ -79,27 +98,35 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	s.config.Metrics.tokenRequest(request.service.Name, outcome, time.Since(began))
 }
 
-// parseTokenRequest reads the query. The parameter account is not read: who
-// asks is who the credentials say.
-func (s *Server) parseTokenRequest(r *http.Request) (tokenRequest, error) {
+// parseTokenQuery reads a request by GET. The parameter account is not read:
+// who asks is who the credentials say.
+func (s *Server) parseTokenQuery(r *http.Request) (tokenRequest, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return tokenRequest{}, invalidRequest("malformed query: %v", err)
 	}
-	var request tokenRequest
-	if request.service, err = s.serviceOf(query["service"]); err != nil {
+	request := tokenRequest{offline: query.Get("offline_token") == "true", client: query.Get("client_id")}
+	if err := s.parseResources(&request, query); err != nil {
 		return request, err
 	}
-	request.scopes, err = access.ParseScopes(query["scope"])
-	if err != nil {
-		return request, invalidRequest("%v", err)
-	}
-	request.login = strings.TrimSpace(strings.Join(query["scope"], "")) == ""
 	request.credentials, err = credentialsOf(r)
 	if err != nil {
 		return request, unauthorized(err.Error())
 	}
 	return request, nil
+}
+
+// parseResources reads what a token is asked for.
+func (s *Server) parseResources(request *tokenRequest, values url.Values) (err error) {
+	if request.service, err = s.serviceOf(values["service"]); err != nil {
+		return err
+	}
+	request.scopes, err = access.ParseScopes(values["scope"])
+	if err != nil {
+		return invalidRequest("%v", err)
+	}
+	request.login = strings.TrimSpace(strings.Join(values["scope"], "")) == ""
+	return nil
 }
 
 func (s *Server) serviceOf(values []string) (Service, error) {
@@ -118,24 +145,26 @@ func (s *Server) serviceOf(values []string) (Service, error) {
 }
 
 func (s *Server) unknownService(name string) error {
-	const shown = 64
-	if len(name) > shown {
-		name = name[:shown] + "…"
-	}
-	return invalidRequest("unknown service %q: configure it in Dockit, or set REGISTRY_AUTH_TOKEN_SERVICE at the registry to %s", name, s.serviceChoice())
+	return invalidRequest("unknown service %q: configure it in Dockit, or set REGISTRY_AUTH_TOKEN_SERVICE at the registry to %s", clip(name), s.serviceChoice())
 }
 
 func (s *Server) serviceChoice() string { return strings.Join(s.serviceNames(), " or ") }
 
 func (s *Server) issue(ctx context.Context, request tokenRequest) (tokenResponse, error) {
-	name, permissions, err := s.identify(ctx, request)
+	principal, permissions, err := s.identify(ctx, request)
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	rights := access.NewRights(name, permissions)
-	granted := rights.Grant(request.scopes)
-	if request.service.Profile == token.ProfileZot {
-		granted = rights.GrantZot(request.scopes)
+	name := principal.Ref.Name
+	granted := grant(request, request.scopes, name, permissions)
+	if len(principal.Scopes) > 0 {
+		granted = grant(request, granted, name, principal.Scopes)
+	}
+	refreshToken := request.credentials.refreshToken
+	if request.offline && refreshToken == "" {
+		if refreshToken, err = s.config.Auth.IssueRefreshToken(ctx, principal, request.service.Name); err != nil {
+			return tokenResponse{}, err
+		}
 	}
 	key, err := s.config.Ring.SigningKey(request.service.Name)
 	if err != nil {
@@ -150,25 +179,62 @@ func (s *Server) issue(ctx context.Context, request tokenRequest) (tokenResponse
 	}
 	s.config.Logger.Debug("issued token",
 		zap.String("subject", name), zap.String("service", request.service.Name), zap.Int("asked", len(request.scopes)), zap.Int("granted", len(granted)))
-	return tokenResponse{Token: issued.Token, AccessToken: issued.Token, ExpiresIn: issued.ExpiresIn, IssuedAt: issued.IssuedAt}, nil
+	response := tokenResponse{
+		Token: issued.Token, AccessToken: issued.Token, ExpiresIn: issued.ExpiresIn, IssuedAt: issued.IssuedAt, RefreshToken: refreshToken,
+	}
+	if request.oauth {
+		scope := scopeText(granted)
+		response.Scope = &scope
+	}
+	return response, nil
 }
 
-// identify finds out who asks, and what that subject may do. The name is empty
-// for an anonymous request.
-func (s *Server) identify(ctx context.Context, request tokenRequest) (string, []access.Permission, error) {
+// grant returns what of the scopes the permissions allow.
+func grant(request tokenRequest, scopes []access.Scope, username string, permissions []access.Permission) []access.Scope {
+	rights := access.NewRights(username, permissions)
+	if request.service.Profile == token.ProfileZot {
+		return rights.GrantZot(scopes)
+	}
+	return rights.Grant(scopes)
+}
+
+func scopeText(scopes []access.Scope) string {
+	texts := make([]string, len(scopes))
+	for i, scope := range scopes {
+		texts[i] = scope.String()
+	}
+	return strings.Join(texts, " ")
+}
+
+// identify finds out who asks, and what that subject may do. The principal is
+// empty for an anonymous request.
+func (s *Server) identify(ctx context.Context, request tokenRequest) (auth.Principal, []access.Permission, error) {
 	if !request.credentials.given {
 		if request.login {
-			return "", nil, unauthorized("log in with a username and a password")
+			return auth.Principal{}, nil, unauthorized("log in with a username and a password")
 		}
 		effective, err := s.config.Store.AnonymousPermissions(ctx)
-		return "", permissionsOf(effective), err
+		return auth.Principal{}, permissionsOf(effective), err
 	}
-	principal, err := s.config.Auth.Authenticate(ctx, request.credentials.username, request.credentials.password)
+	principal, err := s.authenticate(ctx, request)
 	if err != nil {
-		return "", nil, err
+		return auth.Principal{}, nil, err
 	}
 	effective, err := s.config.Store.EffectivePermissionsByID(ctx, principal.ID, principal.Ref)
-	return principal.Ref.Name, permissionsOf(effective), err
+	return principal, permissionsOf(effective), err
+}
+
+func (s *Server) authenticate(ctx context.Context, request tokenRequest) (auth.Principal, error) {
+	given := request.credentials
+	if given.refreshToken == "" {
+		return s.config.Auth.AuthenticateAt(ctx, request.service.Name, given.username, given.password)
+	}
+	principal, err := s.config.Auth.Refresh(ctx, request.service.Name, given.refreshToken)
+	if errors.Is(err, auth.ErrInvalidCredentials) {
+		// RFC 6749 section 5.2, and what clients fall back on.
+		return principal, &refusal{http.StatusBadRequest, errorInvalidGrant, "the refresh token is not valid any more: log in again", outcomeUnauthorized}
+	}
+	return principal, err
 }
 
 func permissionsOf(effective []store.Effective) []access.Permission {
@@ -181,9 +247,16 @@ func permissionsOf(effective []store.Effective) []access.Permission {
 
 // refuse answers with what went wrong and returns the outcome for the metrics.
 func (s *Server) refuse(w http.ResponseWriter, err error) string {
-	var told *refusal
+	var (
+		told      *refusal
+		throttled *auth.ThrottledError
+	)
 	switch {
 	case errors.As(err, &told):
+	case errors.As(err, &throttled):
+		// Not 429: containerd does not fall back on it, and skopeo and oras
+		// would try the same password again and again.
+		told = &refusal{http.StatusUnauthorized, errorInvalidGrant, throttled.Error(), outcomeThrottled}
 	case errors.Is(err, auth.ErrInvalidCredentials):
 		told = &refusal{http.StatusUnauthorized, errorInvalidGrant, auth.ErrInvalidCredentials.Error(), outcomeUnauthorized}
 	case errors.Is(err, auth.ErrBusy):

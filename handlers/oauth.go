@@ -1,0 +1,100 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+)
+
+// Grants of RFC 6749 that are answered.
+const (
+	grantPassword = "password"
+	grantRefresh  = "refresh_token"
+)
+
+// parseTokenForm reads a request by POST, as the distribution project's OAuth 2
+// specification has it. Everything comes from the body: a query string ends up
+// in logs, and nothing of it is read.
+func (s *Server) parseTokenForm(r *http.Request) (tokenRequest, error) {
+	form, err := readForm(r)
+	if err != nil {
+		return tokenRequest{}, err
+	}
+	request := tokenRequest{oauth: true, offline: form.Get("access_type") == "offline", client: form.Get("client_id")}
+	for _, name := range []string{"grant_type", "username", "password", "refresh_token"} {
+		if n := len(form[name]); n > 1 {
+			return request, invalidRequest("the parameter %s is given %d times: give it once", name, n)
+		}
+	}
+	if request.credentials, err = s.grantOf(form); err != nil {
+		return request, err
+	}
+	return request, s.parseResources(&request, form)
+}
+
+// grantOf reads by what the client proves who asks.
+func (s *Server) grantOf(form url.Values) (credentials, error) {
+	given := credentials{given: true}
+	var fields map[string]*string
+	switch grant := form.Get("grant_type"); {
+	case grant == "":
+		return credentials{}, invalidRequest("the parameter grant_type is missing: use %s", s.grants())
+	case grant == grantPassword:
+		fields = map[string]*string{"username": &given.username, "password": &given.password}
+	case grant == grantRefresh && s.config.Auth.Options().RefreshTokens:
+		fields = map[string]*string{"refresh_token": &given.refreshToken}
+	default:
+		return credentials{}, &refusal{
+			http.StatusBadRequest, errorUnsupportedGrant,
+			fmt.Sprintf("the grant type %q is not supported here: use %s", clip(grant), s.grants()), outcomeInvalid,
+		}
+	}
+	for name, field := range fields {
+		if *field = form.Get(name); *field == "" {
+			return credentials{}, invalidRequest("the parameter %s is missing", name)
+		}
+	}
+	return given, nil
+}
+
+func (s *Server) grants() string {
+	if s.config.Auth.Options().RefreshTokens {
+		return grantPassword + " or " + grantRefresh
+	}
+	return grantPassword
+}
+
+// readForm reads the body of a request.
+func readForm(r *http.Request) (url.Values, error) {
+	const formType = "application/x-www-form-urlencoded"
+	// Clients add a charset, which says nothing: the form is ASCII.
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != formType {
+		return nil, invalidRequest("the body must be of type %s", formType)
+	}
+	body, err := io.ReadAll(r.Body)
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, invalidRequest("the body is longer than %d KB: ask for fewer scopes at once", tooLarge.Limit>>10)
+	}
+	if err != nil {
+		return nil, invalidRequest("the body ends too early")
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		// The error would repeat what is malformed, which may be a password.
+		return nil, invalidRequest("malformed form in the body")
+	}
+	return form, nil
+}
+
+// clip keeps what a client sent from flooding a message.
+func clip(s string) string {
+	const shown = 64
+	if len(s) > shown {
+		return s[:shown] + "…"
+	}
+	return s
+}

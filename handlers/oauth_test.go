@@ -1,0 +1,403 @@
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+var (
+	aliceRef = subject.Ref{Kind: subject.User, Name: "alice"}
+	ciRef    = subject.Ref{Kind: subject.Robot, Name: "ci"}
+)
+
+// with changes what an operator may choose.
+func (f *fixture) with(options auth.Options) {
+	f.Helper()
+	changed, err := f.server.config.Auth.With(options)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.server.config.Auth = changed
+}
+
+// in is the fixture for a part of a test.
+func (f *fixture) in(t *testing.T) *fixture {
+	return &fixture{TB: t, server: f.server, store: f.store, ring: f.ring}
+}
+
+// form makes the fields of a form from "name=value".
+func form(fields ...string) string {
+	values := url.Values{}
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, "=")
+		values.Add(name, value)
+	}
+	return values.Encode()
+}
+
+func tokenPOST(body, contentType string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, TokenPath, strings.NewReader(body))
+	r.Header.Set("Content-Type", contentType)
+	return r
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// post asks for a token; fields are "name=value".
+func (f *fixture) post(fields ...string) *httptest.ResponseRecorder {
+	f.Helper()
+	return f.do(tokenPOST(form(fields...), formType))
+}
+
+var asAlice = []string{"grant_type=password", "service=" + service, "username=alice", "password=correct horse battery", "client_id=test"}
+
+// answer is what a client reads beside the token.
+type answer struct {
+	Scope        *string
+	RefreshToken string `json:"refresh_token"`
+}
+
+func (f *fixture) answer(w *httptest.ResponseRecorder) answer {
+	f.Helper()
+	f.token(w)
+	var a answer
+	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
+		f.Fatal(err)
+	}
+	return a
+}
+
+func TestPostPassword(t *testing.T) {
+	f := withPeople(t)
+	for _, tc := range []struct {
+		name, contentType string
+		fields            []string
+		opens             []string
+		scope             string
+	}{
+		{"20 plain", formType, []string{"scope=repository:team/app:pull,push"}, []string{"repository:team/app:pull"}, "repository:team/app:pull"},
+		{"20 with charset", formType + "; charset=utf-8", []string{"scope=repository:team/app:pull"}, []string{"repository:team/app:pull"}, "repository:team/app:pull"},
+		{
+			"21 two scope fields", formType,
+			[]string{"scope=repository:team/app:pull", "scope=repository:team/tool:pull,push"},
+			[]string{"repository:team/app:pull", "repository:team/tool:pull,push"},
+			"repository:team/app:pull repository:team/tool:pull,push",
+		},
+		{
+			"21 two scope fields, one spaced", formType,
+			[]string{"scope=repository:team/app:pull registry:catalog:*", "scope=repository:team/tool:pull"},
+			[]string{"repository:team/app:pull", "registry:catalog:*", "repository:team/tool:pull"},
+			"repository:team/app:pull registry:catalog:* repository:team/tool:pull",
+		},
+		{"login", formType, nil, nil, ""},
+		{"nothing granted", formType, []string{"scope=repository:secret:pull"}, nil, ""},
+		{"offline, not enabled", formType, []string{"access_type=offline"}, nil, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := f.in(t)
+			w := f.do(tokenPOST(form(append(slices.Clone(asAlice), tc.fields...)...), tc.contentType))
+			c, opens := f.token(w)
+			if c.Subject != "alice" || !slices.Equal(opens, tc.opens) {
+				t.Errorf("%q opens %q, want %q", c.Subject, opens, tc.opens)
+			}
+			if a := f.answer(w); a.Scope == nil || *a.Scope != tc.scope || a.RefreshToken != "" {
+				t.Errorf("answer %s, want scope %q", w.Body, tc.scope)
+			}
+		})
+	}
+}
+
+func TestPostRefusals(t *testing.T) {
+	f := withPeople(t)
+	with := func(fields ...string) *http.Request {
+		return tokenPOST(form(append(slices.Clone(asAlice), fields...)...), formType)
+	}
+	only := func(fields ...string) *http.Request { return tokenPOST(form(fields...), formType) }
+	inQuery := tokenPOST(form("grant_type=password", "service="+service), formType)
+	inQuery.URL.RawQuery = form(asAlice...)
+	for _, tc := range []struct {
+		name    string
+		request *http.Request
+		status  int
+		code    string
+		says    string
+	}{
+		{"3 wrong password", only("grant_type=password", "service="+service, "username=alice", "password=wrong"), 401, "invalid_grant", "invalid username or password"},
+		{"3 disabled user", only("grant_type=password", "service="+service, "username=gone", "password=password of the gone"), 401, "invalid_grant", "invalid username or password"},
+		{"19 unknown service", only("grant_type=password", "service=other", "username=alice", "password=correct horse battery"), 400, "invalid_request", `"other"`},
+		{"19 missing service", only("grant_type=password", "username=alice", "password=correct horse battery"), 400, "invalid_request", "REGISTRY_AUTH_TOKEN_SERVICE"},
+		{"26 authorization_code", only("grant_type=authorization_code", "service="+service, "code=x"), 400, "unsupported_grant_type", "password"},
+		{"26 client_credentials without anything else", only("grant_type=client_credentials"), 400, "unsupported_grant_type", `"client_credentials"`},
+		{"refresh tokens not enabled", only("grant_type=refresh_token", "service="+service, "refresh_token=x"), 400, "unsupported_grant_type", `"refresh_token"`},
+		{"27 credentials in the query", inQuery, 400, "invalid_request", "username"},
+		{"27 everything in the query", httptest.NewRequest(http.MethodPost, TokenPath+"?"+form(asAlice...), nil), 400, "invalid_request", formType},
+		{"29 a thousand scopes", with("scope=" + manyScopes(1000, "r")), 400, "invalid_request", "too many scopes"},
+		{"29 a large body", with("scope=" + strings.Repeat("x", 65<<10)), 400, "invalid_request", "64 KB"},
+		{"no grant", only("service=" + service), 400, "invalid_request", "grant_type"},
+		{"no username", only("grant_type=password", "service="+service, "password=x"), 400, "invalid_request", "username"},
+		{"two usernames", with("username=bob"), 400, "invalid_request", "2 times"},
+		{"two grants", with("grant_type=refresh_token"), 400, "invalid_request", "2 times"},
+		{"malformed form", tokenPOST("grant_type=password&password=%zzsecret", formType), 400, "invalid_request", "malformed form"},
+		{"JSON", tokenPOST(`{"grant_type":"password"}`, "application/json"), 400, "invalid_request", formType},
+		{"no content type", tokenPOST(form(asAlice...), ""), 400, "invalid_request", formType},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := f.in(t)
+			w := f.do(tc.request)
+			if says := f.refused(w, tc.status); !strings.Contains(says, tc.says) {
+				t.Errorf("says %q, want %q", says, tc.says)
+			}
+			var body errorBody
+			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body.Error != tc.code {
+				t.Errorf("error %q, want %q", body.Error, tc.code)
+			}
+			if strings.Contains(w.Body.String(), "secret") || strings.Contains(w.Body.String(), "correct horse") {
+				t.Errorf("the answer repeats a password: %s", w.Body)
+			}
+		})
+	}
+}
+
+func TestRefreshTokens(t *testing.T) {
+	f := withPeople(t)
+	f.with(auth.Options{RefreshTokens: true})
+	const wanted = "scope=repository:team/app:pull,push"
+	forService := "service=" + service
+	byGet := f.answer(f.get(alice, forService, "offline_token=true", "client_id=docker", "account=alice")).RefreshToken
+	byPost := f.answer(f.post(append(slices.Clone(asAlice), "access_type=offline")...)).RefreshToken
+	if byGet == "" || byPost == "" || byGet == byPost {
+		t.Fatalf("refresh tokens %q and %q", byGet, byPost)
+	}
+	refresh := func(f *fixture, token, service string, more ...string) *httptest.ResponseRecorder {
+		f.Helper()
+		return f.post(append([]string{"grant_type=refresh_token", "service=" + service, "refresh_token=" + token}, more...)...)
+	}
+
+	t.Run("2 not asked for", func(t *testing.T) {
+		f := f.in(t)
+		for name, w := range map[string]*httptest.ResponseRecorder{
+			"GET": f.get(alice, forService), "POST": f.post(asAlice...), "GET offline_token=false": f.get(alice, forService, "offline_token=false"),
+			"anonymous": f.get("", forService, "offline_token=true", "scope=repository:public/app:pull"),
+		} {
+			if a := f.answer(w); a.RefreshToken != "" {
+				t.Errorf("%s: %q", name, a.RefreshToken)
+			}
+		}
+	})
+	t.Run("22 the same refresh token", func(t *testing.T) {
+		f := f.in(t)
+		for _, token := range []string{byGet, byPost, byGet} {
+			w := refresh(f, token, service, wanted, "client_id=docker")
+			c, opens := f.token(w)
+			if a := f.answer(w); a.RefreshToken != token || *a.Scope != "repository:team/app:pull" || c.Subject != "alice" || !slices.Equal(opens, []string{"repository:team/app:pull"}) {
+				t.Errorf("%q opens %q: %s", c.Subject, opens, w.Body)
+			}
+		}
+	})
+	t.Run("22 rights as they are now", func(t *testing.T) {
+		f := f.in(t)
+		f.grant(aliceRef, "repository:team/app:push")
+		if _, opens := f.token(refresh(f, byGet, service, wanted)); !slices.Equal(opens, []string{"repository:team/app:pull,push"}) {
+			t.Errorf("opens %q", opens)
+		}
+		if _, err := f.store.Revoke(t.Context(), aliceRef, access.Permission{Type: access.Repository, Name: "team/app", Actions: access.All}); err != nil {
+			t.Fatal(err)
+		}
+		if _, opens := f.token(refresh(f, byGet, service, wanted)); len(opens) != 0 {
+			t.Errorf("opens %q", opens)
+		}
+	})
+	t.Run("23 at another service", func(t *testing.T) {
+		f := f.in(t)
+		f.refused(refresh(f, byGet, zotService), http.StatusBadRequest)
+		f.refused(f.get(":"+byGet, "service="+zotService), http.StatusUnauthorized)
+	})
+	t.Run("24 garbage", func(t *testing.T) {
+		f := f.in(t)
+		for _, token := range []string{"x", byGet + "x", "correct horse battery"} {
+			f.refused(refresh(f, token, service), http.StatusBadRequest)
+		}
+	})
+	t.Run("25 as a password", func(t *testing.T) {
+		f := f.in(t)
+		for _, username := range []string{"", "<token>", "alice"} {
+			if c, _ := f.token(f.get(username+":"+byGet, forService)); c.Subject != "alice" {
+				t.Errorf("as %q: %q", username, c.Subject)
+			}
+		}
+		f.refused(f.get("bob:"+byGet, forService), http.StatusUnauthorized)
+	})
+	t.Run("listed", func(t *testing.T) {
+		tokens, err := f.store.RefreshTokens(t.Context(), aliceRef)
+		if err != nil || len(tokens) != 2 {
+			t.Fatalf("%d tokens, %v", len(tokens), err)
+		}
+		clients := []string{tokens[0].Client, tokens[1].Client}
+		slices.Sort(clients)
+		if !slices.Equal(clients, []string{"docker", "test"}) || tokens[0].Address != "192.0.2.1" || tokens[0].Service != service {
+			t.Errorf("listed %+v", tokens)
+		}
+	})
+	t.Run("24 revoked", func(t *testing.T) {
+		f := f.in(t)
+		id := strings.Split(byPost, "_")[1]
+		if _, err := f.store.RevokeRefreshToken(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		w := refresh(f, byPost, service)
+		if says := f.refused(w, http.StatusBadRequest); !strings.Contains(says, "log in again") || !strings.Contains(w.Body.String(), `"error":"invalid_grant"`) {
+			t.Errorf("answer %s", w.Body)
+		}
+		f.refused(f.get(":"+byPost, forService), http.StatusUnauthorized)
+	})
+	t.Run("24 disabled", func(t *testing.T) {
+		f := f.in(t)
+		f.disable(aliceRef)
+		f.refused(refresh(f, byGet, service), http.StatusBadRequest)
+	})
+	t.Run("switched off again", func(t *testing.T) {
+		f := f.in(t)
+		f.with(auth.Options{})
+		f.refused(refresh(f, byGet, service), http.StatusBadRequest)
+		f.refused(f.get(":"+byGet, forService), http.StatusUnauthorized)
+	})
+}
+
+func TestAccessTokens(t *testing.T) {
+	f := withPeople(t)
+	f.with(auth.Options{RefreshTokens: true, RobotTokens: 10})
+	f.subject(store.NewSubject{Ref: ciRef}, "repository:team/*:pull,push", "registry:catalog:*")
+	token := func(r auth.TokenRequest) string {
+		t.Helper()
+		_, made, err := f.server.config.Auth.CreateAccessToken(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made.Reveal()
+	}
+	scopes := func(texts ...string) (all []access.Permission) {
+		for _, text := range texts {
+			p, err := access.ParsePermission(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, p)
+		}
+		return all
+	}
+	network := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for _, tc := range []struct {
+		name    string
+		request auth.TokenRequest
+		scope   string
+		opens   []string
+	}{
+		{"all of the owner's rights", auth.TokenRequest{Owner: ciRef, Name: "a"}, "repository:team/app:pull,push registry:catalog:*", []string{"repository:team/app:pull,push", "registry:catalog:*"}},
+		{"narrowed to pull", auth.TokenRequest{Owner: ciRef, Name: "b", Scopes: scopes("repository:team/*:pull")}, "repository:team/app:pull,push registry:catalog:*", []string{"repository:team/app:pull"}},
+		{"narrowed to one repository", auth.TokenRequest{Owner: ciRef, Name: "c", Scopes: scopes("repository:team/tool:push")}, "repository:team/app:pull repository:team/tool:pull,push", []string{"repository:team/tool:pull,push"}},
+		{"never widened", auth.TokenRequest{Owner: ciRef, Name: "d", Scopes: scopes("repository:**:*")}, "repository:team/app:* repository:secret:pull", []string{"repository:team/app:pull,push"}},
+		{"public, outside of its scopes", auth.TokenRequest{Owner: ciRef, Name: "e", Scopes: scopes("repository:team/*:pull")}, "repository:public/app:pull", nil},
+		{"of a user", auth.TokenRequest{Owner: aliceRef, Name: "a", Scopes: scopes("namespace:a:pull")}, "repository:a/b/c:pull,push", []string{"repository:a/b/c:pull"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f, secret := f.in(t), token(tc.request)
+			c, opens := f.token(f.get(tc.request.Owner.Name+":"+secret, "service="+service, "scope="+tc.scope))
+			if c.Subject != tc.request.Owner.Name || !slices.Equal(opens, tc.opens) {
+				t.Errorf("GET: %q opens %q, want %q", c.Subject, opens, tc.opens)
+			}
+			w := f.post("grant_type=password", "service="+service, "username="+tc.request.Owner.Name, "password="+secret, "scope="+tc.scope, "access_type=offline")
+			if _, opens := f.token(w); !slices.Equal(opens, tc.opens) {
+				t.Errorf("POST opens %q, want %q", opens, tc.opens)
+			}
+			if f.answer(w).RefreshToken != "" {
+				t.Error("a refresh token, which has no limits, for an access token")
+			}
+		})
+	}
+	t.Run("catalog of zot", func(t *testing.T) {
+		f := f.in(t)
+		for name, tc := range map[string]struct {
+			scope string
+			opens int
+		}{"no-catalog": {"repository:**:pull", 0}, "catalog": {"registry:catalog:*", 1}} {
+			secret := token(auth.TokenRequest{Owner: ciRef, Name: name, Scopes: scopes(tc.scope)})
+			if _, opens := f.token(f.get("ci:"+secret, "service="+zotService, "scope=repository::pull")); len(opens) != tc.opens {
+				t.Errorf("%s opens %q", tc.scope, opens)
+			}
+		}
+	})
+	t.Run("network", func(t *testing.T) {
+		f, secret := f.in(t), token(auth.TokenRequest{Owner: ciRef, Name: "network", Networks: network})
+		for address, status := range map[string]int{"10.1.2.3:4000": 200, "[::ffff:10.1.2.3]:4000": 200, "192.0.2.1:4000": 401, "@": 401} {
+			r := tokenGET("ci:"+secret, "service="+service)
+			r.RemoteAddr = address
+			if w := f.do(r); w.Code != status {
+				t.Errorf("from %s: %d, want %d", address, w.Code, status)
+			}
+		}
+		r := tokenGET("ci:"+secret, "service="+service)
+		r = r.WithContext(WithClientIP(r.Context(), netip.MustParseAddr("10.1.2.3")))
+		if w := f.do(r); w.Code != http.StatusOK {
+			t.Errorf("behind a proxy: %d", w.Code)
+		}
+	})
+}
+
+func TestLockout(t *testing.T) {
+	f := withPeople(t)
+	f.with(auth.Options{LockoutFailures: 3})
+	from := func(r *http.Request, address string) *httptest.ResponseRecorder {
+		t.Helper()
+		r.RemoteAddr = address + ":4000"
+		return f.do(r)
+	}
+	get := func(credentials, address string) *httptest.ResponseRecorder {
+		t.Helper()
+		return from(tokenGET(credentials, "service="+service), address)
+	}
+	wrong := form("grant_type=password", "service="+service, "username=alice", "password=wrong")
+	for range 3 {
+		// What containerd, BuildKit and helm do with one wrong password.
+		f.refused(from(tokenPOST(wrong, formType), "198.51.100.1"), http.StatusUnauthorized)
+		f.refused(get("alice:wrong", "198.51.100.1"), http.StatusUnauthorized)
+	}
+	if says := f.refused(get(alice, "198.51.100.1"), http.StatusUnauthorized); !strings.Contains(says, "try again in 15 minutes") {
+		t.Errorf("locked out: %q", says)
+	}
+	f.token(get(alice, "198.51.100.2"))
+	f.token(get(bob, "198.51.100.1"))
+}
+
+func FuzzTokenForm(f *testing.F) {
+	f.Add(form(append(slices.Clone(asAlice), "scope=repository:a:pull repository:b:push")...), formType)
+	f.Add("grant_type=refresh_token&refresh_token=x&service="+service, formType+"; charset=utf-8")
+	f.Add("grant_type=%zz", formType)
+	shared := newFixture(f)
+	shared.with(auth.Options{RefreshTokens: true})
+	f.Fuzz(func(t *testing.T, body, contentType string) {
+		request, err := shared.server.parseTokenForm(tokenPOST(body, contentType))
+		if err != nil {
+			var told *refusal
+			if !errors.As(err, &told) || told.status != http.StatusBadRequest || told.message == "" {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		given := request.credentials
+		if !given.given || (given.refreshToken == "") == (given.username == "" || given.password == "") || request.service.Name == "" || len(request.scopes) > access.MaxScopes {
+			t.Fatalf("%+v", request)
+		}
+	})
+}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -32,7 +31,7 @@ func TestDoctor(t *testing.T) {
 				out, err := server.Admin().Run(t.Context(), append([]string{"rbac", "pki", "doctor", "--registry", r.Host}, args...)...)
 				var exit *dockit.Error
 				if err != nil {
-					require.True(t, errors.As(err, &exit), "%v", err)
+					require.ErrorAs(t, err, &exit)
 					require.Equal(t, 1, exit.Code, "%v", err)
 				}
 				return out, err != nil

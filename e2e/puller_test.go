@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -147,7 +146,9 @@ func pullAll(t *testing.T, pulls int, all []*puller, steps ...func() error) {
 		for done.Load() < share {
 			time.Sleep(time.Millisecond)
 		}
-		assert.NoError(t, step())
+		if err := step(); err != nil {
+			t.Errorf("step %d: %v", i, err) // and go on: pulls are under way
+		}
 	}
 	group.Wait()
 	require.Zero(t, failed.Load(), "of %d pulls", pulls)

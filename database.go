@@ -125,6 +125,7 @@ func (d *database) release() {
 	if d.leases.Add(-1) > 0 {
 		return
 	}
+	d.auth.Close()
 	if err := d.store.Close(); err != nil {
 		d.logger.Error("cannot close the database", zap.Error(err))
 	}

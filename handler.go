@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -71,7 +72,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if err := app.awaitStart(r.Context()); err != nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
-	r = namingUser(r)
+	r = fromClient(namingUser(r))
 	app.server.Route(r, h.endpoints).ServeHTTP(w, r)
 	return nil
 }
@@ -80,7 +81,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // user_id.
 func namingUser(r *http.Request) *http.Request {
 	replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok || r.Header.Get("Authorization") == "" {
+	if !ok || r.Header.Get("Authorization") == "" && r.Method != http.MethodPost {
 		return r
 	}
 	return r.WithContext(auth.WithObserver(r.Context(), func(p auth.Principal) {
@@ -103,6 +104,16 @@ func (h *Handler) leasedApp() (*App, error) {
 		return app, nil
 	}
 	return nil, errors.New("the configuration was replaced")
+}
+
+// fromClient tells the handlers where a request came from. Without an address,
+// as over a Unix socket from somebody who is not trusted, none is made up.
+func fromClient(r *http.Request) *http.Request {
+	ip, err := netip.ParseAddr(clientIP(r))
+	if err != nil {
+		ip = netip.Addr{}
+	}
+	return r.WithContext(handlers.WithClientIP(r.Context(), ip))
 }
 
 // clientIP is where a request came from, as seen through the proxies that

@@ -43,6 +43,13 @@ const (
 	RotateKeys      Action = "rotate-keys"
 	RotateAuthority Action = "rotate-ca"
 	RevokeKey       Action = "revoke-key"
+	// CreateToken and RotateToken are about access tokens, RevokeToken about
+	// refresh tokens as well.
+	CreateToken Action = "create-token"
+	RotateToken Action = "rotate-token"
+	RevokeToken Action = "revoke-token"
+	// ClearLockout forgets wrong passwords, so that somebody may try again.
+	ClearLockout Action = "clear-lockout"
 	// LoginFailed is a login to the admin API with wrong credentials.
 	LoginFailed Action = "login-failed"
 	// LoginDenied is a login to the admin API by somebody who is no admin.
@@ -52,7 +59,7 @@ const (
 // Actions lists every action.
 var Actions = []Action{
 	Create, Update, Remove, SetPassword, AddMember, RemoveMember, Grant, Revoke, Apply,
-	RotateKeys, RotateAuthority, RevokeKey, LoginFailed, LoginDenied,
+	RotateKeys, RotateAuthority, RevokeKey, CreateToken, RotateToken, RevokeToken, ClearLockout, LoginFailed, LoginDenied,
 }
 
 // Event is what happened, before it has its place in the chain.

@@ -109,7 +109,7 @@ func (a *Authenticator) checkPassword(ctx context.Context, at attempt) (Principa
 	a.uses.network(store.LoginNetwork{SubjectID: principal.ID, Network: at.place.network})
 	if turn.failures > 0 {
 		// The answer is right whether or not this succeeds.
-		if _, err := a.store.ForgetFailures(ctx, at.place.name, at.place.network); err != nil {
+		if err := a.store.ForgetFailures(ctx, at.place.name, at.place.network); err != nil {
 			a.logger.Warn("failed logins before a right password still count", zap.Stringer("subject", principal.Ref), zap.Error(err))
 		}
 	}

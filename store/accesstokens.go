@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -112,8 +113,10 @@ func (s *Store) CreateAccessToken(ctx context.Context, n NewAccessToken) (Access
 		if err != nil {
 			return fmt.Errorf("create access token %q of %s: %w", n.Name, n.Owner, err)
 		}
-		created, err = readAccessToken(ctx, tx, n.ID)
-		return err
+		if created, err = readAccessToken(ctx, tx, n.ID); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, audit.CreateToken, created.Owner, nil, auditedAccessToken(created))
 	})
 	return created, err
 }
@@ -207,8 +210,10 @@ func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (A
 		if err != nil {
 			return fmt.Errorf("rotate access token %q: %w", id, err)
 		}
-		rotated, err = readAccessToken(ctx, tx, id)
-		return err
+		if rotated, err = readAccessToken(ctx, tx, id); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, audit.RotateToken, rotated.Owner, nil, auditedAccessToken(rotated))
 	})
 	return rotated, err
 }
@@ -224,9 +229,27 @@ func (s *Store) RevokeAccessToken(ctx context.Context, id string) (AccessToken, 
 		if _, err := tx.ExecContext(ctx, "DELETE FROM access_tokens WHERE id = ?", id); err != nil {
 			return fmt.Errorf("revoke access token %q: %w", id, err)
 		}
-		return nil
+		return s.record(ctx, tx, audit.RevokeToken, revoked.Owner, auditedAccessToken(revoked), nil)
 	})
 	return revoked, err
+}
+
+// auditedToken is what the audit tells of a token.
+type auditedToken struct {
+	AccessToken   string              `json:"access_token,omitempty"`
+	RefreshToken  string              `json:"refresh_token,omitempty"`
+	Name          string              `json:"name,omitempty"`
+	Service       string              `json:"service,omitempty"`
+	Scopes        []access.Permission `json:"scopes,omitempty"`
+	Networks      []netip.Prefix      `json:"networks,omitempty"`
+	ExpiresAt     time.Time           `json:"expires_at,omitzero"`
+	PreviousUntil time.Time           `json:"previous_until,omitzero"`
+}
+
+func auditedAccessToken(t AccessToken) auditedToken {
+	return auditedToken{
+		AccessToken: t.ID, Name: t.Name, Scopes: t.Scopes, Networks: t.Networks, ExpiresAt: t.ExpiresAt, PreviousUntil: t.PreviousUntil,
+	}
 }
 
 // AccessTokenLogin is what proving who somebody is by an access token needs to

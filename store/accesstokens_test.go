@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -208,5 +209,48 @@ func TestAccessTokenLogin(t *testing.T) {
 	}
 	if login, err := s.AccessTokenLogin(t.Context(), "a"); err == nil {
 		t.Errorf("an unreadable limit: %+v", login)
+	}
+}
+
+func TestTokensInTheAudit(t *testing.T) {
+	s := open(t)
+	at(s)
+	create(t, s, "robot:ci")
+	alice := person(t, s, "alice", "$a")
+	before := len(auditOf(t, s))
+	accessToken(t, s, "robot:ci", "a", "deploy", time.Time{})
+	if _, err := s.RotateAccessToken(t.Context(), "a", Rotation{Hash: []byte("hash of the next")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.RevokeAccessToken(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	refreshToken(t, s, "r1", alice, "$a")
+	refreshToken(t, s, "r2", alice, "$a")
+	refreshToken(t, s, "r3", alice, "$a")
+	if _, err := s.RevokeRefreshToken(t.Context(), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is nothing to revoke
+		if _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, e := range auditOf(t, s)[before:] {
+		if strings.Contains(string(e.Before)+string(e.After), "hash") {
+			t.Errorf("a hash in the audit: %+v", e)
+		}
+		got = append(got, strings.Join([]string{string(e.Action), string(e.Subject), string(e.Before), string(e.After)}, " "))
+	}
+	want := []string{
+		`create-token robot:ci  {"access_token":"a","name":"deploy"}`,
+		`rotate-token robot:ci  {"access_token":"a","name":"deploy"}`,
+		`revoke-token robot:ci {"access_token":"a","name":"deploy"} `,
+		`revoke-token user:alice {"refresh_token":"r1","service":"registry.example.com"} `,
+		`revoke-token user:alice {"refresh_tokens":2} `,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("audit\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"github.com/dockit-registry/dockit/audit"
+	"github.com/dockit-registry/dockit/subject"
 )
 
 // Failure is a wrong password.
@@ -70,29 +73,45 @@ func (s *Store) RecordFailure(ctx context.Context, f Failure, forget time.Time) 
 }
 
 // ForgetFailures forgets the wrong passwords for a name from one address
-// prefix, and returns how many there were.
-func (s *Store) ForgetFailures(ctx context.Context, name, network string) (int64, error) {
-	return s.forgetFailures(ctx, "DELETE FROM login_failures WHERE name = ? AND network = ?", name, network)
-}
-
-// ForgetAllFailures forgets the wrong passwords for a name from everywhere, and
-// returns how many there were.
-func (s *Store) ForgetAllFailures(ctx context.Context, name string) (int64, error) {
-	return s.forgetFailures(ctx, "DELETE FROM login_failures WHERE name = ?", name)
-}
-
-func (s *Store) forgetFailures(ctx context.Context, query string, args ...any) (int64, error) {
-	var forgotten int64
+// prefix.
+func (s *Store) ForgetFailures(ctx context.Context, name, network string) error {
 	err := s.write(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		forgotten, err = result.RowsAffected()
+		_, err := tx.ExecContext(ctx, "DELETE FROM login_failures WHERE name = ? AND network = ?", name, network)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("forget failed logins of %q: %w", args[0], err)
+		return fmt.Errorf("forget failed logins of %q: %w", name, err)
 	}
-	return forgotten, nil
+	return nil
+}
+
+// ClearLockout forgets the wrong passwords for a user or robot, from one
+// address prefix or, without one, from everywhere, and returns how many there
+// were. It returns [ErrNotFound] when there is no such subject.
+func (s *Store) ClearLockout(ctx context.Context, owner subject.Ref, network string) (int64, error) {
+	var cleared int64
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		if _, err := readSubject(ctx, tx, owner); err != nil {
+			return err
+		}
+		result, err := tx.ExecContext(ctx, "DELETE FROM login_failures WHERE name = ? AND network = COALESCE(?, network)",
+			owner.Name, sql.NullString{String: network, Valid: network != ""})
+		if err == nil {
+			cleared, err = result.RowsAffected()
+		}
+		if err != nil {
+			return fmt.Errorf("forget failed logins of %s: %w", owner, err)
+		}
+		if cleared == 0 {
+			return nil // nothing to tell
+		}
+		return s.record(ctx, tx, audit.ClearLockout, owner, clearedLockout{cleared, network}, nil)
+	})
+	return cleared, err
+}
+
+// clearedLockout is what the audit tells of a lockout.
+type clearedLockout struct {
+	Failures int64  `json:"failures"`
+	Network  string `json:"network,omitempty"`
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -147,7 +148,7 @@ func (s *Store) RevokeRefreshToken(ctx context.Context, id string) (RefreshToken
 		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE id = ?", id); err != nil {
 			return fmt.Errorf("revoke refresh token %q: %w", id, err)
 		}
-		return nil
+		return s.record(ctx, tx, audit.RevokeToken, revoked.Owner, auditedToken{RefreshToken: revoked.ID, Service: revoked.Service}, nil)
 	})
 	return revoked, err
 }
@@ -161,8 +162,10 @@ func (s *Store) RevokeRefreshTokens(ctx context.Context, owner subject.Ref) (int
 		if err != nil {
 			return err
 		}
-		revoked, err = endRefreshTokens(ctx, tx, o)
-		return err
+		if revoked, err = endRefreshTokens(ctx, tx, o); err != nil || revoked == 0 {
+			return err
+		}
+		return s.record(ctx, tx, audit.RevokeToken, owner, map[string]int64{"refresh_tokens": revoked}, nil)
 	})
 	return revoked, err
 }

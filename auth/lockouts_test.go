@@ -1,0 +1,42 @@
+package auth
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestLockouts(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.with(Options{LockoutFailures: 3, LockoutDuration: time.Hour})
+		f.refused("bob", "wrong", home)
+		for range 3 {
+			f.refused("alice", "wrong", home)
+		}
+		last := time.Now().UTC()
+		f.refused("alice", "wrong", "2001:db8::1")
+		f.refused("nobody", "wrong", home)
+		listed := func(want ...Lockout) {
+			t.Helper()
+			if got, err := f.Lockouts(t.Context()); err != nil || !slices.Equal(got, want) {
+				t.Errorf("listed\n%+v, %v, want\n%+v", got, err, want)
+			}
+		}
+		alice := Lockout{Username: "alice", Network: "192.0.2.1/32", Failures: 3, Last: last, Until: last.Add(time.Hour)}
+		listed(
+			Lockout{Network: "192.0.2.1/32", Failures: 1, Last: last},
+			alice,
+			Lockout{Username: "alice", Network: "2001:db8::/64", Failures: 1, Last: last},
+			Lockout{Username: "bob", Network: "192.0.2.1/32", Failures: 1, Last: last},
+		)
+		time.Sleep(20 * time.Minute)
+		alice.Failures = 0
+		listed(alice)
+		f.throttled("alice", secret, home)
+		if n, err := f.store.ClearLockout(t.Context(), aliceRef, alice.Network); err != nil || n != 3 {
+			t.Fatalf("cleared %d, %v", n, err)
+		}
+		listed()
+		f.accepted("alice", secret, home)
+	})
+}

@@ -6,18 +6,23 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 )
 
-// TestMain makes this test binary stand in for dockit in the scripts.
+// TestMain makes this test binary stand in for dockit in the scripts, and for
+// a Caddy that is built with it.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"dockit": func() { os.Exit(run(os.Args[1:])) },
+		"caddy":  caddycmd.Main,
 	})
 }
 
 // TestScripts runs testdata/script/*.txtar. Beside the commands of testscript
 // they have those of [serveCommand], [stopCommand], [getCommand],
-// [exitsCommand], [freePortCommand], [awaitCommand] and [pretendCommand].
+// [reloadCommand], [exitsCommand], [freePortCommand], [awaitCommand],
+// [pretendCommand] and [expiredCommand].
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -40,6 +45,8 @@ func TestScripts(t *testing.T) {
 			"free-port": freePortCommand,
 			"await":     awaitCommand,
 			"pretend":   pretendCommand,
+			"reload":    reloadCommand,
+			"expired":   expiredCommand,
 		},
 	})
 }

@@ -104,6 +104,19 @@ func stopCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(s.stop())
 }
 
+// reloadCommand makes a server that runs a configuration read it again. It
+// does not wait until that is done.
+func reloadCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: reload")
+	}
+	s := ts.Value(serverKey{}).(*server)
+	if s.cmd == nil {
+		ts.Fatalf("no server is running")
+	}
+	ts.Check(s.cmd.Process.Signal(syscall.SIGUSR1))
+}
+
 // getCommand sends a GET request and checks the status; the body is standard
 // output:
 //

@@ -1,7 +1,6 @@
 package dockit
 
 import (
-	"net/http"
 	"regexp"
 	"strconv"
 	"testing"
@@ -12,7 +11,7 @@ import (
 // scrape returns the value of a metric as a site serves it.
 func scrape(t *testing.T, url, name string) (float64, bool) {
 	t.Helper()
-	_, body := get(t, http.DefaultClient, url)
+	_, body := get(t, newClient(t), url)
 	match := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(body)
 	if match == nil {
 		return 0, false

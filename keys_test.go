@@ -3,7 +3,6 @@ package dockit
 import (
 	"bytes"
 	"crypto/x509/pkix"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -240,7 +239,7 @@ func TestEncryptionKeyIsNotStored(t *testing.T) {
 func TestReloadsLeaveNoRings(t *testing.T) {
 	s := newSite(t)
 	mustLoad(t, s.String())
-	_, bundle := get(t, http.DefaultClient, s.url("/v2/certs/pem"))
+	_, bundle := get(t, newClient(t), s.url("/v2/certs/pem"))
 	maintaining := func() int {
 		stacks := make([]byte, 4<<20)
 		return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "(*Ring).maintain(")
@@ -248,7 +247,7 @@ func TestReloadsLeaveNoRings(t *testing.T) {
 	for range 10 {
 		mustLoad(t, s.String())
 	}
-	if _, after := get(t, http.DefaultClient, s.url("/v2/certs/pem")); after != bundle {
+	if _, after := get(t, newClient(t), s.url("/v2/certs/pem")); after != bundle {
 		t.Error("a reload changed what registries trust")
 	}
 	if n := maintaining(); n != 1 {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	moderncsqlite "modernc.org/sqlite"
@@ -67,7 +68,7 @@ func openSQLite(ctx context.Context, dsn string) (writer, reader *sql.DB, err er
 		return nil, nil, fmt.Errorf("open SQLite database %q: %w", path, err)
 	}
 	writer.SetMaxOpenConns(1)
-	if err = writer.PingContext(ctx); err != nil {
+	if err = connectSQLite(ctx, writer); err != nil {
 		return writer, nil, fmt.Errorf("open SQLite database %q: %w: check that it is a SQLite database that this process may write, or name another file", path, err)
 	}
 	reader, err = sql.Open("sqlite", sqliteURI(path, query, "deferred", "query_only(1)"))
@@ -110,6 +111,24 @@ func checkpointSQLite(ctx context.Context, writer *sql.DB) (err error) {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
+}
+
+// connectSQLite opens the first connection. Several processes that start on a
+// new file all switch it to a write-ahead log, for which SQLite does not wait by
+// itself.
+func connectSQLite(ctx context.Context, writer *sql.DB) error {
+	const attempts, pause = 250, 20 * time.Millisecond // as long as the busy timeout
+	for attempt := 1; ; attempt++ {
+		err := writer.PingContext(ctx)
+		if err == nil || attempt == attempts || sqliteCode(err)&0xff != sqlitelib.SQLITE_BUSY {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // parseSQLiteDSN takes a plain path, or a file: URI with its own parameters.

@@ -23,7 +23,7 @@ demo: ## show Dockit protecting a real registry (ONCE=1: end by itself)
 	@ONCE=$(ONCE) bin/demo
 
 .PHONY: test
-test: test-unit test-e2e ## run all tests; installs what they need
+test: test-unit test-manifests test-e2e ## run all tests; installs what they need
 
 .PHONY: test-unit
 test-unit: ## run the tests of the main module
@@ -34,6 +34,10 @@ test-unit: ## run the tests of the main module
 test-e2e: test-requirements ## run the end-to-end tests against real registries
 	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 20m ./...
 
+.PHONY: test-manifests
+test-manifests: ## check the manifests for Kubernetes against published schemas
+	CGO_ENABLED=0 go test -C examples/kubernetes ./...
+
 .PHONY: test-requirements
 test-requirements: ## get the registry 2.8 that the end-to-end tests run
 	scripts/get-docker-registry bin
@@ -42,13 +46,16 @@ test-requirements: ## get the registry 2.8 that the end-to-end tests run
 lint: $(GOLANGCI_LINT) ## check style and look for mistakes
 	$(GOLANGCI_LINT) run ./...
 	cd e2e && ../$(GOLANGCI_LINT) run ./...
+	cd examples/kubernetes && ../../$(GOLANGCI_LINT) run ./...
 	go mod tidy -diff
 	go -C e2e mod tidy -diff
+	go -C examples/kubernetes mod tidy -diff
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## format the code as lint wants it
 	$(GOLANGCI_LINT) fmt ./...
 	cd e2e && ../$(GOLANGCI_LINT) fmt ./...
+	cd examples/kubernetes && ../../$(GOLANGCI_LINT) fmt ./...
 
 .PHONY: build
 build: ## build the standalone binary bin/dockit

@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -100,4 +104,44 @@ func TestSecretMount(t *testing.T) {
 	token, err := p.token(t.Context(), p.realms[0])
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, statusWithToken(t, r.Host, "/v2/", token))
+}
+
+// An authority that is renewed with the same key, as cert-manager does it, needs no restart of either side.
+func TestRenewedAuthority(t *testing.T) {
+	t.Parallel()
+	ours := newAuthority(t)
+	mount := &secretMount{folder: t.TempDir()}
+	pair := func(certificate *x509.Certificate) map[string][]byte {
+		key, err := x509.MarshalECPrivateKey(ours.key) // as cert-manager writes it
+		require.NoError(t, err)
+		return map[string][]byte{
+			"tls.key": pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key}),
+			"tls.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}),
+		}
+	}
+	mount.put(t, pair(ours.cert))
+	server := startDockit(t, dockit.Config{Args: []string{
+		"--service", service,
+		"--pki-file", filepath.Join(mount.folder, "tls.key"), "--pki-certificate-file", filepath.Join(mount.folder, "tls.crt"),
+	}})
+	runAll(t, server.Admin(), []string{"rbac", "grant", "user:anonymous", "repository:" + pulled + ":pull"})
+	r := startRegistry(t, registry.Config{
+		Binary: registryBinary(t, registry.V3), Realm: server.URL + "/v2/token", Service: service, RootCertBundle: ours.file,
+	})
+	requirePushed(t, rootOf(server, r), pulled)
+	p := &puller{realms: []string{server.URL + "/v2/token"}, host: r.Host, service: service}
+
+	template := *ours.cert
+	template.SerialNumber = new(big.Int).Add(ours.cert.SerialNumber, big.NewInt(1))
+	template.NotAfter = ours.cert.NotAfter.AddDate(10, 0, 0)
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, ours.key.Public(), ours.key)
+	require.NoError(t, err)
+	renewed, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	pullAll(t, 600, []*puller{p}, func() error {
+		mount.put(t, pair(renewed))
+		waitFor(t, func() bool { return get(t, server.URL+"/v2/certs/pem") == string(pair(renewed)["tls.crt"]) })
+		return nil
+	}, pki(t, server, "rotate"))
+	assert.Equal(t, 2, p.signers(), "keys that signed")
 }

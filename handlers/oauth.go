@@ -38,23 +38,27 @@ func (s *Server) parseTokenForm(r *http.Request) (tokenRequest, error) {
 // grantOf reads by what the client proves who asks.
 func (s *Server) grantOf(form url.Values) (credentials, error) {
 	given := credentials{given: true}
-	var fields map[string]*string
+	type field struct {
+		name  string
+		value *string
+	}
+	var fields []field
 	switch grant := form.Get("grant_type"); {
 	case grant == "":
 		return credentials{}, invalidRequest("the parameter grant_type is missing: use %s", s.grants())
 	case grant == grantPassword:
-		fields = map[string]*string{"username": &given.username, "password": &given.password}
+		fields = []field{{"username", &given.username}, {"password", &given.password}}
 	case grant == grantRefresh && s.config.Auth.Options().RefreshTokens:
-		fields = map[string]*string{"refresh_token": &given.refreshToken}
+		fields = []field{{"refresh_token", &given.refreshToken}}
 	default:
 		return credentials{}, &refusal{
 			http.StatusBadRequest, errorUnsupportedGrant,
 			fmt.Sprintf("the grant type %q is not supported here: use %s", clip(grant), s.grants()), outcomeInvalid,
 		}
 	}
-	for name, field := range fields {
-		if *field = form.Get(name); *field == "" {
-			return credentials{}, invalidRequest("the parameter %s is missing", name)
+	for _, f := range fields {
+		if *f.value = form.Get(f.name); *f.value == "" {
+			return credentials{}, invalidRequest("the parameter %s is missing", f.name)
 		}
 	}
 	return given, nil

@@ -79,7 +79,7 @@ func ask(client *http.Client, url string) error {
 // askCounting is ask, and counts what had to be sent a second time.
 func askCounting(client *http.Client, url string, resent *atomic.Int64) error {
 	resp, err := client.Get(url)
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+	if unanswered(err) {
 		resent.Add(1)
 		resp, err = client.Get(url)
 	}
@@ -95,6 +95,11 @@ func askCounting(client *http.Client, url string, resent *atomic.Int64) error {
 		return errors.New(resp.Status + ": " + string(body))
 	}
 	return nil
+}
+
+// unanswered reports whether a connection was closed before an answer came.
+func unanswered(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 func newClient(t testing.TB) *http.Client {

@@ -30,15 +30,30 @@ func (r *rbac) importCommand() *cobra.Command {
 		Long: `Bring users and rights from other ways to protect a registry. What is there already stays:
 an import only adds. It shows what it would do, and what cannot be carried over and why.
 Only with --apply it changes anything, all of it or nothing.`,
-		Example: "  dockit rbac import htpasswd /etc/registry/htpasswd\n  dockit rbac import htpasswd /etc/registry/htpasswd --apply",
+		Example: "  dockit rbac import htpasswd /etc/registry/htpasswd\n  dockit rbac import docker-auth /etc/docker-auth/config.yml --apply",
 	}
 	cmd.AddCommand(
 		r.importerCommand("htpasswd FILE", "Bring the users of an htpasswd file, with their bcrypt hashes",
 			`Bring the users of an htpasswd file. bcrypt hashes are kept, so that people keep their
 passwords. Permissions are not in such a file: grant them afterwards.`,
 			"  dockit rbac import htpasswd /etc/registry/htpasswd\n  dockit rbac import htpasswd /etc/registry/htpasswd --apply", importer.HTPasswd),
+		r.importDockerAuthCommand(),
 	)
 	requireSubcommand(cmd)
+	return cmd
+}
+
+func (r *rbac) importDockerAuthCommand() *cobra.Command {
+	var options importer.DockerAuthOptions
+	cmd := r.importerCommand("docker-auth CONFIG.yml", "Bring the static users and the ACL of docker_auth",
+		`Bring the static users and the static ACL of a configuration of docker_auth, with the bcrypt
+hashes of the users. There the first rule that matches decides, and rules can deny;
+permissions only add up. Where that cannot be said exactly, less is carried over, never more,
+and what is missing is told with the number and the line of the rule.`,
+		`  dockit rbac import docker-auth /etc/docker-auth/config.yml
+  dockit rbac import docker-auth /etc/docker-auth/config.yml --service registry.example.com --apply`,
+		func(in io.Reader) (*importer.Result, error) { return importer.DockerAuth(in, options) })
+	cmd.Flags().StringVar(&options.Service, "service", "", "`name` of the registry that Dockit serves: rules for it are carried over, and those for others are not in the way")
 	return cmd
 }
 

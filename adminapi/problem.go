@@ -21,7 +21,9 @@ const (
 	CodeBrought      Code = "brought"      // 409: the key comes from a file, which is to be replaced
 	CodeTooEarly     Code = "too_early"    // 409: registries may not know the next authority yet
 	CodeExpires      Code = "expires"      // 409: the authority ends too soon for a key under it
+	CodeTooMany      Code = "too_many"     // 409: the subject has as many tokens as it may have
 	CodeStale        Code = "stale"        // 412: changed in the meantime
+	CodeThrottled    Code = "throttled"    // 429: too many wrong passwords, see Retry-After
 	CodeBusy         Code = "busy"         // 503: try again a little later
 	CodeInternal     Code = "internal"     // 500: see the server's log
 )

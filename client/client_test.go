@@ -29,6 +29,7 @@ import (
 const goodPassword = "a long enough password"
 
 var (
+	root  = subject.Ref{Kind: subject.User, Name: "root"}
 	alice = subject.Ref{Kind: subject.User, Name: "alice"}
 	ci    = subject.Ref{Kind: subject.Robot, Name: "ci"}
 	dev   = subject.Ref{Kind: subject.Group, Name: "dev"}

@@ -40,6 +40,10 @@ var (
 	ErrExpires = errors.New("authority expires too soon")
 	// ErrStale: the subject was changed in the meantime.
 	ErrStale = errors.New("changed in the meantime")
+	// ErrTooMany: the subject has as many tokens as it may have.
+	ErrTooMany = errors.New("too many")
+	// ErrThrottled: there were too many wrong passwords.
+	ErrThrottled = errors.New("too many wrong passwords")
 	// ErrBusy: the same request may pass a little later.
 	ErrBusy = errors.New("busy")
 )
@@ -59,6 +63,8 @@ var codes = map[adminapi.Code]error{
 	adminapi.CodeTooEarly:     ErrTooEarly,
 	adminapi.CodeExpires:      ErrExpires,
 	adminapi.CodeStale:        ErrStale,
+	adminapi.CodeTooMany:      ErrTooMany,
+	adminapi.CodeThrottled:    ErrThrottled,
 	adminapi.CodeBusy:         ErrBusy,
 }
 

@@ -68,6 +68,10 @@ func (a *stateApplier) apply(ctx context.Context, plan state.Plan) error {
 	if err != nil {
 		return err
 	}
+	could, err := a.usableAdmin(ctx)
+	if err != nil {
+		return err
+	}
 	before := make([]*subjectState, len(plan.Changes))
 	for i, c := range plan.Changes {
 		if before[i], err = a.begin(ctx, c); err != nil {
@@ -88,10 +92,32 @@ func (a *stateApplier) apply(ctx context.Context, plan state.Plan) error {
 		}
 	}
 	has, err := enabledAdmin(ctx, a.tx)
-	if err == nil && had && !has {
-		err = fmt.Errorf("nobody would be an enabled admin any more: %w", ErrLastAdmin)
+	if err != nil {
+		return err
+	}
+	if had && !has {
+		return fmt.Errorf("nobody would be an enabled admin any more: %w", ErrLastAdmin)
+	}
+	can, err := a.usableAdmin(ctx)
+	if err == nil && could && !can {
+		err = fmt.Errorf("no enabled admin would have a password or an access token: set one for an admin of the document first: %w", ErrLastAdmin)
 	}
 	return err
+}
+
+// usableAdmin reports whether an enabled admin can log in. A document makes
+// admins without a password, who cannot yet.
+func (a *stateApplier) usableAdmin(ctx context.Context) (bool, error) {
+	var found bool
+	err := a.tx.QueryRowContext(ctx, `
+		SELECT EXISTS (
+			SELECT 1 FROM subjects s WHERE s.admin = 1 AND s.disabled = 0 AND (s.password_hash <> '' OR EXISTS (
+				SELECT 1 FROM access_tokens t WHERE t.subject_id = s.id AND (t.expires_at = 0 OR t.expires_at > ?))))`,
+		timestamp(a.now())).Scan(&found)
+	if err != nil {
+		return false, fmt.Errorf("look for an admin that can log in: %w", err)
+	}
+	return found, nil
 }
 
 // begin keeps what the audit tells of before, and removes what is to go.

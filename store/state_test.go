@@ -153,10 +153,45 @@ func TestApplyStateIsAllOrNothing(t *testing.T) {
 	}
 }
 
+// An admin of a document has no password at first: nobody could log in when it
+// were the only one left.
+func TestApplyStateLeavesAnAdminThatCanLogIn(t *testing.T) {
+	const hash = "    password_hash: $2y$10$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq\n"
+	newAdmin := "version: dockit/v1\nusers:\n  - name: zoe\n    admin: true\n"
+	for name, c := range map[string]struct {
+		text  string
+		token bool
+		err   error
+	}{
+		"without a password":   {newAdmin, false, ErrLastAdmin},
+		"with a password":      {newAdmin + hash, false, nil},
+		"with an access token": {newAdmin, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			applyState(t, s, wholeState, state.Options{})
+			if c.token {
+				create(t, s, "user:zoe")
+				if _, err := s.CreateAccessToken(t.Context(), NewAccessToken{ID: "id", Owner: ref(t, "user:zoe"), Name: "laptop", Hash: []byte("hash")}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := export(t, s)
+			_, err := s.ApplyState(t.Context(), document(t, c.text), state.Options{Prune: true})
+			if !errors.Is(err, c.err) {
+				t.Fatalf("ApplyState = %v, want %v", err, c.err)
+			}
+			if after := export(t, s); (after == before) != (c.err != nil) {
+				t.Errorf("the state is now\n%s", after)
+			}
+		})
+	}
+}
+
 func TestANamePassesToAnotherKind(t *testing.T) {
 	s := open(t)
 	applyState(t, s, wholeState, state.Options{})
-	applyState(t, s, "version: dockit/v1\nusers:\n  - name: dev\n    admin: true\nrobots:\n  - name: alice\ngroups:\n  - name: ci\n    members: [\"user:dev\", \"robot:alice\"]\n", state.Options{Prune: true})
+	applyState(t, s, "version: dockit/v1\nusers:\n  - name: dev\n    admin: true\n    password_hash: $2y$10$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq\nrobots:\n  - name: alice\ngroups:\n  - name: ci\n    members: [\"user:dev\", \"robot:alice\"]\n", state.Options{Prune: true})
 	members, err := s.Members(t.Context(), ref(t, "group:ci"), Page{Limit: 10})
 	if err != nil || len(members) != 2 || members[0].Ref != (subject.Ref{Kind: subject.Robot, Name: "alice"}) {
 		t.Errorf("members %v: %v", members, err)

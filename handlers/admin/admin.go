@@ -3,13 +3,15 @@
 //
 // One definition of each operation gives its route, the validation of what is
 // sent and its part of the OpenAPI document. Everything, the document
-// included, is for admins only.
+// included, is for admins only, but what users may do for themselves: set their
+// password, and list, make and revoke their own tokens.
 package admin
 
 import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -17,6 +19,8 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/opaque"
+	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -36,14 +40,20 @@ type Config struct {
 	Logger *zap.Logger
 	// Version is shown in the OpenAPI document.
 	Version string
+	// Passwords are the rules for new passwords. Default: those about length.
+	Passwords *password.Rules
 	// ClientIP is the address that a request came from, for the log and the
 	// audit. Default: the other end of the connection.
 	ClientIP func(*http.Request) string
 }
 
-// Authenticator proves who asks, as [auth.Authenticator] does.
+// Authenticator proves who asks and makes access tokens, as
+// [auth.Authenticator] does.
 type Authenticator interface {
 	Authenticate(ctx context.Context, username, password string) (auth.Principal, error)
+	CreateAccessToken(ctx context.Context, r auth.TokenRequest) (store.AccessToken, opaque.Token, error)
+	RotateAccessToken(ctx context.Context, id string, grace time.Duration, expiresAt *time.Time) (store.AccessToken, opaque.Token, error)
+	Lockouts(ctx context.Context) ([]auth.Lockout, error)
 }
 
 // API answers every path below [adminapi.Prefix].
@@ -77,6 +87,9 @@ func New(config Config) (*API, error) {
 	a.registerAudit(api)
 	a.registerState(api)
 	a.registerKeys(api)
+	a.registerAccessTokens(api)
+	a.registerRefreshTokens(api)
+	a.registerLockouts(api)
 	if err := a.serveOpenAPI(mux); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -31,6 +32,9 @@ type fixture struct {
 	store *store.Store
 	ring  *pki.Ring
 	api   *API
+	// requests counts those that were sent, each from an address of its own:
+	// wrong passwords of one do not slow down another.
+	requests int
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -95,6 +99,9 @@ func (a answer) problem(t *testing.T) adminapi.Problem {
 func (f *fixture) do(method, path, body string, change ...func(*http.Request)) answer {
 	f.t.Helper()
 	r := httptest.NewRequestWithContext(f.t.Context(), method, "/dockit/api/v1"+path, bytes.NewBufferString(body))
+	f.requests++
+	address := netip.AddrFrom4([4]byte{198, 51, byte(f.requests >> 8), byte(f.requests)})
+	r = r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: address, Method: method}))
 	r.SetBasicAuth("root", goodPassword)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")

@@ -3,7 +3,9 @@ package admin
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 
 	"go.uber.org/zap"
 
@@ -28,7 +30,7 @@ func callerOf(ctx context.Context) caller {
 	return c
 }
 
-// authenticate lets admins in.
+// authenticate lets admins in, and others for what they may do for themselves.
 func (a *API) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		username, password, ok := r.BasicAuth()
@@ -37,7 +39,12 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 			return
 		}
 		principal, err := a.config.Auth.Authenticate(r.Context(), username, password)
+		var throttled *auth.ThrottledError
 		switch ip := a.config.ClientIP(r); {
+		case errors.As(err, &throttled):
+			// Not in the audit: what led to it is, and this may be much more.
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.RetryAfter.Seconds()))))
+			writeProblem(w, problem(http.StatusTooManyRequests, adminapi.CodeThrottled, throttled.Error()))
 		case errors.Is(err, auth.ErrInvalidCredentials):
 			a.recordFailedLogin(r.Context(), username, ip)
 			a.config.Logger.Warn("admin login refused", zap.String("username", printable(username)), zap.String("client_ip", ip))
@@ -47,7 +54,7 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 			writeProblem(w, problem(http.StatusServiceUnavailable, adminapi.CodeBusy, "too many logins at once: try again in a second"))
 		case err != nil:
 			writeProblem(w, a.problemOf(r.Context(), err))
-		case !principal.Admin:
+		case !principal.Admin && !isOwn(r, principal):
 			a.recordEvent(r.Context(), audit.Event{Action: audit.LoginDenied, Actor: audit.NameOf(principal.Ref), Address: ip})
 			a.config.Logger.Warn("admin API refused to a subject that is no admin", zap.Stringer("subject", principal.Ref), zap.String("client_ip", ip))
 			writeProblem(w, problem(http.StatusForbidden, adminapi.CodeForbidden, principal.Ref.String()+" is not an admin: log in as one, or let one do it"))

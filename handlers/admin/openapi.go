@@ -26,7 +26,7 @@ func humaConfig(version string) huma.Config {
 			Info: &huma.Info{
 				Title:       "Dockit admin API",
 				Version:     version,
-				Description: "Manages the users, robots, groups and permissions of Dockit. Every request needs the name and password of an admin.",
+				Description: "Manages the users, robots, groups, permissions and tokens of Dockit. Every request needs the name of an admin and its password, an access token without scopes, or a refresh token. Users may set their own password, and list, make, rotate and revoke their own tokens, with their password.",
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer),

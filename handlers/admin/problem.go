@@ -11,6 +11,7 @@ import (
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/state"
@@ -40,6 +41,7 @@ var refusals = []struct {
 	{store.ErrBuiltIn, http.StatusConflict, adminapi.CodeBuiltIn, ""},
 	{store.ErrLastAdmin, http.StatusConflict, adminapi.CodeLastAdmin, "make or enable another admin first"},
 	{store.ErrKind, http.StatusConflict, adminapi.CodeKind, ""},
+	{store.ErrTooMany, http.StatusConflict, adminapi.CodeTooMany, ""},
 	{store.ErrIncluded, http.StatusConflict, adminapi.CodeIncluded, ""},
 	{pki.ErrUnknownKey, http.StatusNotFound, adminapi.CodeNotFound, ""},
 	{pki.ErrBrought, http.StatusConflict, adminapi.CodeBrought, ""},
@@ -48,6 +50,8 @@ var refusals = []struct {
 	{pki.ErrConflict, http.StatusServiceUnavailable, adminapi.CodeBusy, "try again"},
 	{subject.ErrInvalidName, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{subject.ErrInvalidKind, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{auth.ErrTokenRequest, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{password.ErrRefused, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{password.ErrLength, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{password.ErrHash, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{access.ErrInvalidPermission, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,11 +114,14 @@ func TestRefusalsDoNotRepeatSecrets(t *testing.T) {
 	}
 }
 
-// authenticatorFunc stands in for an Authenticator in trouble.
-type authenticatorFunc func() (auth.Principal, error)
+// troubled stands in for an Authenticator in trouble.
+type troubled struct {
+	Authenticator
+	err error
+}
 
-func (f authenticatorFunc) Authenticate(context.Context, string, string) (auth.Principal, error) {
-	return f()
+func (a troubled) Authenticate(context.Context, string, string) (auth.Principal, error) {
+	return auth.Principal{}, a.err
 }
 
 func TestLoginsThatCannotBeChecked(t *testing.T) {
@@ -128,12 +132,13 @@ func TestLoginsThatCannotBeChecked(t *testing.T) {
 		code   adminapi.Code
 		retry  string
 	}{
-		"busy":   {fmt.Errorf("check: %w", auth.ErrBusy), http.StatusServiceUnavailable, adminapi.CodeBusy, "1"},
-		"broken": {errors.New("disk secret-path is gone"), http.StatusInternalServerError, adminapi.CodeInternal, ""},
+		"busy":      {fmt.Errorf("check: %w", auth.ErrBusy), http.StatusServiceUnavailable, adminapi.CodeBusy, "1"},
+		"throttled": {&auth.ThrottledError{RetryAfter: 899500 * time.Millisecond}, http.StatusTooManyRequests, adminapi.CodeThrottled, "900"},
+		"broken":    {errors.New("disk secret-path is gone"), http.StatusInternalServerError, adminapi.CodeInternal, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := f.api.config
-			config.Auth = authenticatorFunc(func() (auth.Principal, error) { return auth.Principal{}, c.err })
+			config.Auth = troubled{config.Auth, c.err}
 			api, err := New(config)
 			require.NoError(t, err)
 			got := (&fixture{t: t, store: f.store, api: api}).do("GET", "/users", "")

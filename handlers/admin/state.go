@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/state"
@@ -29,7 +27,7 @@ type exportInput struct {
 
 type exportOutput struct {
 	ContentType string `header:"Content-Type"`
-	Body        func(huma.Context)
+	Body        []byte
 }
 
 type documentInput struct {
@@ -56,19 +54,14 @@ func (a *API) registerState(api huma.API) {
 	}
 }
 
-// exportState writes the document as it is read, so that the largest needs
-// little memory.
-func (a *API) exportState(_ context.Context, in *exportInput) (*exportOutput, error) {
-	return &exportOutput{ContentType: "application/" + string(in.Format), Body: func(ctx huma.Context) {
-		_, response := humago.Unwrap(ctx)
-		_ = http.NewResponseController(response).SetWriteDeadline(time.Now().Add(stateTimeout))
-		if err := a.writeState(ctx.Context(), state.NewWriter(ctx.BodyWriter(), in.Format)); err != nil {
-			a.config.Logger.Error("cannot export the state", zap.Error(err))
-			// The status is out already: who reads must not take a part for
-			// the whole.
-			panic(http.ErrAbortHandler)
-		}
-	}}, nil
+// exportState reads everything before it answers: a slow client must not keep
+// the database from clearing its log, and a failure is told as one.
+func (a *API) exportState(ctx context.Context, in *exportInput) (*exportOutput, error) {
+	var document bytes.Buffer
+	if err := a.writeState(ctx, state.NewWriter(&document, in.Format)); err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return &exportOutput{"application/" + string(in.Format), document.Bytes()}, nil
 }
 
 func (a *API) writeState(ctx context.Context, w *state.Writer) error {

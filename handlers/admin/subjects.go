@@ -198,7 +198,11 @@ func (a *API) setPassword(ctx context.Context, in *struct {
 	Body adminapi.PasswordChange
 },
 ) (*struct{}, error) {
+	ref := subject.Ref{Kind: subject.User, Name: in.Name}
 	pre, err := in.precondition()
+	if err == nil {
+		err = checkOwner(ctx, ref)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +210,6 @@ func (a *API) setPassword(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}
-	ref := subject.Ref{Kind: subject.User, Name: in.Name}
 	if _, err := a.config.Store.UpdateSubject(ctx, ref, store.SubjectChange{PasswordHash: &hash}, pre); err != nil {
 		return nil, a.problemOf(ctx, err)
 	}
@@ -215,7 +218,7 @@ func (a *API) setPassword(ctx context.Context, in *struct {
 
 // hash checks and hashes a new password.
 func (a *API) hash(ctx context.Context, pw string) (string, error) {
-	if err := password.Check(pw); err != nil {
+	if err := a.config.Passwords.Check(pw); err != nil {
 		return "", err
 	}
 	select {

@@ -1,0 +1,169 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/opaque"
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+const accessTokensPath = "access-tokens"
+
+type accessTokensInput struct {
+	NameInput
+	PageInput
+	Prefix string `query:"prefix" maxLength:"128" doc:"Only tokens whose names begin with it."`
+}
+
+type newAccessTokenInput struct {
+	NameInput
+	Body adminapi.NewAccessToken
+}
+
+// TokenInput names a token. It is exported because huma does not see what is
+// embedded otherwise.
+type TokenInput struct {
+	ID string `path:"id" maxLength:"128" doc:"The id of the token."`
+}
+
+type rotateTokenInput struct {
+	TokenInput
+	Body *adminapi.AccessTokenRotation
+}
+
+type accessTokensOutput struct {
+	Body adminapi.List[adminapi.AccessToken]
+}
+
+type accessTokenOutput struct {
+	Body adminapi.AccessToken
+}
+
+type issuedOutput struct {
+	Location string `header:"Location"`
+	Body     adminapi.IssuedAccessToken
+}
+
+func (a *API) registerAccessTokens(api huma.API) {
+	for _, kind := range []subject.Kind{subject.User, subject.Robot} {
+		collection := "/" + kind.Plural() + "/{name}/" + accessTokensPath
+		huma.Register(api, operation(api, "list-access-tokens-of-"+string(kind), http.MethodGet, collection, "List the access tokens of a "+string(kind)+" by name", http.StatusOK),
+			func(ctx context.Context, in *accessTokensInput) (*accessTokensOutput, error) {
+				return a.listAccessTokens(ctx, subject.Ref{Kind: kind, Name: in.Name}, in)
+			})
+		huma.Register(api, operation(api, "create-access-token-of-"+string(kind), http.MethodPost, collection, "Make an access token for a "+string(kind), http.StatusCreated),
+			func(ctx context.Context, in *newAccessTokenInput) (*issuedOutput, error) {
+				return a.createAccessToken(ctx, subject.Ref{Kind: kind, Name: in.Name}, in.Body)
+			})
+	}
+	const one = "/" + accessTokensPath + "/{id}"
+	huma.Register(api, operation(api, "get-access-token", http.MethodGet, one, "Show an access token", http.StatusOK),
+		func(ctx context.Context, in *TokenInput) (*accessTokenOutput, error) {
+			token, err := a.ownAccessToken(ctx, in.ID)
+			if err != nil {
+				return nil, a.problemOf(ctx, err)
+			}
+			return &accessTokenOutput{accessTokenOf(token)}, nil
+		})
+	huma.Register(api, operation(api, "rotate-access-token", http.MethodPost, one+"/rotate", "Replace the secret of an access token", http.StatusOK), a.rotateAccessToken)
+	huma.Register(api, operation(api, "revoke-access-token", http.MethodDelete, one, "End an access token", http.StatusNoContent),
+		func(ctx context.Context, in *TokenInput) (*struct{}, error) {
+			_, err := a.ownAccessToken(ctx, in.ID)
+			if err == nil {
+				_, err = a.config.Store.RevokeAccessToken(ctx, in.ID)
+			}
+			if err != nil {
+				return nil, a.problemOf(ctx, err)
+			}
+			return nil, nil //nolint:nilnil // huma: no body
+		})
+}
+
+func (a *API) listAccessTokens(ctx context.Context, owner subject.Ref, in *accessTokensInput) (*accessTokensOutput, error) {
+	page, err := in.page()
+	if err == nil {
+		err = checkOwner(ctx, owner)
+	}
+	if err != nil {
+		return nil, err
+	}
+	page.Prefix = in.Prefix
+	tokens, err := a.config.Store.AccessTokens(ctx, owner, page)
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return &accessTokensOutput{list(in.PageInput, tokens, accessTokenOf, func(t store.AccessToken) string { return t.Name })}, nil
+}
+
+func (a *API) createAccessToken(ctx context.Context, owner subject.Ref, n adminapi.NewAccessToken) (*issuedOutput, error) {
+	if err := checkOwner(ctx, owner); err != nil {
+		return nil, err
+	}
+	created, secret, err := a.config.Auth.CreateAccessToken(ctx, auth.TokenRequest{
+		Owner: owner, Name: n.Name, Scopes: n.Scopes, Networks: n.Networks, ExpiresAt: n.ExpiresAt,
+	})
+	if errors.Is(err, store.ErrExists) {
+		return nil, problem(http.StatusConflict, adminapi.CodeExists, err.Error()+": choose another name, or rotate that one")
+	}
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return issued(created, secret), nil
+}
+
+func issued(token store.AccessToken, secret opaque.Token) *issuedOutput {
+	return &issuedOutput{
+		Location: adminapi.Prefix + accessTokensPath + "/" + token.ID,
+		Body:     adminapi.IssuedAccessToken{AccessToken: accessTokenOf(token), Token: secret.Reveal()},
+	}
+}
+
+// ownAccessToken returns a token that the caller may touch. Who may not, does
+// not learn whether there is such a token.
+func (a *API) ownAccessToken(ctx context.Context, id string) (store.AccessToken, error) {
+	token, err := a.config.Store.AccessToken(ctx, id)
+	if forbidden := checkOwner(ctx, token.Owner); forbidden != nil {
+		return store.AccessToken{}, forbidden
+	}
+	return token, err
+}
+
+func (a *API) rotateAccessToken(ctx context.Context, in *rotateTokenInput) (*issuedOutput, error) {
+	if _, err := a.ownAccessToken(ctx, in.ID); err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	var rotation adminapi.AccessTokenRotation
+	if in.Body != nil {
+		rotation = *in.Body
+	}
+	rotated, secret, err := a.config.Auth.RotateAccessToken(ctx, in.ID, time.Duration(rotation.Grace)*time.Second, rotation.ExpiresAt)
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return issued(rotated, secret), nil
+}
+
+func accessTokenOf(t store.AccessToken) adminapi.AccessToken {
+	return adminapi.AccessToken{
+		ID:              t.ID,
+		Owner:           t.Owner,
+		Name:            t.Name,
+		Scopes:          t.Scopes,
+		Networks:        t.Networks,
+		CreatedAt:       t.CreatedAt,
+		ExpiresAt:       t.ExpiresAt,
+		RotatedAt:       t.RotatedAt,
+		PreviousUntil:   t.PreviousUntil,
+		LastUsedAt:      t.LastUse.At,
+		LastUsedAddress: t.LastUse.Address,
+		LastUsedClient:  t.LastUse.Client,
+	}
+}

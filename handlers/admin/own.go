@@ -1,0 +1,38 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// ownPaths are what a user may do below its own path.
+var ownPaths = map[string]bool{"password": true, accessTokensPath: true, refreshTokensPath: true}
+
+// isOwn reports whether a request is one of those that a user may make about
+// itself. It takes the password: what can be revoked must not be able to make
+// something that outlives it.
+func isOwn(r *http.Request, p auth.Principal) bool {
+	if p.Ref.Kind != subject.User || p.Method != auth.ByPassword {
+		return false
+	}
+	path, _ := strings.CutPrefix(r.URL.Path, prefix+"/")
+	if rest, ok := strings.CutPrefix(path, subject.User.Plural()+"/"+p.Ref.Name+"/"); ok {
+		return ownPaths[rest]
+	}
+	// These name no owner: who may touch what is found out below.
+	return strings.HasPrefix(path, accessTokensPath+"/") || strings.HasPrefix(path, refreshTokensPath+"/")
+}
+
+// checkOwner refuses what belongs to somebody else.
+func checkOwner(ctx context.Context, owner subject.Ref) error {
+	caller := callerOf(ctx)
+	if caller.Admin || caller.Ref == owner {
+		return nil
+	}
+	return problem(http.StatusForbidden, adminapi.CodeForbidden, caller.Ref.String()+" is not an admin, and this does not belong to it")
+}

@@ -95,6 +95,7 @@ func (o *apiServerOptions) app() (*App, error) {
 	for _, service := range o.services {
 		a.Services = append(a.Services, &Service{Name: literal(service)})
 	}
+	a.RefreshTokens, a.AccessTokens, a.Passwords = o.credentials()
 	keyType, err := o.keyType()
 	if err != nil {
 		return nil, err

@@ -42,6 +42,12 @@ type apiServerOptions struct {
 	pkiEncryptionKey   string
 	rootUser           string
 	rootPassword       string
+	refreshTokens      bool
+	refreshTokenLife   time.Duration
+	refreshTokenIdle   time.Duration
+	accessTokenLife    time.Duration
+	robotTokens        int
+	refusedPasswords   string
 	metricsListen      string
 	logLevel           string
 	logFormat          string
@@ -71,6 +77,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.pkiEncryptionKey, "pki-encryption-key", "", "`secret` of at least 32 bytes that seals private keys in the database; rather in DOCKIT_PKI_ENCRYPTION_KEY_FILE")
 	flags.StringVar(&o.rootUser, "root-user", "", "`name` of an admin to create when it is missing")
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
+	o.registerCredentials(flags)
 	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics on, as `host:port`; default off")
 	flags.StringVar(&o.logLevel, "log-level", "info", "least level to log: debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "", "console or json; default console on a terminal, else json")
@@ -82,6 +89,7 @@ func (o *apiServerOptions) check() error {
 		checkAddress("--listen", o.listen),
 		o.checkDatabase(),
 		o.checkKeys(),
+		o.checkCredentials(),
 		checkTokenTTL("--token-ttl", caddy.Duration(o.tokenTTL)),
 		checkChoice("--log-level", o.logLevel, "debug", "info", "warn", "error"),
 	}

@@ -52,6 +52,24 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		}
 //		token_ttl <duration>
 //		root_user <name> [<password>]
+//		refresh_tokens on|off {
+//			life <duration>
+//			idle <duration>
+//		}
+//		access_tokens {
+//			life      <duration>
+//			per_robot <number>
+//		}
+//		passwords {
+//			refused  <file>
+//			remember <duration>|off
+//		}
+//		lockout {
+//			failures <number>
+//			window   <duration>
+//			duration <duration>
+//			ceiling  <number>
+//		}
 //	}
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the option's name
@@ -82,8 +100,21 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "root_user":
 			a.RootUser = new(RootUser)
 			err = a.RootUser.unmarshal(d)
+		case "refresh_tokens":
+			a.RefreshTokens = new(RefreshTokens)
+			err = a.RefreshTokens.unmarshal(d)
+		case "access_tokens":
+			a.AccessTokens = new(AccessTokens)
+			err = a.AccessTokens.unmarshal(d)
+		case "passwords":
+			a.Passwords = new(Passwords)
+			err = a.Passwords.unmarshal(d)
+		case "lockout":
+			a.Lockout = new(Lockout)
+			err = a.Lockout.unmarshal(d)
 		default:
-			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl or root_user", name)
+			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl, root_user, "+
+				"refresh_tokens, access_tokens, passwords or lockout", name)
 		}
 		if err != nil {
 			return err
@@ -103,25 +134,18 @@ func (a *App) unmarshalService(d *caddyfile.Dispenser) error {
 		}
 	}
 	a.Services = append(a.Services, s)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
-		case "profile":
-			if err = argument(d, &s.Profile); err == nil {
-				if _, unknown := parseProfile(s.Profile); unknown != nil {
-					err = d.WrapErr(unknown)
-				}
+	return settings(d, "service", map[string]func() error{
+		"profile": func() error {
+			if err := argument(d, &s.Profile); err != nil {
+				return err
 			}
-		case "token_ttl":
-			err = tokenTTL(d, &s.TokenTTL)
-		default:
-			err = d.Errf("unknown subdirective %q of service: use profile or token_ttl", d.Val())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+			if _, err := parseProfile(s.Profile); err != nil {
+				return d.WrapErr(err)
+			}
+			return nil
+		},
+		"token_ttl": func() error { return tokenTTL(d, &s.TokenTTL) },
+	})
 }
 
 func (db *Database) unmarshal(d *caddyfile.Dispenser) error {
@@ -160,18 +184,6 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return noBlock(d, "dockit in a site")
 }
 
-// argument reads the only argument of a subdirective.
-func argument(d *caddyfile.Dispenser, value *string) error {
-	name := d.Val()
-	if !d.AllArgs(value) {
-		return d.ArgErr()
-	}
-	if *value == "" {
-		return d.Errf("%s is empty", name)
-	}
-	return nil
-}
-
 func tokenTTL(d *caddyfile.Dispenser, value *caddy.Duration) error {
 	var text string
 	if err := argument(d, &text); err != nil {
@@ -184,15 +196,6 @@ func tokenTTL(d *caddyfile.Dispenser, value *caddy.Duration) error {
 	*value = caddy.Duration(duration)
 	if err := checkTokenTTL("token_ttl", *value); err != nil {
 		return d.WrapErr(err)
-	}
-	return nil
-}
-
-// noBlock refuses a block after a directive that takes none, which Caddy
-// would otherwise read as something else.
-func noBlock(d *caddyfile.Dispenser, name string) error {
-	if nesting := d.Nesting(); d.NextBlock(nesting) {
-		return d.Errf("unknown subdirective %q: %s takes no block", d.Val(), name)
 	}
 	return nil
 }

@@ -65,6 +65,26 @@ func TestCaddyfileErrors(t *testing.T) {
 			[]string{"Caddyfile:4", `"harbor": use x5c, jwks or zot`},
 		},
 		{
+			"neither on nor off", "{\n\tdockit {\n\t\trefresh_tokens yes\n\t}\n}\n",
+			[]string{"Caddyfile:3", "refresh_tokens on"},
+		},
+		{
+			"unknown subdirective of lockout", "{\n\tdockit {\n\t\tlockout {\n\t\t\tafter 10\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", `unknown subdirective "after" of lockout: use ceiling, duration, failures, window`},
+		},
+		{
+			"setting twice", "{\n\tdockit {\n\t\taccess_tokens {\n\t\t\tlife 1d\n\t\t\tlife 2d\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:5", "life is given twice"},
+		},
+		{
+			"negative duration", "{\n\tdockit {\n\t\tpasswords {\n\t\t\tremember -1m\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", "remember is -1m: write a duration"},
+		},
+		{
+			"no number", "{\n\tdockit {\n\t\tlockout {\n\t\t\tfailures few\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", `failures is "few": write a number from 1`},
+		},
+		{
 			"short life", "{\n\tdockit {\n\t\ttoken_ttl 59s\n\t}\n}\n",
 			[]string{"Caddyfile:3", "token_ttl is 59s", "at least 1m0s"},
 		},

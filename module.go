@@ -61,6 +61,19 @@ type App struct {
 	// not say otherwise. Default: 5m.
 	TokenTTL caddy.Duration `json:"token_ttl,omitempty"`
 
+	// RefreshTokens are what docker login may store instead of a password.
+	// Default: off.
+	RefreshTokens *RefreshTokens `json:"refresh_tokens,omitempty"`
+
+	// AccessTokens limits the long-lived secrets of users and robots.
+	AccessTokens *AccessTokens `json:"access_tokens,omitempty"`
+
+	// Passwords says which passwords people may choose.
+	Passwords *Passwords `json:"passwords,omitempty"`
+
+	// Lockout says what happens to who guesses passwords.
+	Lockout *Lockout `json:"lockout,omitempty"`
+
 	// RootUser is an admin that exists after the start. Without it, and
 	// without any admin in the database, the first start creates the user
 	// admin with a random password and prints it once.
@@ -100,15 +113,24 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("pki: %w", err)
 	}
 	metricsOfKeys.add(a.ring)
+	authenticator, err := a.database.auth.With(a.authOptions())
+	if err != nil {
+		return err
+	}
+	passwords, err := a.passwordRules()
+	if err != nil {
+		return err
+	}
 	administration, err := admin.New(admin.Config{
-		Store:    a.database.store,
-		Auth:     a.database.auth,
-		Ring:     a.ring,
-		Issuer:   a.Issuer,
-		Services: adminServices(a.Services),
-		Logger:   a.logger.Named("admin"),
-		Version:  cli.ReadBuild().Version,
-		ClientIP: clientIP,
+		Store:     a.database.store,
+		Auth:      authenticator,
+		Ring:      a.ring,
+		Issuer:    a.Issuer,
+		Services:  adminServices(a.Services),
+		Logger:    a.logger.Named("admin"),
+		Version:   cli.ReadBuild().Version,
+		Passwords: passwords,
+		ClientIP:  clientIP,
 	})
 	if err != nil {
 		return fmt.Errorf("admin API: %w", err)
@@ -116,7 +138,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.server, err = handlers.New(handlers.Config{
 		Store:    a.database.store,
 		Ring:     a.ring,
-		Auth:     a.database.auth,
+		Auth:     authenticator,
 		Issuer:   a.Issuer,
 		Services: handlerServices(a.Services),
 		Admin:    administration,

@@ -1,7 +1,6 @@
 package dockit
 
 import (
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
@@ -33,43 +32,9 @@ func (p *PKI) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	seen := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		name := d.Val()
-		if seen[name] {
-			return d.Errf("%s is given twice", name)
-		}
-		seen[name] = true
-		var err error
-		switch name {
-		case "key_type":
-			err = argument(d, &p.KeyType)
-		case "leaf_life":
-			err = leafLife(d, &p.LeafLife)
-		case "encryption_key":
-			err = argument(d, &p.EncryptionKey)
-		default:
-			err = d.Errf("unknown subdirective %q of pki %s: use key_type, leaf_life or encryption_key", name, source)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func leafLife(d *caddyfile.Dispenser, value *caddy.Duration) error {
-	var text string
-	if err := argument(d, &text); err != nil {
-		return err
-	}
-	duration, err := caddy.ParseDuration(text)
-	if err != nil {
-		return d.Errf("leaf_life: %v", err)
-	}
-	if duration <= 0 {
-		return d.Errf("leaf_life is %s: certificates must live for some time, such as 7d", text)
-	}
-	*value = caddy.Duration(duration)
-	return nil
+	return settings(d, "pki "+source, map[string]func() error{
+		"key_type":       func() error { return argument(d, &p.KeyType) },
+		"leaf_life":      func() error { return positiveDuration(d, &p.LeafLife) },
+		"encryption_key": func() error { return argument(d, &p.EncryptionKey) },
+	})
 }

@@ -54,6 +54,16 @@ func (r *rbac) completeArguments(cmd *cobra.Command) {
 			sub.ValidArgsFunction = inOrder(arguments)
 		}
 	}
+	for path, arguments := range map[string][]completer{
+		"token create":   {actor},
+		"token list":     {actor},
+		"token revoke":   {actor},
+		"lockouts clear": {actor},
+	} {
+		if sub, _, err := cmd.Find(strings.Fields(path)); err == nil && sub != cmd {
+			sub.ValidArgsFunction = inOrder(arguments)
+		}
+	}
 	completeFlag(cmd, "output", "table", "json", "yaml", "name")
 	if auditing, _, err := cmd.Find([]string{"audit"}); err == nil && auditing != cmd {
 		_ = auditing.RegisterFlagCompletionFunc("subject", anyRef) // it fails for unknown flags only

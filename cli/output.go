@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -49,12 +50,19 @@ type printer struct {
 	progress io.Writer
 }
 
-func (o *outputFlags) printer(cmd *cobra.Command) (*printer, error) {
+// printer makes a printer. A command may know more formats than every other.
+func (o *outputFlags) printer(cmd *cobra.Command, more ...format) (*printer, error) {
 	p := &printer{out: cmd.OutOrStdout(), format: format(o.format), quiet: o.quiet}
 	switch p.format {
 	case formatTable, formatJSON, formatYAML, formatName:
 	default:
-		return nil, usagef("output %q: use table, json, yaml or name", clip(o.format))
+		if !slices.Contains(more, p.format) {
+			known := "table, json, yaml or name"
+			for _, f := range more {
+				known += ", or " + string(f)
+			}
+			return nil, usagef("output %q: use %s", clip(o.format), known)
+		}
 	}
 	if isTerminal(cmd.ErrOrStderr()) && os.Getenv("TERM") != "dumb" {
 		p.progress = cmd.ErrOrStderr()

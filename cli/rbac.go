@@ -49,7 +49,7 @@ login stored them for --registry-url, or typed in at a terminal.`,
 		r.grantCommand(), r.revokeCommand(), r.permissionsCommand(), r.canICommand(), r.explainTokenCommand(),
 		r.auditCommand(),
 		r.exportCommand(), r.planCommand(), r.applyCommand(), r.importCommand(),
-		r.pkiCommand(),
+		r.tokenCommand(), r.lockoutsCommand(), r.pkiCommand(),
 	)
 	requireSubcommand(cmd)
 	r.completeArguments(cmd)

@@ -13,10 +13,7 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 	if s == "" || s == "0" {
 		return time.Time{}, nil
 	}
-	if at, err := time.Parse(time.RFC3339, s); err == nil {
-		return at, nil
-	}
-	if at, err := time.ParseInLocation(time.DateOnly, s, now.Location()); err == nil {
+	if at, ok := parseDate(s, now.Location()); ok {
 		return at, nil
 	}
 	ago, err := parseAge(s)
@@ -24,6 +21,30 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%q is no time: write 2026-01-31, 2026-01-31T12:00:00Z, or how long ago, such as 90m or 7d", clip(s))
 	}
 	return now.Add(-ago), nil
+}
+
+// parseExpiry reads a point in time: a date, a time in RFC 3339, or how long
+// from now. Empty is no time.
+func parseExpiry(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if at, ok := parseDate(s, now.Location()); ok {
+		return at, nil
+	}
+	in, err := parseAge(s)
+	if err != nil || in == 0 {
+		return time.Time{}, fmt.Errorf("%q is no time to come: write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z", clip(s))
+	}
+	return now.Add(in), nil
+}
+
+func parseDate(s string, in *time.Location) (time.Time, bool) {
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		return at, true
+	}
+	at, err := time.ParseInLocation(time.DateOnly, s, in)
+	return at, err == nil
 }
 
 // parseAge reads a duration, of days too.

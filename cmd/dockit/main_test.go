@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"stop":      stopCommand,
 			"get":       getCommand,
 			"exits":     exitsCommand,
+			"keep":      keepCommand,
 			"free-port": freePortCommand,
 			"await":     awaitCommand,
 			"pretend":   pretendCommand,

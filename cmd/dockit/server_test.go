@@ -117,6 +117,25 @@ func reloadCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(s.cmd.Process.Signal(syscall.SIGUSR1))
 }
 
+// keepCommand sets a variable to what the last command printed, without the
+// line break at its end, or to the first group of an expression in it:
+//
+//	keep NAME [EXPRESSION]
+func keepCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: keep NAME [EXPRESSION]")
+	}
+	value := strings.TrimSuffix(ts.ReadFile("stdout"), "\n")
+	if len(args) == 2 {
+		found := regexp.MustCompile(args[1]).FindStringSubmatch(value)
+		if len(found) < 2 {
+			ts.Fatalf("nothing in the output matches %s", args[1])
+		}
+		value = found[1]
+	}
+	ts.Setenv(args[0], value)
+}
+
 // getCommand sends a GET request and checks the status; the body is standard
 // output:
 //

@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/client"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+func (r *rbac) tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Make, list, rotate and revoke access tokens, and list and revoke docker logins",
+		Long: `Make, list, rotate and revoke access tokens: long-lived secrets of users and robots, used as
+passwords. The only credentials of a robot are access tokens. Where an operator turned
+refresh tokens on, the docker logins that hold one are listed and revoked here too.
+
+Users may do this for themselves, without being admins, with their name and password.`,
+	}
+	cmd.AddCommand(r.tokenCreateCommand(), r.tokenListCommand(), r.tokenRotateCommand(), r.tokenRevokeCommand())
+	requireSubcommand(cmd)
+	return cmd
+}
+
+func (r *rbac) tokenCreateCommand() *cobra.Command {
+	var name, expires string
+	var scopes, networks []string
+	var shape credentialShape
+	cmd := &cobra.Command{
+		Use:   "create REF --name NAME",
+		Short: "Make an access token and print it, this once",
+		Long: `Make an access token and print it, this once. It is used as the password of its owner:
+docker login -u ci. With --scope it may do less than its owner, never more, and does not
+open the admin API. With --cidr it is refused from anywhere else.
+
+-o docker-config prints a config.json, -o kubernetes-secret the manifest of a pull secret
+and -o env variables, for the registry of --registry-url. -q prints the token alone.`,
+		Example: `  dockit rbac token create robot:ci --name deploy --expires 90d
+  dockit rbac token create robot:ci --name pull --scope 'repository:team/*:pull' --cidr 10.0.0.0/8
+  dockit rbac token create robot:ci --name k8s --registry-url registry.example.com -o kubernetes-secret | kubectl apply -f -
+  dockit rbac token create user:alice --name laptop --username alice`,
+		Args: cobra.ExactArgs(1),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&name, "name", "", "`name` that tells the tokens of a subject apart (required)")
+	flags.StringVar(&expires, "expires", "", "`when` the token ends: in 90d or 12h, or on 2027-01-31 (default as late as is allowed)")
+	flags.StringArrayVar(&scopes, "scope", nil, "`permission` that the token may use at most (repeatable; default all of its owner)")
+	flags.StringArrayVar(&networks, "cidr", nil, "`network` that the token may be used from (repeatable; default everywhere)")
+	shape.register(flags)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		owner, err := tokenOwnerArg(args[0])
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			return usagef("--name is missing: it tells the tokens of %s apart", owner)
+		}
+		token := adminapi.NewAccessToken{Name: name}
+		if token.ExpiresAt, err = parseExpiry(expires, time.Now()); err != nil {
+			return usagef("--expires: %w", err)
+		}
+		for _, scope := range scopes {
+			permission, err := access.ParsePermission(scope)
+			if err != nil {
+				return usagef("--scope: %w", err)
+			}
+			token.Scopes = append(token.Scopes, permission)
+		}
+		for _, network := range networks {
+			prefix, err := netip.ParsePrefix(network)
+			if err != nil {
+				return usagef("--cidr %q: write a network such as 10.0.0.0/8 or 2001:db8::/32", clip(network))
+			}
+			token.Networks = append(token.Networks, prefix)
+		}
+		c, write, err := r.connectForToken(cmd, shape)
+		if err != nil {
+			return err
+		}
+		issued, err := c.CreateAccessToken(cmd.Context(), owner, token)
+		if err != nil {
+			return err
+		}
+		return write(issued, "made")
+	}
+	return cmd
+}
+
+func (r *rbac) tokenRotateCommand() *cobra.Command {
+	var grace, expires string
+	var shape credentialShape
+	cmd := &cobra.Command{
+		Use:   "rotate ID",
+		Short: "Replace the secret of an access token and print the new one, this once",
+		Long: `Replace the secret of an access token and print the new one, this once. Name, limits and
+expiry stay. With --grace the old secret keeps working for that time; without, it ends now.`,
+		Example: `  dockit rbac token rotate k3v7q2mzx4ta
+  dockit rbac token rotate k3v7q2mzx4ta --grace 1h --expires 90d -o docker-config`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVar(&grace, "grace", "0", "how `long` the old secret keeps working, such as 1h or 7d")
+	cmd.Flags().StringVar(&expires, "expires", "", "`when` the token ends from now on: in 90d or 12h, or on 2027-01-31 (default as before)")
+	shape.register(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var rotation adminapi.AccessTokenRotation
+		length, err := parseAge(grace)
+		if err != nil {
+			return usagef("--grace %q: write how long, such as 1h or 7d", clip(grace))
+		}
+		rotation.Grace = int(length / time.Second)
+		if expires != "" {
+			at, err := parseExpiry(expires, time.Now())
+			if err != nil {
+				return usagef("--expires: %w", err)
+			}
+			rotation.ExpiresAt = &at
+		}
+		c, write, err := r.connectForToken(cmd, shape)
+		if err != nil {
+			return err
+		}
+		issued, err := c.RotateAccessToken(cmd.Context(), args[0], rotation)
+		if err != nil {
+			return err
+		}
+		return write(issued, "rotated")
+	}
+	return cmd
+}
+
+func (r *rbac) tokenRevokeCommand() *cobra.Command {
+	var all, logins bool
+	cmd := &cobra.Command{
+		Use:   "revoke ID | revoke REF --all | revoke REF --logins",
+		Short: "End an access token or a docker login, or all of a subject",
+		Long: `End an access token or the refresh token of a docker login by its id. With --all and a
+subject, end every one that it has; with --logins, its docker logins only.`,
+		Example: `  dockit rbac token revoke k3v7q2mzx4ta
+  dockit rbac token revoke robot:ci --all
+  dockit rbac token revoke user:alice --logins`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "end every access token and docker login of a subject")
+	cmd.Flags().BoolVar(&logins, "logins", false, "end every docker login of a user")
+	cmd.MarkFlagsMutuallyExclusive("all", "logins")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if all || logins {
+			owner, err := tokenOwnerArg(args[0])
+			if err != nil {
+				return err
+			}
+			return r.revokeAll(cmd, owner, logins)
+		}
+		id := args[0]
+		if strings.Contains(id, ":") {
+			return usagef("%s: add --all to end every token of it, or name one by its id, which 'token list' shows", clip(id))
+		}
+		c, p, err := r.connect(cmd)
+		if err != nil {
+			return err
+		}
+		if err := revokeToken(cmd, c, id); err != nil {
+			return err
+		}
+		return p.done(map[string]any{"revoked": []string{id}}, id, "revoked "+id)
+	}
+	return cmd
+}
+
+// revokeToken ends a token of either kind. Who is no admin is not told whether
+// there is an access token of that id, so it may be a refresh token as well.
+func revokeToken(cmd *cobra.Command, c *client.Client, id string) error {
+	err := c.RevokeAccessToken(cmd.Context(), id)
+	if !errors.Is(err, client.ErrNotFound) && !errors.Is(err, client.ErrForbidden) {
+		return err
+	}
+	return c.RevokeRefreshToken(cmd.Context(), id)
+}
+
+func (r *rbac) revokeAll(cmd *cobra.Command, owner subject.Ref, logins bool) error {
+	if logins && owner.Kind != subject.User {
+		return usagef("%s: only users have docker logins that hold a refresh token", owner)
+	}
+	c, p, err := r.connect(cmd)
+	if err != nil {
+		return err
+	}
+	var held []heldToken
+	for token, err := range heldTokens(cmd.Context(), c, owner) {
+		if err != nil {
+			return err
+		}
+		if !logins || token.Kind == kindRefresh {
+			held = append(held, token)
+		}
+	}
+	revoked := make([]string, 0, len(held))
+	for _, token := range held {
+		if token.Kind == kindAccess {
+			err = c.RevokeAccessToken(cmd.Context(), token.ID)
+		} else {
+			err = c.RevokeRefreshToken(cmd.Context(), token.ID)
+		}
+		// One that ended by itself in between is what was asked for.
+		if err != nil && !errors.Is(err, client.ErrNotFound) {
+			return fmt.Errorf("after %d of %d tokens of %s were revoked: %w", len(revoked), len(held), owner, err)
+		}
+		revoked = append(revoked, token.ID)
+	}
+	return p.done(map[string]any{"revoked": revoked}, owner.String(), fmt.Sprintf("revoked %d of %s", len(revoked), owner))
+}
+
+// tokenOwnerArg reads a subject that can have tokens.
+func tokenOwnerArg(arg string) (subject.Ref, error) {
+	owner, err := refArg(arg)
+	if err == nil && owner.Kind == subject.Group {
+		err = usagef("%s: users and robots have tokens, groups do not", owner)
+	}
+	return owner, err
+}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -57,11 +58,11 @@ func (o *outputFlags) printer(cmd *cobra.Command, more ...format) (*printer, err
 	case formatTable, formatJSON, formatYAML, formatName:
 	default:
 		if !slices.Contains(more, p.format) {
-			known := "table, json, yaml or name"
+			known := []string{string(formatTable), string(formatJSON), string(formatYAML)}
 			for _, f := range more {
-				known += ", or " + string(f)
+				known = append(known, string(f))
 			}
-			return nil, usagef("output %q: use %s", clip(o.format), known)
+			return nil, usagef("output %q: use %s or name", clip(o.format), strings.Join(known, ", "))
 		}
 	}
 	if isTerminal(cmd.ErrOrStderr()) && os.Getenv("TERM") != "dumb" {
@@ -128,7 +129,7 @@ func (p *printer) append(document any, name, line string) error {
 		return p.one(document, name, nil)
 	case formatName:
 		line = name
-	case formatTable:
+	default:
 	}
 	_, err := fmt.Fprintln(p.out, line)
 	return err

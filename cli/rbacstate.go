@@ -44,7 +44,7 @@ makes the server what it says.`,
 			written = state.JSON
 		case formatName:
 			return usagef("-o name: an export is written as yaml or json")
-		case formatTable, formatYAML:
+		default:
 		}
 		m := p.meter("exporting, bytes:", 0, true)
 		defer m.finish()

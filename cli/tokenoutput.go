@@ -18,7 +18,7 @@ import (
 // Forms in which other programs take credentials.
 const (
 	formatDockerConfig     format = "docker-config"
-	formatKubernetesSecret format = "kubernetes-secret"
+	formatKubernetesSecret format = "kubernetes-secret" //nolint:gosec // the name of a form
 	formatEnv              format = "env"
 )
 

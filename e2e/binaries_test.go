@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -41,6 +42,12 @@ var (
 	buildCrane = sync.OnceValues(func() (string, error) {
 		return build.Tool(context.Background(), binFolder, build.Crane)
 	})
+	buildHelm = sync.OnceValues(func() (string, error) {
+		return build.Client(context.Background(), binFolder, build.Helm)
+	})
+	buildOras = sync.OnceValues(func() (string, error) {
+		return build.Client(context.Background(), binFolder, build.Oras)
+	})
 	buildXCaddy = sync.OnceValues(func() (string, error) {
 		return build.Tool(context.Background(), binFolder, build.XCaddy)
 	})
@@ -71,6 +78,24 @@ func registryBinary(t *testing.T, kind registry.Kind) string {
 		t.Skip(err)
 	}
 	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// debianProgram returns a client that scripts/get-clients got. One that is missing is a failure in CI and skips the
+// test elsewhere.
+func debianProgram(t *testing.T, program string) string {
+	t.Helper()
+	root, err := build.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "bin", "clients", program)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") == "" {
+			t.Skipf("%s: %v: run scripts/get-clients bin/clients", program, err)
+		}
 		t.Fatal(err)
 	}
 	return path

@@ -43,10 +43,11 @@ func startDockit(t *testing.T, c dockit.Config) *dockit.Server {
 }
 
 // startStack runs Dockit and a registry that got what it must trust from `dockit init-container`.
-func startStack(t *testing.T, kind registry.Kind) *stack {
+// The arguments are further ones of `dockit api-server`.
+func startStack(t *testing.T, kind registry.Kind, args ...string) *stack {
 	t.Helper()
 	binary := registryBinary(t, kind)
-	server := startDockit(t, dockit.Config{Args: []string{"--service", service}})
+	server := startDockit(t, dockit.Config{Args: append([]string{"--service", service}, args...)})
 	admin := server.Admin()
 	bundle := filepath.Join(t.TempDir(), "bundle.pem")
 	_, err := admin.Run(t.Context(), "init-container", bundle)

@@ -21,6 +21,12 @@ const (
 	XCaddy   = "github.com/caddyserver/xcaddy/cmd/xcaddy"
 )
 
+// Packages of the clients that clients/go.mod pins or holds.
+const (
+	Helm = "github.com/dockit-registry/dockit/e2e/clients/helm"
+	Oras = "oras.land/oras/cmd/oras"
+)
+
 // Tags leave out of Caddy what Dockit does not need; xcaddy builds with the same.
 const Tags = "nobadger,nomysql,nopgx"
 
@@ -60,6 +66,16 @@ func Tool(ctx context.Context, folder, pkg string) (string, error) {
 		return "", err
 	}
 	return goBuild(ctx, filepath.Join(root, "e2e"), filepath.Join(folder, filepath.Base(pkg)), pkg)
+}
+
+// Client builds one of the clients of the module in clients, which keeps their many dependencies apart from those of
+// the registry, and returns the path of the binary in folder.
+func Client(ctx context.Context, folder, pkg string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return goBuild(ctx, filepath.Join(root, "e2e", "clients"), filepath.Join(folder, filepath.Base(pkg)), pkg)
 }
 
 func goBuild(ctx context.Context, dir, out string, args ...string) (string, error) {

@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"get":       getCommand,
 			"exits":     exitsCommand,
 			"keep":      keepCommand,
+			"post":      postCommand,
 			"free-port": freePortCommand,
 			"await":     awaitCommand,
 			"pretend":   pretendCommand,

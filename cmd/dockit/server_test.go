@@ -155,6 +155,25 @@ func getCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if username, password, ok := strings.Cut(credentials, ":"); ok {
 		req.SetBasicAuth(username, password)
 	}
+	send(ts, req, args[1])
+}
+
+// postCommand sends a form and checks the status; the body is standard output:
+//
+//	post PATH FORM STATUS
+//
+// The path is below $DOCKIT_BASE_URL.
+func postCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: post PATH FORM STATUS")
+	}
+	req, err := http.NewRequest(http.MethodPost, ts.Getenv("DOCKIT_BASE_URL")+args[0], strings.NewReader(args[1]))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	send(ts, req, args[2])
+}
+
+func send(ts *testscript.TestScript, req *http.Request, status string) {
 	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)
 	defer resp.Body.Close()
@@ -162,8 +181,8 @@ func getCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = ts.Stdout().Write(body)
 	ts.Check(err)
-	if strconv.Itoa(resp.StatusCode) != args[1] {
-		ts.Fatalf("GET %s: status %d, want %s\n%s", args[0], resp.StatusCode, args[1], body)
+	if strconv.Itoa(resp.StatusCode) != status {
+		ts.Fatalf("%s %s: status %d, want %s\n%s", req.Method, req.URL.Path, resp.StatusCode, status, body)
 	}
 }
 

@@ -28,7 +28,7 @@ import (
 // databases of tests, and no others.
 const (
 	User     = "dockit"
-	Password = "p@ss:w/rd?"
+	Password = "p@ss:w/rd?" //nolint:gosec // of a server that nobody else reaches
 )
 
 var (

@@ -83,7 +83,7 @@ func TestMySQLOpenRefuses(t *testing.T) {
 		{"may read only", server.DSN("reader", "hunter2", config.DBName), "GRANT ALL"},
 		{"nobody there", "dockit:hunter2@tcp(127.0.0.1:1)/dockit", "check that it runs"},
 		{"silent server", "dockit:hunter2@tcp(" + silent.Addr().String() + ")/dockit?readTimeout=100ms", "check that it runs"},
-		{"no TLS", dsn + "?tls=true", "TLS"},
+		{"unknown authority", dsn + "?tls=true", "SSL_CERT_FILE"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			began := time.Now()

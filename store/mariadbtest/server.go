@@ -2,6 +2,7 @@ package mariadbtest
 
 import (
 	"bytes"
+	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 type Server struct {
 	// Address is where it listens, on loopback.
 	Address string
+	// Certificate is what it shows to who asks for TLS.
+	Certificate *x509.Certificate
 
 	dir     string
 	admin   *sql.DB
@@ -79,9 +82,13 @@ func startServer() (_ *Server, err error) {
 	if output, err := prepare.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("prepare the folder of MariaDB: %w: %s", err, output)
 	}
+	tls, err := s.writeCertificate()
+	if err != nil {
+		return nil, err
+	}
 	const attempts = 3 // somebody else may take the port in between
 	for attempt := 1; ; attempt++ {
-		if err = s.run(common); err == nil || attempt == attempts {
+		if err = s.run(append(common, tls...)); err == nil || attempt == attempts {
 			break
 		}
 	}

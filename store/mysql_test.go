@@ -102,7 +102,7 @@ func TestMySQLOpenRefuses(t *testing.T) {
 }
 
 // TestMySQLMigrationGoesOn begins where a node died: its statements were made,
-// and not written down.
+// and not written down, and it has the lock for as long as it was granted.
 func TestMySQLMigrationGoesOn(t *testing.T) {
 	config := onMariaDB.config(t)
 	s := openConfig(t, config)
@@ -113,8 +113,10 @@ func TestMySQLMigrationGoesOn(t *testing.T) {
 		"DELETE FROM goose_db_version",
 		"DROP TABLE goose_db_version",
 	} {
-		if _, err := s.writer.ExecContext(t.Context(), died); err != nil {
-			t.Fatal(err)
+		for _, statement := range []string{died, "UPDATE goose_lock SET locked = TRUE, locked_by = 'dead', lease_expires_at = NOW(6) + INTERVAL 300000 MICROSECOND"} {
+			if _, err := s.writer.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if _, err := openConfig(t, config).Subject(t.Context(), ref(t, "user:alice")); err != nil {
 			t.Errorf("%s: %v", died, err)

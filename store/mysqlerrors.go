@@ -17,7 +17,7 @@ import (
 const (
 	mysqlDuplicate   = 1062
 	mysqlNoTable     = 1146
-	mysqlNotInQuorum = 1047 // a Galera node without its cluster
+	mysqlNotInQuorum = 1047 // a Galera node that is not, or not yet, in its cluster
 )
 
 var (
@@ -105,7 +105,7 @@ var mysqlAdviceByCode = map[uint16]string{
 	1226:             "the user has used up what the server grants it: raise its limits",
 	1021:             "the disk of the server is full",
 	1114:             "the server has no room for more rows: look at its disk",
-	mysqlNotInQuorum: "this node of the cluster does not see the majority of it, and changes nothing until it does",
+	mysqlNotInQuorum: "this node of the cluster joins it just now or does not see the majority of it, and changes nothing until it does",
 	1153:             "raise max_allowed_packet of the server",
 }
 

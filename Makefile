@@ -26,7 +26,7 @@ demo: ## show Dockit protecting a real registry (ONCE=1: end by itself)
 test: test-unit test-manifests test-e2e ## run all tests; installs what they need
 
 .PHONY: test-unit
-test-unit: ## run the tests of the main module
+test-unit: test-mariadb ## run the tests of the main module
 	$(TEST_ENV) go test $(RACE) -tags $(TAGS) ./...
 
 # Results are not cached: go does not know that these tests depend on the main module.
@@ -37,6 +37,10 @@ test-e2e: test-requirements ## run the end-to-end tests against real registries
 .PHONY: test-manifests
 test-manifests: ## check the manifests for Kubernetes against published schemas
 	CGO_ENABLED=0 go test -C examples/kubernetes ./...
+
+.PHONY: test-mariadb
+test-mariadb: ## get the MariaDB that the tests of the store run
+	scripts/get-mariadb
 
 .PHONY: test-requirements
 test-requirements: ## get the registry 2.8 and the clients that the end-to-end tests run

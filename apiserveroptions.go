@@ -66,7 +66,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.issuer, "issuer", DefaultIssuer, "`name` in every token, REGISTRY_AUTH_TOKEN_ISSUER at the registries")
 	flags.DurationVar(&o.tokenTTL, "token-ttl", DefaultTokenTTL, "how long a token is valid, at least 1m")
 	flags.StringVar(&o.sqlDialect, "sql-dialect", DefaultDialect, "kind of database: sqlite or mysql")
-	flags.StringVar(&o.sqlDSN, "sql-dsn", defaultDSN, "database: for sqlite a path or file: URI")
+	flags.StringVar(&o.sqlDSN, "sql-dsn", defaultDSN, "database: for sqlite a path or file: URI, for mysql (MariaDB too) user:password@tcp(host:3306)/database?tls=true; rather in DOCKIT_SQL_DSN_FILE")
 	flags.BoolVar(&o.pkiGenerate, "pki-generate", true, "make and keep the keys that sign tokens")
 	flags.StringVar(&o.pkiFile, "pki-file", "", "PEM `file` with a private key and its certificates to sign with, with --pki-generate=false")
 	flags.StringVar(&o.pkiCertificateFile, "pki-certificate-file", "", "PEM `file` with the certificates of the key in --pki-file, when they do not stand in it")
@@ -122,7 +122,7 @@ func (o *apiServerOptions) checkDatabase() error {
 		return err
 	}
 	if o.sqlDialect != DefaultDialect && !o.given("sql-dsn") {
-		return fmt.Errorf("--sql-dialect %s needs --sql-dsn", o.sqlDialect)
+		return fmt.Errorf("--sql-dialect %s needs --sql-dsn: user:password@tcp(host:3306)/database?tls=true", o.sqlDialect)
 	}
 	if o.sqlDSN == "" {
 		return errors.New("--sql-dsn is empty: name the database to use")

@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/json"
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -42,195 +41,207 @@ func verify(t *testing.T, s *Store, entries []audit.Entry) error {
 }
 
 func TestEveryChangeLeavesOneEntry(t *testing.T) {
-	s := open(t)
-	ctx := WithActor(t.Context(), Actor{Ref: ref(t, "user:root"), Address: "192.0.2.1"})
-	must := func(_ any, err error) {
-		t.Helper()
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		ctx := WithActor(t.Context(), Actor{Ref: ref(t, "user:root"), Address: "192.0.2.1"})
+		must := func(_ any, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		yes, hash := true, "$argon2id$secret"
+		alice, dev, ci := ref(t, "user:alice"), ref(t, "group:dev"), ref(t, "robot:ci")
+		must(s.CreateFirstAdmin(t.Context(), ref(t, "user:root"), "$argon2id$first", []access.Permission{access.Catalog}))
+		must(s.CreateSubject(ctx, NewSubject{Ref: alice, PasswordHash: "$argon2id$other"}))
+		must(s.CreateSubject(ctx, NewSubject{Ref: dev}))
+		must(s.CreateSubject(ctx, NewSubject{Ref: ci, Disabled: true}))
+		must(s.UpdateSubject(ctx, alice, SubjectChange{Disabled: &yes}, 0))
+		must(s.UpdateSubject(ctx, alice, SubjectChange{Disabled: &yes}, 0)) // changes nothing
+		must(s.UpdateSubject(ctx, alice, SubjectChange{PasswordHash: &hash}, 0))
+		must(s.AddMember(ctx, dev, alice))
+		must(s.AddMember(ctx, dev, alice)) // changes nothing
+		must(s.Grant(ctx, dev, permission(t, "repository:team/*:pull")))
+		must(s.Grant(ctx, dev, permission(t, "repository:team/*:pull"))) // changes nothing
+		must(s.Grant(ctx, dev, permission(t, "repository:team/*:push")))
+		must(s.Revoke(ctx, dev, permission(t, "repository:team/*:push")))
+		must(s.Revoke(ctx, dev, permission(t, "repository:team/*:pull")))
+		must(nil, s.RemoveMember(ctx, dev, alice))
+		must(s.AddMember(ctx, dev, alice))
+		must(s.Grant(ctx, alice, permission(t, "repository:own:pull")))
+		must(nil, s.DeleteSubject(ctx, alice, 0))
+
+		expected := []struct{ action, subject, before, after string }{
+			{"create", "user:root", ``, `{"admin":true,"disabled":false,"password":"set","permissions":["registry:catalog:*"]}`},
+			{"create", "user:alice", ``, `{"admin":false,"disabled":false,"password":"set"}`},
+			{"create", "group:dev", ``, `{"disabled":false}`},
+			{"create", "robot:ci", ``, `{"disabled":true}`},
+			{"update", "user:alice", `{"admin":false,"disabled":false,"password":"set"}`, `{"admin":false,"disabled":true,"password":"set"}`},
+			{"set-password", "user:alice", `{"admin":false,"disabled":true,"password":"set"}`, `{"admin":false,"disabled":true,"password":"changed"}`},
+			{"add-member", "group:dev", ``, `{"member":"user:alice"}`},
+			{"grant", "group:dev", ``, `{"permission":"repository:team/*:pull"}`},
+			{"grant", "group:dev", `{"permission":"repository:team/*:pull"}`, `{"permission":"repository:team/*:pull,push"}`},
+			{"revoke", "group:dev", `{"permission":"repository:team/*:pull,push"}`, `{"permission":"repository:team/*:pull"}`},
+			{"revoke", "group:dev", `{"permission":"repository:team/*:pull"}`, ``},
+			{"remove-member", "group:dev", `{"member":"user:alice"}`, ``},
+			{"add-member", "group:dev", ``, `{"member":"user:alice"}`},
+			{"grant", "user:alice", ``, `{"permission":"repository:own:pull"}`},
+			{"remove", "user:alice", `{"admin":false,"disabled":true,"password":"set","permissions":["repository:own:pull"],"groups":["group:dev"]}`, ``},
+		}
+		entries := auditOf(t, s)
+		if len(entries) != len(expected) {
+			t.Fatalf("%d entries, want %d", len(entries), len(expected))
+		}
+		for i, e := range entries {
+			want := expected[i]
+			if string(e.Action) != want.action || string(e.Subject) != want.subject || string(e.Before) != want.before || string(e.After) != want.after {
+				t.Errorf("entry %d: %s %s %s -> %s, want %+v", i+1, e.Action, e.Subject, e.Before, e.After, want)
+			}
+			actor, address := audit.Name("user:root"), "192.0.2.1"
+			if i == 0 {
+				actor, address = "", ""
+			}
+			if e.Actor != actor || e.Address != address {
+				t.Errorf("entry %d is by %q from %q", i+1, e.Actor, e.Address)
+			}
+			if time.Since(e.At).Abs() > time.Minute {
+				t.Errorf("entry %d is of %s", i+1, e.At)
+			}
+		}
+		encoded, err := json.Marshal(entries)
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	yes, hash := true, "$argon2id$secret"
-	alice, dev, ci := ref(t, "user:alice"), ref(t, "group:dev"), ref(t, "robot:ci")
-	must(s.CreateFirstAdmin(t.Context(), ref(t, "user:root"), "$argon2id$first", []access.Permission{access.Catalog}))
-	must(s.CreateSubject(ctx, NewSubject{Ref: alice, PasswordHash: "$argon2id$other"}))
-	must(s.CreateSubject(ctx, NewSubject{Ref: dev}))
-	must(s.CreateSubject(ctx, NewSubject{Ref: ci, Disabled: true}))
-	must(s.UpdateSubject(ctx, alice, SubjectChange{Disabled: &yes}, 0))
-	must(s.UpdateSubject(ctx, alice, SubjectChange{Disabled: &yes}, 0)) // changes nothing
-	must(s.UpdateSubject(ctx, alice, SubjectChange{PasswordHash: &hash}, 0))
-	must(s.AddMember(ctx, dev, alice))
-	must(s.AddMember(ctx, dev, alice)) // changes nothing
-	must(s.Grant(ctx, dev, permission(t, "repository:team/*:pull")))
-	must(s.Grant(ctx, dev, permission(t, "repository:team/*:pull"))) // changes nothing
-	must(s.Grant(ctx, dev, permission(t, "repository:team/*:push")))
-	must(s.Revoke(ctx, dev, permission(t, "repository:team/*:push")))
-	must(s.Revoke(ctx, dev, permission(t, "repository:team/*:pull")))
-	must(nil, s.RemoveMember(ctx, dev, alice))
-	must(s.AddMember(ctx, dev, alice))
-	must(s.Grant(ctx, alice, permission(t, "repository:own:pull")))
-	must(nil, s.DeleteSubject(ctx, alice, 0))
-
-	expected := []struct{ action, subject, before, after string }{
-		{"create", "user:root", ``, `{"admin":true,"disabled":false,"password":"set","permissions":["registry:catalog:*"]}`},
-		{"create", "user:alice", ``, `{"admin":false,"disabled":false,"password":"set"}`},
-		{"create", "group:dev", ``, `{"disabled":false}`},
-		{"create", "robot:ci", ``, `{"disabled":true}`},
-		{"update", "user:alice", `{"admin":false,"disabled":false,"password":"set"}`, `{"admin":false,"disabled":true,"password":"set"}`},
-		{"set-password", "user:alice", `{"admin":false,"disabled":true,"password":"set"}`, `{"admin":false,"disabled":true,"password":"changed"}`},
-		{"add-member", "group:dev", ``, `{"member":"user:alice"}`},
-		{"grant", "group:dev", ``, `{"permission":"repository:team/*:pull"}`},
-		{"grant", "group:dev", `{"permission":"repository:team/*:pull"}`, `{"permission":"repository:team/*:pull,push"}`},
-		{"revoke", "group:dev", `{"permission":"repository:team/*:pull,push"}`, `{"permission":"repository:team/*:pull"}`},
-		{"revoke", "group:dev", `{"permission":"repository:team/*:pull"}`, ``},
-		{"remove-member", "group:dev", `{"member":"user:alice"}`, ``},
-		{"add-member", "group:dev", ``, `{"member":"user:alice"}`},
-		{"grant", "user:alice", ``, `{"permission":"repository:own:pull"}`},
-		{"remove", "user:alice", `{"admin":false,"disabled":true,"password":"set","permissions":["repository:own:pull"],"groups":["group:dev"]}`, ``},
-	}
-	entries := auditOf(t, s)
-	if len(entries) != len(expected) {
-		t.Fatalf("%d entries, want %d", len(entries), len(expected))
-	}
-	for i, e := range entries {
-		want := expected[i]
-		if string(e.Action) != want.action || string(e.Subject) != want.subject || string(e.Before) != want.before || string(e.After) != want.after {
-			t.Errorf("entry %d: %s %s %s -> %s, want %+v", i+1, e.Action, e.Subject, e.Before, e.After, want)
+		if strings.Contains(string(encoded), "argon2") {
+			t.Error("a hash is in the audit")
 		}
-		actor, address := audit.Name("user:root"), "192.0.2.1"
-		if i == 0 {
-			actor, address = "", ""
-		}
-		if e.Actor != actor || e.Address != address {
-			t.Errorf("entry %d is by %q from %q", i+1, e.Actor, e.Address)
-		}
-		if time.Since(e.At).Abs() > time.Minute {
-			t.Errorf("entry %d is of %s", i+1, e.At)
-		}
-	}
-	encoded, err := json.Marshal(entries)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(encoded), "argon2") {
-		t.Error("a hash is in the audit")
-	}
+	})
 }
 
 func TestARefusedChangeLeavesNoEntry(t *testing.T) {
-	s := open(t)
-	create(t, s, "user:alice", "group:dev")
-	before := len(auditOf(t, s))
-	for _, err := range []error{
-		s.DeleteSubject(t.Context(), ref(t, "user:nobody"), 0),
-		s.DeleteSubject(t.Context(), ref(t, "user:alice"), 99),
-		s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")),
-	} {
-		if err == nil {
-			t.Error("it was not refused")
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		create(t, s, "user:alice", "group:dev")
+		before := len(auditOf(t, s))
+		for _, err := range []error{
+			s.DeleteSubject(t.Context(), ref(t, "user:nobody"), 0),
+			s.DeleteSubject(t.Context(), ref(t, "user:alice"), 99),
+			s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")),
+		} {
+			if err == nil {
+				t.Error("it was not refused")
+			}
 		}
-	}
-	if after := len(auditOf(t, s)); after != before {
-		t.Errorf("%d entries, want %d", after, before)
-	}
+		if after := len(auditOf(t, s)); after != before {
+			t.Errorf("%d entries, want %d", after, before)
+		}
+	})
 }
 
 func TestChainHoldsUnderConcurrency(t *testing.T) {
-	s := open(t)
-	create(t, s, "user:alice")
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 10 {
-				if err := s.RecordEvent(t.Context(), audit.Event{Action: audit.LoginFailed, Subject: "user:root"}); err != nil {
-					t.Error(err)
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		create(t, s, "user:alice")
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 10 {
+					if err := s.RecordEvent(t.Context(), audit.Event{Action: audit.LoginFailed, Subject: "user:root"}); err != nil {
+						t.Error(err)
+					}
 				}
-			}
-		})
-	}
-	wg.Wait()
-	if n := len(auditOf(t, s)); n != 81 {
-		t.Errorf("%d entries, want 81", n)
-	}
+			})
+		}
+		wg.Wait()
+		if n := len(auditOf(t, s)); n != 81 {
+			t.Errorf("%d entries, want 81", n)
+		}
+	})
 }
 
 func TestTamperingIsFound(t *testing.T) {
-	for name, c := range map[string]struct {
-		statement string
-		err       error
-	}{
-		"removed":              {"DELETE FROM audit_entries WHERE sequence = 2", audit.ErrGap},
-		"newest removed":       {"DELETE FROM audit_entries WHERE sequence = 4", audit.ErrCut},
-		"all removed":          {"DELETE FROM audit_entries", audit.ErrCut},
-		"altered":              {"UPDATE audit_entries SET actor = 'user:other' WHERE sequence = 3", audit.ErrAltered},
-		"moved in time":        {"UPDATE audit_entries SET at = at + 1 WHERE sequence = 1", audit.ErrAltered},
-		"altered with a hash":  {"UPDATE audit_entries SET hash = 'x' WHERE sequence = 3", audit.ErrAltered},
-		"another one in front": {"UPDATE audit_entries SET sequence = sequence + 1000; UPDATE audit_entries SET sequence = sequence - 999", audit.ErrGap},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := open(t)
-			create(t, s, "user:a", "user:b", "user:c", "user:d")
-			auditOf(t, s)
-			if _, err := s.writer.ExecContext(t.Context(), c.statement); err != nil {
-				t.Fatal(err)
-			}
-			entries, err := s.AuditEntries(t.Context(), AuditQuery{Limit: 100})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := verify(t, s, entries); !errors.Is(err, c.err) {
-				t.Errorf("got %v, want %v", err, c.err)
-			}
-		})
-	}
+	eachDatabase(t, func(t *testing.T, db database) {
+		for name, c := range map[string]struct {
+			statement string
+			err       error
+		}{
+			"removed":              {"DELETE FROM audit_entries WHERE sequence = 2", audit.ErrGap},
+			"newest removed":       {"DELETE FROM audit_entries WHERE sequence = 4", audit.ErrCut},
+			"all removed":          {"DELETE FROM audit_entries", audit.ErrCut},
+			"altered":              {"UPDATE audit_entries SET actor = 'user:other' WHERE sequence = 3", audit.ErrAltered},
+			"moved in time":        {"UPDATE audit_entries SET at = at + 1 WHERE sequence = 1", audit.ErrAltered},
+			"altered with a hash":  {"UPDATE audit_entries SET hash = 'x' WHERE sequence = 3", audit.ErrAltered},
+			"another one in front": {"UPDATE audit_entries SET sequence = sequence + 1000; UPDATE audit_entries SET sequence = sequence - 999", audit.ErrGap},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := db.open(t)
+				create(t, s, "user:a", "user:b", "user:c", "user:d")
+				auditOf(t, s)
+				for statement := range strings.SplitSeq(c.statement, "; ") {
+					if _, err := s.writer.ExecContext(t.Context(), statement); err != nil {
+						t.Fatal(err)
+					}
+				}
+				entries, err := s.AuditEntries(t.Context(), AuditQuery{Limit: 100})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := verify(t, s, entries); !errors.Is(err, c.err) {
+					t.Errorf("got %v, want %v", err, c.err)
+				}
+			})
+		}
+	})
 }
 
 func TestAuditQueries(t *testing.T) {
-	s := openAt(t, filepath.Join(t.TempDir(), "audit.sqlite"))
-	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for n := range 10 {
-		s.now = func() time.Time { return start.Add(time.Duration(n) * time.Hour) }
-		event := audit.Event{Action: audit.Update, Actor: "user:root", Subject: "user:alice"}
-		if n%2 == 1 {
-			event = audit.Event{Action: audit.LoginFailed, Subject: "user:root"}
-		}
-		if err := s.RecordEvent(t.Context(), event); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, c := range map[string]struct {
-		query    AuditQuery
-		expected []int64
-	}{
-		"all":     {AuditQuery{}, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
-		"page":    {AuditQuery{After: 4, Limit: 3}, []int64{5, 6, 7}},
-		"since":   {AuditQuery{Since: start.Add(7 * time.Hour)}, []int64{8, 9, 10}},
-		"until":   {AuditQuery{Until: start.Add(2 * time.Hour)}, []int64{1, 2}},
-		"subject": {AuditQuery{Subject: "user:alice", Since: start.Add(time.Hour)}, []int64{3, 5, 7, 9}},
-		"actor":   {AuditQuery{Actor: "user:root", Until: start.Add(3 * time.Hour)}, []int64{1, 3}},
-		"action":  {AuditQuery{Action: audit.LoginFailed, After: 6}, []int64{8, 10}},
-		"nobody":  {AuditQuery{Subject: "user:nobody"}, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if c.query.Limit == 0 {
-				c.query.Limit = 100
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		for n := range 10 {
+			s.now = func() time.Time { return start.Add(time.Duration(n) * time.Hour) }
+			event := audit.Event{Action: audit.Update, Actor: "user:root", Subject: "user:alice"}
+			if n%2 == 1 {
+				event = audit.Event{Action: audit.LoginFailed, Subject: "user:root"}
 			}
-			entries, err := s.AuditEntries(t.Context(), c.query)
-			if err != nil {
+			if err := s.RecordEvent(t.Context(), event); err != nil {
 				t.Fatal(err)
 			}
-			var got []int64
-			for _, e := range entries {
-				got = append(got, e.Sequence)
-			}
-			if len(got) != len(c.expected) {
-				t.Fatalf("got %v, want %v", got, c.expected)
-			}
-			for i := range got {
-				if got[i] != c.expected[i] {
-					t.Errorf("got %v, want %v", got, c.expected)
+		}
+		for name, c := range map[string]struct {
+			query    AuditQuery
+			expected []int64
+		}{
+			"all":     {AuditQuery{}, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+			"page":    {AuditQuery{After: 4, Limit: 3}, []int64{5, 6, 7}},
+			"since":   {AuditQuery{Since: start.Add(7 * time.Hour)}, []int64{8, 9, 10}},
+			"until":   {AuditQuery{Until: start.Add(2 * time.Hour)}, []int64{1, 2}},
+			"subject": {AuditQuery{Subject: "user:alice", Since: start.Add(time.Hour)}, []int64{3, 5, 7, 9}},
+			"actor":   {AuditQuery{Actor: "user:root", Until: start.Add(3 * time.Hour)}, []int64{1, 3}},
+			"action":  {AuditQuery{Action: audit.LoginFailed, After: 6}, []int64{8, 10}},
+			"nobody":  {AuditQuery{Subject: "user:nobody"}, nil},
+		} {
+			t.Run(name, func(t *testing.T) {
+				if c.query.Limit == 0 {
+					c.query.Limit = 100
 				}
-			}
-		})
-	}
+				entries, err := s.AuditEntries(t.Context(), c.query)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []int64
+				for _, e := range entries {
+					got = append(got, e.Sequence)
+				}
+				if len(got) != len(c.expected) {
+					t.Fatalf("got %v, want %v", got, c.expected)
+				}
+				for i := range got {
+					if got[i] != c.expected[i] {
+						t.Errorf("got %v, want %v", got, c.expected)
+					}
+				}
+			})
+		}
+	})
 }

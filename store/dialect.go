@@ -10,7 +10,7 @@ import (
 )
 
 // dialect is everything in which one kind of database differs from another.
-// The SQL itself is written so that SQLite and MySQL both take it.
+// The SQL itself is written so that SQLite, MySQL 8 and MariaDB all take it.
 type dialect struct {
 	name       string
 	goose      goose.Dialect
@@ -23,9 +23,23 @@ type dialect struct {
 	exposed func(dsn string) string
 	// duplicate reports whether a unique key refused a row.
 	duplicate func(error) bool
-	// retryable reports whether the same transaction may pass when it is run
-	// once more.
+	// exclude makes a transaction, before it does anything else, wait for the
+	// ones that write already: what it reads stays true until it commits.
+	exclude func(ctx context.Context, tx *sql.Tx) error
+	// snapshot are the options of a transaction that reads the database as it
+	// is at one moment.
+	snapshot *sql.TxOptions
+	// retryable reports whether the database undid a transaction that may pass
+	// when it is run once more. A failed commit may be such an error.
 	retryable func(error) bool
+	// lost reports whether the connection broke: what was not committed is
+	// undone, and of a commit that was under way nobody knows.
+	lost func(error) bool
+	// explain adds to an error what the operator can do about it.
+	explain func(error) error
+	// migrating runs migrations so that of several nodes one does at a time.
+	// newest is the version after them.
+	migrating func(ctx context.Context, db *sql.DB, newest int64, migrate func() error) error
 	// forget overwrites what was deleted or replaced, as far as the database
 	// can, so that a copy of its files does not hold it any more.
 	forget func(ctx context.Context, writer *sql.DB) error
@@ -36,8 +50,8 @@ func dialectOf(name string) (*dialect, error) {
 	case "sqlite":
 		return sqlite, nil
 	case "mysql":
-		return nil, fmt.Errorf("%w %q: this version stores in sqlite only", ErrUnsupportedDialect, name)
+		return mysqlDialect, nil
 	default:
-		return nil, fmt.Errorf("%w %q: use sqlite", ErrUnsupportedDialect, name)
+		return nil, fmt.Errorf("%w %q: use sqlite or mysql", ErrUnsupportedDialect, name)
 	}
 }

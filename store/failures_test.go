@@ -8,80 +8,84 @@ import (
 )
 
 func TestFailures(t *testing.T) {
-	s := open(t)
-	advance := at(s)
-	began := advance(0)
-	fail := func(name, network string) Failure {
-		t.Helper()
-		f := Failure{name, network, advance(time.Minute)}
-		if err := s.RecordFailure(t.Context(), f, f.At.Add(-time.Hour)); err != nil {
-			t.Fatal(err)
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		advance := at(s)
+		began := advance(0)
+		fail := func(name, network string) Failure {
+			t.Helper()
+			f := Failure{name, network, advance(time.Minute)}
+			if err := s.RecordFailure(t.Context(), f, f.At.Add(-time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			return f
 		}
-		return f
-	}
-	first, second := fail("alice", "192.0.2.1/32"), fail("alice", "192.0.2.2/32")
-	third := fail("alice", "192.0.2.1/32")
-	nobody := fail("nobody", "192.0.2.1/32")
-	listed := func(name string, after time.Time, want ...Failure) {
-		t.Helper()
-		if got, err := s.Failures(t.Context(), name, after, "", after); err != nil || !slices.Equal(got, want) {
-			t.Errorf("failures of %s: %v, %v; want %v", name, got, err, want)
+		first, second := fail("alice", "192.0.2.1/32"), fail("alice", "192.0.2.2/32")
+		third := fail("alice", "192.0.2.1/32")
+		nobody := fail("nobody", "192.0.2.1/32")
+		listed := func(name string, after time.Time, want ...Failure) {
+			t.Helper()
+			if got, err := s.Failures(t.Context(), name, after, "", after); err != nil || !slices.Equal(got, want) {
+				t.Errorf("failures of %s: %v, %v; want %v", name, got, err, want)
+			}
 		}
-	}
-	listed("alice", began, third, second, first)
-	listed("alice", first.At, third, second)
-	listed("nobody", began, nobody)
-	listed("bob", began)
-	if got, err := s.Failures(t.Context(), "alice", second.At, "192.0.2.1/32", began); err != nil || !slices.Equal(got, []Failure{third, first}) {
-		t.Errorf("from one network for longer: %v, %v", got, err)
-	}
+		listed("alice", began, third, second, first)
+		listed("alice", first.At, third, second)
+		listed("nobody", began, nobody)
+		listed("bob", began)
+		if got, err := s.Failures(t.Context(), "alice", second.At, "192.0.2.1/32", began); err != nil || !slices.Equal(got, []Failure{third, first}) {
+			t.Errorf("from one network for longer: %v, %v", got, err)
+		}
 
-	if all, err := s.RecentFailures(t.Context(), began); err != nil || !slices.Equal(all, []Failure{first, second, third, nobody}) {
-		t.Errorf("all failures: %v, %v", all, err)
-	}
-	if err := s.ForgetFailures(t.Context(), "alice", "192.0.2.1/32"); err != nil {
-		t.Error(err)
-	}
-	listed("alice", began, second)
-	if err := s.ForgetFailures(t.Context(), "alice", "192.0.2.2/32"); err != nil {
-		t.Error(err)
-	}
-	listed("alice", began)
-	listed("nobody", began, nobody)
+		if all, err := s.RecentFailures(t.Context(), began); err != nil || !slices.Equal(all, []Failure{first, second, third, nobody}) {
+			t.Errorf("all failures: %v, %v", all, err)
+		}
+		if err := s.ForgetFailures(t.Context(), "alice", "192.0.2.1/32"); err != nil {
+			t.Error(err)
+		}
+		listed("alice", began, second)
+		if err := s.ForgetFailures(t.Context(), "alice", "192.0.2.2/32"); err != nil {
+			t.Error(err)
+		}
+		listed("alice", began)
+		listed("nobody", began, nobody)
 
-	advance(time.Hour)
-	late := fail("alice", "192.0.2.1/32")
-	listed("nobody", began)
-	listed("alice", began, late)
+		advance(time.Hour)
+		late := fail("alice", "192.0.2.1/32")
+		listed("nobody", began)
+		listed("alice", began, late)
+	})
 }
 
 func TestClearLockout(t *testing.T) {
-	s := open(t)
-	at(s)
-	create(t, s, "user:alice")
-	for _, network := range []string{"192.0.2.1/32", "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"} {
-		if err := s.RecordFailure(t.Context(), Failure{"alice", network, s.now()}, time.Time{}); err != nil {
-			t.Fatal(err)
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		at(s)
+		create(t, s, "user:alice")
+		for _, network := range []string{"192.0.2.1/32", "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"} {
+			if err := s.RecordFailure(t.Context(), Failure{"alice", network, s.now()}, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	entries := len(auditOf(t, s))
-	for _, step := range []struct {
-		owner, network string
-		cleared        int64
-		entries        int
-		err            error
-	}{
-		{"user:alice", "192.0.2.1/32", 2, 1, nil},
-		{"user:alice", "192.0.2.1/32", 0, 1, nil},
-		{"user:alice", "", 2, 2, nil},
-		{"user:nobody", "", 0, 2, ErrNotFound},
-	} {
-		cleared, err := s.ClearLockout(t.Context(), ref(t, step.owner), step.network)
-		if cleared != step.cleared || !errors.Is(err, step.err) {
-			t.Errorf("clear %s from %q = %d, %v; want %d, %v", step.owner, step.network, cleared, err, step.cleared, step.err)
+		entries := len(auditOf(t, s))
+		for _, step := range []struct {
+			owner, network string
+			cleared        int64
+			entries        int
+			err            error
+		}{
+			{"user:alice", "192.0.2.1/32", 2, 1, nil},
+			{"user:alice", "192.0.2.1/32", 0, 1, nil},
+			{"user:alice", "", 2, 2, nil},
+			{"user:nobody", "", 0, 2, ErrNotFound},
+		} {
+			cleared, err := s.ClearLockout(t.Context(), ref(t, step.owner), step.network)
+			if cleared != step.cleared || !errors.Is(err, step.err) {
+				t.Errorf("clear %s from %q = %d, %v; want %d, %v", step.owner, step.network, cleared, err, step.cleared, step.err)
+			}
+			if n := len(auditOf(t, s)) - entries; n != step.entries {
+				t.Errorf("after %s from %q: %d entries, want %d", step.owner, step.network, n, step.entries)
+			}
 		}
-		if n := len(auditOf(t, s)) - entries; n != step.entries {
-			t.Errorf("after %s from %q: %d entries, want %d", step.owner, step.network, n, step.entries)
-		}
-	}
+	})
 }

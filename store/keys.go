@@ -30,7 +30,7 @@ func keyVersion(ctx context.Context, q queryer) (int64, error) {
 // Keys implements [pki.Store].
 func (s *Store) Keys(ctx context.Context) (version int64, records []pki.Record, err error) {
 	// Version and keys must belong together.
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := s.reader.BeginTx(ctx, s.dialect.snapshot)
 	if err != nil {
 		return 0, nil, fmt.Errorf("begin transaction: %w", err)
 	}
@@ -55,6 +55,9 @@ func scanKey(row scanner) (pki.Record, error) {
 	)
 	err := row.Scan(&r.ID, &r.Purpose, &r.Service, &r.Issuer, &r.Certificate, &r.PrivateKey, &r.Sealing, &r.Brought,
 		&createdAt, &activeFrom, &retiredAt, &revokedAt)
+	if len(r.PrivateKey) == 0 {
+		r.PrivateKey = nil // as insertKey got it
+	}
 	r.CreatedAt = optionalTime(createdAt)
 	r.ActiveFrom = optionalTime(activeFrom)
 	r.RetiredAt = optionalTime(retiredAt)

@@ -11,16 +11,21 @@ import (
 )
 
 // migrate brings the schema up to date. Several processes may start on one
-// database at once: each migration is a transaction, and who loses the race
-// for one looks again and goes on from there.
+// database at once.
 func migrate(ctx context.Context, d *dialect, db *sql.DB, logger *zap.Logger) error {
 	provider, err := goose.NewProvider(d.goose, db, d.migrations, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("prepare migrations: %w", err)
 	}
+	return d.migrating(ctx, db, newest(provider), func() error { return migrateRacing(ctx, provider, logger) })
+}
+
+// migrateRacing looks again when it lost the race for a migration to another
+// process, and goes on from there.
+func migrateRacing(ctx context.Context, provider *goose.Provider, logger *zap.Logger) error {
 	const attempts = 5
 	for attempt := 1; ; attempt++ {
-		err = migrateOnce(ctx, provider, logger)
+		err := migrateOnce(ctx, provider, logger)
 		if err == nil || attempt == attempts || ctx.Err() != nil {
 			return err
 		}

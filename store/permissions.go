@@ -18,6 +18,7 @@ func (s *Store) Grant(ctx context.Context, ref subject.Ref, p access.Permission)
 	if err := p.Validate(); err != nil {
 		return access.Permission{}, err
 	}
+	granted := p
 	err := s.change(ctx, func(tx *sql.Tx) error {
 		owner, err := readSubject(ctx, tx, ref)
 		if err != nil {
@@ -27,26 +28,26 @@ func (s *Store) Grant(ctx context.Context, ref subject.Ref, p access.Permission)
 		if err != nil {
 			return err
 		}
-		p.Actions |= held
+		granted.Actions = p.Actions | held
 		now := timestamp(s.now())
 		if held == 0 {
 			_, err = tx.ExecContext(ctx,
 				"INSERT INTO permissions (subject_id, type, name, actions, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
-				owner.ID, p.Type, p.Name, p.Actions, now, now)
+				owner.ID, p.Type, p.Name, granted.Actions, now, now)
 		} else {
 			_, err = tx.ExecContext(ctx,
 				"UPDATE permissions SET actions = ?, updated_at = ? WHERE subject_id = ? AND type = ? AND name = ?",
-				p.Actions, now, owner.ID, p.Type, p.Name)
+				granted.Actions, now, owner.ID, p.Type, p.Name)
 		}
 		if err != nil {
 			return fmt.Errorf("grant %s to %s: %w", p, ref, err)
 		}
-		if p.Actions == held {
+		if granted.Actions == held {
 			return nil
 		}
-		return s.record(ctx, tx, audit.Grant, ref, permissionState(access.Permission{Type: p.Type, Name: p.Name, Actions: held}), permissionState(p))
+		return s.record(ctx, tx, audit.Grant, ref, permissionState(access.Permission{Type: p.Type, Name: p.Name, Actions: held}), permissionState(granted))
 	})
-	return p, err
+	return granted, err
 }
 
 // Revoke takes the actions of a permission from a subject and returns what
@@ -128,14 +129,16 @@ type Effective struct {
 }
 
 // The built-in ids follow from the first migration: 1 anonymous,
-// 2 authenticated. A disabled group gives nothing.
+// 2 authenticated. A disabled group gives nothing. The few owners are joined
+// to, because MySQL would look at every permission there is for IN (... UNION).
 const effectiveQuery = `
 SELECT s.kind, s.name, p.type, p.name, p.actions
-FROM permissions p JOIN subjects s ON s.id = p.subject_id
-WHERE p.subject_id IN (
-    SELECT ? UNION SELECT ? UNION SELECT ?
-    UNION SELECT group_id FROM memberships WHERE member_id = ?)
-AND NOT (s.kind = 'group' AND s.disabled = 1)
+FROM (
+    SELECT CAST(? AS SIGNED) AS id UNION SELECT CAST(? AS SIGNED) UNION SELECT CAST(? AS SIGNED)
+    UNION SELECT group_id FROM memberships WHERE member_id = ?) o
+CROSS JOIN permissions p ON p.subject_id = o.id
+CROSS JOIN subjects s ON s.id = o.id
+WHERE NOT (s.kind = 'group' AND s.disabled = 1)
 ORDER BY s.kind DESC, s.name, p.type, p.name`
 
 // EffectivePermissions lists what a user or robot may use once it is logged

@@ -22,123 +22,131 @@ func held(t *testing.T, s *Store, owner string) []string {
 }
 
 func TestGrantAddsUp(t *testing.T) {
-	s := open(t)
-	create(t, s, "user:alice", "user:bob")
-	grant(t, s, "user:alice", "repository:a/b:push", "repository:a/b:pull", "repository:a/b:pull", "namespace:a:pull")
-	// A key on (type, name) without the subject would downgrade alice here.
-	grant(t, s, "user:bob", "repository:a/b:pull")
-	if got, want := held(t, s, "user:alice"), []string{"namespace:a:pull", "repository:a/b:pull,push"}; !slices.Equal(got, want) {
-		t.Errorf("alice has %v, want %v", got, want)
-	}
-	if got, want := held(t, s, "user:bob"), []string{"repository:a/b:pull"}; !slices.Equal(got, want) {
-		t.Errorf("bob has %v, want %v", got, want)
-	}
-	if _, err := s.Grant(t.Context(), ref(t, "user:carol"), permission(t, "repository:a/b:pull")); !errors.Is(err, ErrNotFound) {
-		t.Errorf("grant to nobody = %v", err)
-	}
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		create(t, s, "user:alice", "user:bob")
+		grant(t, s, "user:alice", "repository:a/b:push", "repository:a/b:pull", "repository:a/b:pull", "namespace:a:pull")
+		// A key on (type, name) without the subject would downgrade alice here.
+		grant(t, s, "user:bob", "repository:a/b:pull")
+		if got, want := held(t, s, "user:alice"), []string{"namespace:a:pull", "repository:a/b:pull,push"}; !slices.Equal(got, want) {
+			t.Errorf("alice has %v, want %v", got, want)
+		}
+		if got, want := held(t, s, "user:bob"), []string{"repository:a/b:pull"}; !slices.Equal(got, want) {
+			t.Errorf("bob has %v, want %v", got, want)
+		}
+		if _, err := s.Grant(t.Context(), ref(t, "user:carol"), permission(t, "repository:a/b:pull")); !errors.Is(err, ErrNotFound) {
+			t.Errorf("grant to nobody = %v", err)
+		}
+	})
 }
 
 func TestRevoke(t *testing.T) {
-	for _, tc := range []struct {
-		name, held, revoke string
-		want               []string
-		err                error
-	}{
-		{"all of it", "repository:a:pull", "repository:a:pull", nil, nil},
-		{"everything", "repository:a:pull,push", "repository:a:*", nil, nil},
-		{"one action", "repository:a:pull,push", "repository:a:push", []string{"repository:a:pull"}, nil},
-		{"push that was granted alone", "repository:a:push", "repository:a:push", nil, nil},
-		{"one of all", "repository:a:*", "repository:a:delete", []string{"repository:a:pull,push"}, nil},
-		{"pull under push", "repository:a:pull,push", "repository:a:pull", []string{"repository:a:pull,push"}, ErrIncluded},
-		{"pull included in push", "repository:a:push", "repository:a:pull", []string{"repository:a:push"}, ErrIncluded},
-		{"action not held", "repository:a:pull", "repository:a:delete", []string{"repository:a:pull"}, ErrNotFound},
-		{"another name", "repository:a:pull", "repository:b:pull", []string{"repository:a:pull"}, ErrNotFound},
-		{"another type", "repository:a:pull", "namespace:a:pull", []string{"repository:a:pull"}, ErrNotFound},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			s := open(t)
-			create(t, s, "user:alice")
-			grant(t, s, "user:alice", tc.held)
-			if _, err := s.Revoke(t.Context(), ref(t, "user:alice"), permission(t, tc.revoke)); !errors.Is(err, tc.err) {
-				t.Fatalf("Revoke = %v, want %v", err, tc.err)
-			}
-			if got := held(t, s, "user:alice"); !slices.Equal(got, tc.want) {
-				t.Fatalf("left %v, want %v", got, tc.want)
-			}
-		})
-	}
+	eachDatabase(t, func(t *testing.T, db database) {
+		for _, tc := range []struct {
+			name, held, revoke string
+			want               []string
+			err                error
+		}{
+			{"all of it", "repository:a:pull", "repository:a:pull", nil, nil},
+			{"everything", "repository:a:pull,push", "repository:a:*", nil, nil},
+			{"one action", "repository:a:pull,push", "repository:a:push", []string{"repository:a:pull"}, nil},
+			{"push that was granted alone", "repository:a:push", "repository:a:push", nil, nil},
+			{"one of all", "repository:a:*", "repository:a:delete", []string{"repository:a:pull,push"}, nil},
+			{"pull under push", "repository:a:pull,push", "repository:a:pull", []string{"repository:a:pull,push"}, ErrIncluded},
+			{"pull included in push", "repository:a:push", "repository:a:pull", []string{"repository:a:push"}, ErrIncluded},
+			{"action not held", "repository:a:pull", "repository:a:delete", []string{"repository:a:pull"}, ErrNotFound},
+			{"another name", "repository:a:pull", "repository:b:pull", []string{"repository:a:pull"}, ErrNotFound},
+			{"another type", "repository:a:pull", "namespace:a:pull", []string{"repository:a:pull"}, ErrNotFound},
+		} {
+			t.Run(tc.name, func(t *testing.T) {
+				s := db.open(t)
+				create(t, s, "user:alice")
+				grant(t, s, "user:alice", tc.held)
+				if _, err := s.Revoke(t.Context(), ref(t, "user:alice"), permission(t, tc.revoke)); !errors.Is(err, tc.err) {
+					t.Fatalf("Revoke = %v, want %v", err, tc.err)
+				}
+				if got := held(t, s, "user:alice"); !slices.Equal(got, tc.want) {
+					t.Fatalf("left %v, want %v", got, tc.want)
+				}
+			})
+		}
+	})
 }
 
 func TestEffectivePermissions(t *testing.T) {
-	s := open(t)
-	create(t, s, "user:alice", "user:bob", "group:dev", "group:off")
-	for _, group := range []string{"group:dev", "group:off"} {
-		if _, err := s.AddMember(t.Context(), ref(t, group), ref(t, "user:alice")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	yes := true
-	if _, err := s.UpdateSubject(t.Context(), ref(t, "group:off"), SubjectChange{Disabled: &yes}, 0); err != nil {
-		t.Fatal(err)
-	}
-	grant(t, s, "user:alice", "repository:own:pull")
-	grant(t, s, "user:bob", "repository:bob:pull")
-	grant(t, s, "group:dev", "namespace:dev:push")
-	grant(t, s, "group:off", "namespace:off:push")
-	grant(t, s, "group:authenticated", "namespace:shared:pull")
-	grant(t, s, "user:anonymous", "namespace:public:pull")
-
-	for _, tc := range []struct {
-		name, ref string
-		want      []string
-	}{
-		{"own, groups and everyone", "user:alice", []string{
-			"user:alice repository:own:pull", "user:anonymous namespace:public:pull",
-			"group:authenticated namespace:shared:pull", "group:dev namespace:dev:push",
-		}},
-		{"no groups", "user:bob", []string{
-			"user:anonymous namespace:public:pull", "user:bob repository:bob:pull", "group:authenticated namespace:shared:pull",
-		}},
-		{"anonymous", "user:anonymous", []string{"user:anonymous namespace:public:pull"}},
-		{"group", "group:dev", []string{"group:dev namespace:dev:push"}},
-		{"disabled group", "group:off", nil},
-		{"authenticated", "group:authenticated", []string{"group:authenticated namespace:shared:pull"}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			effective, err := s.EffectivePermissions(t.Context(), ref(t, tc.ref))
-			if err != nil {
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		create(t, s, "user:alice", "user:bob", "group:dev", "group:off")
+		for _, group := range []string{"group:dev", "group:off"} {
+			if _, err := s.AddMember(t.Context(), ref(t, group), ref(t, "user:alice")); err != nil {
 				t.Fatal(err)
 			}
-			var got []string
-			for _, e := range effective {
-				got = append(got, e.Via.String()+" "+e.Permission.String())
-			}
-			if !slices.Equal(got, tc.want) {
-				t.Fatalf("got %q, want %q", got, tc.want)
-			}
-		})
-	}
-	if _, err := s.EffectivePermissions(t.Context(), ref(t, "user:nobody")); !errors.Is(err, ErrNotFound) {
-		t.Errorf("of nobody: %v", err)
-	}
+		}
+		yes := true
+		if _, err := s.UpdateSubject(t.Context(), ref(t, "group:off"), SubjectChange{Disabled: &yes}, 0); err != nil {
+			t.Fatal(err)
+		}
+		grant(t, s, "user:alice", "repository:own:pull")
+		grant(t, s, "user:bob", "repository:bob:pull")
+		grant(t, s, "group:dev", "namespace:dev:push")
+		grant(t, s, "group:off", "namespace:off:push")
+		grant(t, s, "group:authenticated", "namespace:shared:pull")
+		grant(t, s, "user:anonymous", "namespace:public:pull")
+
+		for _, tc := range []struct {
+			name, ref string
+			want      []string
+		}{
+			{"own, groups and everyone", "user:alice", []string{
+				"user:alice repository:own:pull", "user:anonymous namespace:public:pull",
+				"group:authenticated namespace:shared:pull", "group:dev namespace:dev:push",
+			}},
+			{"no groups", "user:bob", []string{
+				"user:anonymous namespace:public:pull", "user:bob repository:bob:pull", "group:authenticated namespace:shared:pull",
+			}},
+			{"anonymous", "user:anonymous", []string{"user:anonymous namespace:public:pull"}},
+			{"group", "group:dev", []string{"group:dev namespace:dev:push"}},
+			{"disabled group", "group:off", nil},
+			{"authenticated", "group:authenticated", []string{"group:authenticated namespace:shared:pull"}},
+		} {
+			t.Run(tc.name, func(t *testing.T) {
+				effective, err := s.EffectivePermissions(t.Context(), ref(t, tc.ref))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, e := range effective {
+					got = append(got, e.Via.String()+" "+e.Permission.String())
+				}
+				if !slices.Equal(got, tc.want) {
+					t.Fatalf("got %q, want %q", got, tc.want)
+				}
+			})
+		}
+		if _, err := s.EffectivePermissions(t.Context(), ref(t, "user:nobody")); !errors.Is(err, ErrNotFound) {
+			t.Errorf("of nobody: %v", err)
+		}
+	})
 }
 
 func TestLogin(t *testing.T) {
-	s := open(t)
-	if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:alice"), Admin: true, PasswordHash: "hash"}); err != nil {
-		t.Fatal(err)
-	}
-	create(t, s, "robot:ci", "group:dev")
-	alice, err := s.Login(t.Context(), "alice")
-	if err != nil || alice.Ref != ref(t, "user:alice") || !alice.Admin || alice.PasswordHash != "hash" || alice.Revision != revision(t, s) {
-		t.Fatalf("Login(alice) = %+v, %v", alice, err)
-	}
-	if ci, err := s.Login(t.Context(), "ci"); err != nil || ci.Ref.Kind != subject.Robot {
-		t.Fatalf("Login(ci) = %+v, %v", ci, err)
-	}
-	for _, name := range []string{"dev", "nobody", "", "ALICE"} {
-		if _, err := s.Login(t.Context(), name); !errors.Is(err, ErrNotFound) {
-			t.Errorf("Login(%q) = %v", name, err)
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:alice"), Admin: true, PasswordHash: "hash"}); err != nil {
+			t.Fatal(err)
 		}
-	}
+		create(t, s, "robot:ci", "group:dev")
+		alice, err := s.Login(t.Context(), "alice")
+		if err != nil || alice.Ref != ref(t, "user:alice") || !alice.Admin || alice.PasswordHash != "hash" || alice.Revision != revision(t, s) {
+			t.Fatalf("Login(alice) = %+v, %v", alice, err)
+		}
+		if ci, err := s.Login(t.Context(), "ci"); err != nil || ci.Ref.Kind != subject.Robot {
+			t.Fatalf("Login(ci) = %+v, %v", ci, err)
+		}
+		for _, name := range []string{"dev", "nobody", "", "ALICE"} {
+			if _, err := s.Login(t.Context(), name); !errors.Is(err, ErrNotFound) {
+				t.Errorf("Login(%q) = %v", name, err)
+			}
+		}
+	})
 }

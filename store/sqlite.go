@@ -37,7 +37,14 @@ var sqlite = &dialect{
 		// is worth another attempt.
 		return sqliteCode(err) == sqlitelib.SQLITE_BUSY_SNAPSHOT
 	},
-	forget: checkpointSQLite,
+	// The transactions of the writer begin by taking the lock.
+	exclude:  func(context.Context, *sql.Tx) error { return nil },
+	snapshot: &sql.TxOptions{ReadOnly: true},
+	lost:     func(error) bool { return false },
+	explain:  func(err error) error { return err },
+	// Each migration is a transaction.
+	migrating: func(_ context.Context, _ *sql.DB, _ int64, migrate func() error) error { return migrate() },
+	forget:    checkpointSQLite,
 }
 
 func sqliteCode(err error) int {

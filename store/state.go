@@ -21,7 +21,7 @@ const statePage = 500
 // password hash is in it.
 func (s *Store) State(ctx context.Context) iter.Seq2[state.Subject, error] {
 	return func(yield func(state.Subject, error) bool) {
-		tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+		tx, err := s.reader.BeginTx(ctx, s.dialect.snapshot)
 		if err != nil {
 			yield(state.Subject{}, fmt.Errorf("begin transaction: %w", err))
 			return
@@ -39,7 +39,7 @@ func (s *Store) State(ctx context.Context) iter.Seq2[state.Subject, error] {
 // PlanState says what [Store.ApplyState] would do. Errors: those of
 // [state.Diff].
 func (s *Store) PlanState(ctx context.Context, wanted *state.Document, o state.Options) (state.Plan, error) {
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := s.reader.BeginTx(ctx, s.dialect.snapshot)
 	if err != nil {
 		return state.Plan{}, fmt.Errorf("begin transaction: %w", err)
 	}

@@ -78,156 +78,168 @@ groups:
 `
 
 func TestApplyStateTwiceChangesNothing(t *testing.T) {
-	s := open(t)
-	if plan := applyState(t, s, wholeState, state.Options{Prune: true}); plan.Empty() {
-		t.Fatal("nothing was applied")
-	}
-	first, entries := export(t, s), len(auditOf(t, s))
-	revision, err := s.Revision(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if plan := applyState(t, s, wholeState, state.Options{Prune: true}); !plan.Empty() {
-		t.Errorf("the second time changes\n%s", plan)
-	}
-	if plan := applyState(t, s, first, state.Options{Prune: true}); !plan.Empty() {
-		t.Errorf("what was exported changes\n%s", plan)
-	}
-	after, err := s.Revision(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := len(auditOf(t, s)); n != entries || after != revision {
-		t.Error("changing nothing leaves traces")
-	}
-	login, err := s.Login(t.Context(), "alice")
-	if err != nil || !strings.HasPrefix(login.PasswordHash, "$2y$10$") {
-		t.Errorf("the hash is %q: %v", login.PasswordHash, err)
-	}
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		if plan := applyState(t, s, wholeState, state.Options{Prune: true}); plan.Empty() {
+			t.Fatal("nothing was applied")
+		}
+		first, entries := export(t, s), len(auditOf(t, s))
+		revision, err := s.Revision(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan := applyState(t, s, wholeState, state.Options{Prune: true}); !plan.Empty() {
+			t.Errorf("the second time changes\n%s", plan)
+		}
+		if plan := applyState(t, s, first, state.Options{Prune: true}); !plan.Empty() {
+			t.Errorf("what was exported changes\n%s", plan)
+		}
+		after, err := s.Revision(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(auditOf(t, s)); n != entries || after != revision {
+			t.Error("changing nothing leaves traces")
+		}
+		login, err := s.Login(t.Context(), "alice")
+		if err != nil || !strings.HasPrefix(login.PasswordHash, "$2y$10$") {
+			t.Errorf("the hash is %q: %v", login.PasswordHash, err)
+		}
+	})
 }
 
 func TestExportApplyExportIsEqual(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	s := open(t)
-	for round := range 40 {
-		wanted := statetest.Document(random)
-		if _, err := s.ApplyState(t.Context(), wanted, state.Options{Prune: true}); err != nil && !errors.Is(err, ErrLastAdmin) {
-			t.Fatalf("round %d: %v", round, err)
+	eachDatabase(t, func(t *testing.T, db database) {
+		random := rand.New(rand.NewPCG(1, 2))
+		s := db.open(t)
+		for round := range 40 {
+			wanted := statetest.Document(random)
+			if _, err := s.ApplyState(t.Context(), wanted, state.Options{Prune: true}); err != nil && !errors.Is(err, ErrLastAdmin) {
+				t.Fatalf("round %d: %v", round, err)
+			}
+			first := export(t, s)
+			other := db.open(t)
+			applyState(t, other, first, state.Options{Prune: true})
+			if second := export(t, other); second != first {
+				t.Fatalf("round %d: exported again:\n%s\nwas:\n%s", round, second, first)
+			}
+			plan, err := other.PlanState(t.Context(), document(t, first), state.Options{Prune: true})
+			if err != nil || !plan.Empty() {
+				t.Fatalf("round %d: the plan of an export is %s %v", round, plan, err)
+			}
 		}
-		first := export(t, s)
-		other := open(t)
-		applyState(t, other, first, state.Options{Prune: true})
-		if second := export(t, other); second != first {
-			t.Fatalf("round %d: exported again:\n%s\nwas:\n%s", round, second, first)
-		}
-		plan, err := other.PlanState(t.Context(), document(t, first), state.Options{Prune: true})
-		if err != nil || !plan.Empty() {
-			t.Fatalf("round %d: the plan of an export is %s %v", round, plan, err)
-		}
-	}
-	auditOf(t, s)
+		auditOf(t, s)
+	})
 }
 
 func TestApplyStateIsAllOrNothing(t *testing.T) {
-	s := open(t)
-	applyState(t, s, wholeState, state.Options{})
-	before, entries := export(t, s), len(auditOf(t, s))
-	for name, c := range map[string]struct {
-		text  string
-		prune bool
-		err   error
-	}{
-		"no admin is left":    {"version: dockit/v1\nusers:\n  - name: zoe\n", true, ErrLastAdmin},
-		"admin disabled":      {"version: dockit/v1\nusers:\n  - name: alice\n    admin: true\n    disabled: true\n  - name: zoe\n", false, ErrLastAdmin},
-		"unknown member":      {"version: dockit/v1\nrobots:\n  - name: new\ngroups:\n  - name: ops\n    members: [\"user:nobody\"]\n", false, state.ErrConflict},
-		"name of another":     {"version: dockit/v1\nrobots:\n  - name: new\n  - name: alice\n", false, state.ErrConflict},
-		"pruned, but named":   {"version: dockit/v1\nusers:\n  - name: alice\n    admin: true\ngroups:\n  - name: dev\n    members: [\"user:bob\"]\n", true, state.ErrConflict},
-		"built-in kind taken": {"version: dockit/v1\nusers: []\nrobots:\n  - name: dev\n", false, state.ErrConflict},
-	} {
-		if _, err := s.ApplyState(t.Context(), document(t, c.text), state.Options{Prune: c.prune}); !errors.Is(err, c.err) {
-			t.Errorf("%s: %v, want %v", name, err, c.err)
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		applyState(t, s, wholeState, state.Options{})
+		before, entries := export(t, s), len(auditOf(t, s))
+		for name, c := range map[string]struct {
+			text  string
+			prune bool
+			err   error
+		}{
+			"no admin is left":    {"version: dockit/v1\nusers:\n  - name: zoe\n", true, ErrLastAdmin},
+			"admin disabled":      {"version: dockit/v1\nusers:\n  - name: alice\n    admin: true\n    disabled: true\n  - name: zoe\n", false, ErrLastAdmin},
+			"unknown member":      {"version: dockit/v1\nrobots:\n  - name: new\ngroups:\n  - name: ops\n    members: [\"user:nobody\"]\n", false, state.ErrConflict},
+			"name of another":     {"version: dockit/v1\nrobots:\n  - name: new\n  - name: alice\n", false, state.ErrConflict},
+			"pruned, but named":   {"version: dockit/v1\nusers:\n  - name: alice\n    admin: true\ngroups:\n  - name: dev\n    members: [\"user:bob\"]\n", true, state.ErrConflict},
+			"built-in kind taken": {"version: dockit/v1\nusers: []\nrobots:\n  - name: dev\n", false, state.ErrConflict},
+		} {
+			if _, err := s.ApplyState(t.Context(), document(t, c.text), state.Options{Prune: c.prune}); !errors.Is(err, c.err) {
+				t.Errorf("%s: %v, want %v", name, err, c.err)
+			}
 		}
-	}
-	if export(t, s) != before || len(auditOf(t, s)) != entries {
-		t.Error("a refused document changed something")
-	}
+		if export(t, s) != before || len(auditOf(t, s)) != entries {
+			t.Error("a refused document changed something")
+		}
+	})
 }
 
 // An admin of a document has no password at first: nobody could log in when it
 // were the only one left.
 func TestApplyStateLeavesAnAdminThatCanLogIn(t *testing.T) {
-	const hash = "    password_hash: $2y$10$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq\n"
-	newAdmin := "version: dockit/v1\nusers:\n  - name: zoe\n    admin: true\n"
-	for name, c := range map[string]struct {
-		text  string
-		token bool
-		err   error
-	}{
-		"without a password":   {newAdmin, false, ErrLastAdmin},
-		"with a password":      {newAdmin + hash, false, nil},
-		"with an access token": {newAdmin, true, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := open(t)
-			applyState(t, s, wholeState, state.Options{})
-			if c.token {
-				create(t, s, "user:zoe")
-				if _, err := s.CreateAccessToken(t.Context(), NewAccessToken{ID: "id", Owner: ref(t, "user:zoe"), Name: "laptop", Hash: []byte("hash")}); err != nil {
-					t.Fatal(err)
+	eachDatabase(t, func(t *testing.T, db database) {
+		const hash = "    password_hash: $2y$10$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq\n"
+		newAdmin := "version: dockit/v1\nusers:\n  - name: zoe\n    admin: true\n"
+		for name, c := range map[string]struct {
+			text  string
+			token bool
+			err   error
+		}{
+			"without a password":   {newAdmin, false, ErrLastAdmin},
+			"with a password":      {newAdmin + hash, false, nil},
+			"with an access token": {newAdmin, true, nil},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := db.open(t)
+				applyState(t, s, wholeState, state.Options{})
+				if c.token {
+					create(t, s, "user:zoe")
+					if _, err := s.CreateAccessToken(t.Context(), NewAccessToken{ID: "id", Owner: ref(t, "user:zoe"), Name: "laptop", Hash: []byte("hash")}); err != nil {
+						t.Fatal(err)
+					}
 				}
-			}
-			before := export(t, s)
-			_, err := s.ApplyState(t.Context(), document(t, c.text), state.Options{Prune: true})
-			if !errors.Is(err, c.err) {
-				t.Fatalf("ApplyState = %v, want %v", err, c.err)
-			}
-			if after := export(t, s); (after == before) != (c.err != nil) {
-				t.Errorf("the state is now\n%s", after)
-			}
-		})
-	}
+				before := export(t, s)
+				_, err := s.ApplyState(t.Context(), document(t, c.text), state.Options{Prune: true})
+				if !errors.Is(err, c.err) {
+					t.Fatalf("ApplyState = %v, want %v", err, c.err)
+				}
+				if after := export(t, s); (after == before) != (c.err != nil) {
+					t.Errorf("the state is now\n%s", after)
+				}
+			})
+		}
+	})
 }
 
 func TestANamePassesToAnotherKind(t *testing.T) {
-	s := open(t)
-	applyState(t, s, wholeState, state.Options{})
-	applyState(t, s, "version: dockit/v1\nusers:\n  - name: dev\n    admin: true\n    password_hash: $2y$10$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq\nrobots:\n  - name: alice\ngroups:\n  - name: ci\n    members: [\"user:dev\", \"robot:alice\"]\n", state.Options{Prune: true})
-	members, err := s.Members(t.Context(), ref(t, "group:ci"), Page{Limit: 10})
-	if err != nil || len(members) != 2 || members[0].Ref != (subject.Ref{Kind: subject.Robot, Name: "alice"}) {
-		t.Errorf("members %v: %v", members, err)
-	}
-	for _, gone := range []string{"user:alice", "group:dev", "robot:ci", "user:bob"} {
-		if _, err := s.Subject(t.Context(), ref(t, gone)); !errors.Is(err, ErrNotFound) {
-			t.Errorf("%s: %v", gone, err)
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		applyState(t, s, wholeState, state.Options{})
+		applyState(t, s, "version: dockit/v1\nusers:\n  - name: dev\n    admin: true\n    password_hash: $2y$10$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq\nrobots:\n  - name: alice\ngroups:\n  - name: ci\n    members: [\"user:dev\", \"robot:alice\"]\n", state.Options{Prune: true})
+		members, err := s.Members(t.Context(), ref(t, "group:ci"), Page{Limit: 10})
+		if err != nil || len(members) != 2 || members[0].Ref != (subject.Ref{Kind: subject.Robot, Name: "alice"}) {
+			t.Errorf("members %v: %v", members, err)
 		}
-	}
+		for _, gone := range []string{"user:alice", "group:dev", "robot:ci", "user:bob"} {
+			if _, err := s.Subject(t.Context(), ref(t, gone)); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%s: %v", gone, err)
+			}
+		}
+	})
 }
 
 func TestApplyStateIsInTheAudit(t *testing.T) {
-	s := open(t)
-	ctx := WithActor(t.Context(), Actor{Ref: ref(t, "user:root")})
-	apply := func(text string) {
-		if _, err := s.ApplyState(ctx, document(t, text), state.Options{Prune: true}); err != nil {
-			t.Fatal(err)
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		ctx := WithActor(t.Context(), Actor{Ref: ref(t, "user:root")})
+		apply := func(text string) {
+			if _, err := s.ApplyState(ctx, document(t, text), state.Options{Prune: true}); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	apply(wholeState)
-	seen := len(auditOf(t, s))
-	apply(strings.NewReplacer("[\"repository:team/*:pull\"]", "[\"repository:team/*:push\"]", "  - name: bob\n    disabled: true\n", "", ", \"robot:ci\"", "").Replace(wholeState))
-	expected := map[string][2]string{
-		"user:bob":  {`{"admin":false,"disabled":true}`, ``},
-		"group:dev": {`{"disabled":false,"permissions":["repository:team/*:pull"],"members":["robot:ci"]}`, `{"disabled":false,"permissions":["repository:team/*:push"]}`},
-	}
-	entries := auditOf(t, s)[seen:]
-	if len(entries) != len(expected) {
-		t.Errorf("%d entries, want %d", len(entries), len(expected))
-	}
-	for _, e := range entries {
-		want := expected[string(e.Subject)]
-		if e.Action != audit.Apply || e.Actor != "user:root" || string(e.Before) != want[0] || string(e.After) != want[1] {
-			t.Errorf("%s by %s: %s: %s -> %s", e.Action, e.Actor, e.Subject, e.Before, e.After)
+		apply(wholeState)
+		seen := len(auditOf(t, s))
+		apply(strings.NewReplacer("[\"repository:team/*:pull\"]", "[\"repository:team/*:push\"]", "  - name: bob\n    disabled: true\n", "", ", \"robot:ci\"", "").Replace(wholeState))
+		expected := map[string][2]string{
+			"user:bob":  {`{"admin":false,"disabled":true}`, ``},
+			"group:dev": {`{"disabled":false,"permissions":["repository:team/*:pull"],"members":["robot:ci"]}`, `{"disabled":false,"permissions":["repository:team/*:push"]}`},
 		}
-	}
+		entries := auditOf(t, s)[seen:]
+		if len(entries) != len(expected) {
+			t.Errorf("%d entries, want %d", len(entries), len(expected))
+		}
+		for _, e := range entries {
+			want := expected[string(e.Subject)]
+			if e.Action != audit.Apply || e.Actor != "user:root" || string(e.Before) != want[0] || string(e.After) != want[1] {
+				t.Errorf("%s by %s: %s: %s -> %s", e.Action, e.Actor, e.Subject, e.Before, e.After)
+			}
+		}
+	})
 }
 
 // BenchmarkApplyState applies 10,000 users, 1,000 groups and 50,000

@@ -42,9 +42,10 @@ var (
 
 // Config says which database to open.
 type Config struct {
-	// Dialect is "sqlite".
+	// Dialect is "sqlite" or "mysql"; the latter is MariaDB as well.
 	Dialect string
-	// DSN is, for SQLite, the path of the database file or a file: URI.
+	// DSN is, for SQLite, the path of the database file or a file: URI, and for
+	// MySQL user:password@tcp(host:3306)/database?tls=true.
 	DSN string
 }
 
@@ -63,8 +64,8 @@ type Store struct {
 	failures     *sql.Stmt
 }
 
-// Open opens the database and brings its schema up to date. The database file
-// is made when it is missing; its folder is not.
+// Open opens the database and brings its schema up to date. A SQLite file is
+// made when it is missing; its folder is not, nor is a database of MySQL.
 func Open(ctx context.Context, config Config, logger *zap.Logger) (*Store, error) {
 	d, err := dialectOf(config.Dialect)
 	if err != nil {
@@ -86,7 +87,7 @@ func Open(ctx context.Context, config Config, logger *zap.Logger) (*Store, error
 
 func (s *Store) prepare(ctx context.Context) error {
 	if err := migrate(ctx, s.dialect, s.writer, s.logger); err != nil {
-		return err
+		return s.dialect.explain(err)
 	}
 	for _, p := range []struct {
 		stmt **sql.Stmt
@@ -100,7 +101,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	} {
 		stmt, err := s.reader.PrepareContext(ctx, p.text) //nolint:sqlclosecheck // Close does
 		if err != nil {
-			return fmt.Errorf("prepare statement: %w", err)
+			return s.dialect.explain(fmt.Errorf("prepare statement: %w", err))
 		}
 		*p.stmt = stmt
 	}
@@ -132,55 +133,6 @@ func (s *Store) Revision(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("read revision: %w", err)
 	}
 	return number, nil
-}
-
-// change runs f in a transaction that also increments the revision.
-func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		if err := f(tx); err != nil {
-			return err
-		}
-		return incrementRevision(ctx, tx)
-	})
-}
-
-func incrementRevision(ctx context.Context, tx *sql.Tx) error {
-	if _, err := tx.ExecContext(ctx, "UPDATE revision SET number = number + 1 WHERE id = 1"); err != nil {
-		return fmt.Errorf("increment revision: %w", err)
-	}
-	return nil
-}
-
-// write runs f in a transaction and repeats the whole of it when the database
-// asks for that. f must not have effects outside the transaction.
-func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
-	const attempts = 3
-	var err error
-	for range attempts {
-		if err = s.writeOnce(ctx, f); err == nil || !s.dialect.retryable(err) {
-			return err
-		}
-	}
-	return err
-}
-
-func (s *Store) writeOnce(ctx context.Context, f func(tx *sql.Tx) error) (err error) {
-	tx, err := s.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = tx.Rollback() // the first error is the one to report
-		}
-	}()
-	if err := f(tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit transaction: %w", err)
-	}
-	return nil
 }
 
 // queryer is what reading needs of a database or a transaction.

@@ -18,26 +18,6 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// open makes an empty store.
-func open(t *testing.T) *Store {
-	t.Helper()
-	return openAt(t, filepath.Join(t.TempDir(), "dockit.sqlite"))
-}
-
-func openAt(t *testing.T, dsn string) *Store {
-	t.Helper()
-	s, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: dsn}, zaptest.NewLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
 func ref(t *testing.T, s string) subject.Ref {
 	t.Helper()
 	r, err := subject.ParseRef(s)
@@ -120,32 +100,36 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestOpenRefusesNewerSchema(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "dockit.sqlite")
-	s := openAt(t, path)
-	if _, err := s.writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: path}, zaptest.NewLogger(t)); !errors.Is(err, ErrNewerSchema) {
-		t.Fatalf("Open = %v, want %v", err, ErrNewerSchema)
-	}
+	eachDatabase(t, func(t *testing.T, db database) {
+		config := db.config(t)
+		s := openConfig(t, config)
+		if _, err := s.writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), config, zaptest.NewLogger(t)); !errors.Is(err, ErrNewerSchema) {
+			t.Fatalf("Open = %v, want %v", err, ErrNewerSchema)
+		}
+	})
 }
 
 func TestOpenAtOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "dockit.sqlite")
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			s, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: path}, zaptest.NewLogger(t))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
+	eachDatabase(t, func(t *testing.T, db database) {
+		config := db.config(t)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				s, err := Open(t.Context(), config, zaptest.NewLogger(t))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	})
 }
 
 func TestFileBelongsToItsOwner(t *testing.T) {
@@ -187,7 +171,7 @@ func TestExposedFileIsReported(t *testing.T) {
 }
 
 func TestPragmas(t *testing.T) {
-	s := open(t)
+	s := onSQLite.open(t)
 	for name, want := range map[string]string{"journal_mode": "wal", "busy_timeout": "5000", "synchronous": "1", "foreign_keys": "1", "wal_autocheckpoint": "1000"} {
 		var got string
 		if err := s.writer.QueryRowContext(t.Context(), "PRAGMA "+name).Scan(&got); err != nil || got != want {
@@ -200,50 +184,52 @@ func TestPragmas(t *testing.T) {
 }
 
 func TestRevision(t *testing.T) {
-	s := open(t)
-	alice, dev := ref(t, "user:alice"), ref(t, "group:dev")
-	yes := true
-	for _, step := range []struct {
-		name string
-		do   func(ctx context.Context) error
-	}{
-		{"create", func(ctx context.Context) error {
-			_, err := s.CreateSubject(ctx, NewSubject{Ref: alice})
-			return err
-		}},
-		{"create group", func(ctx context.Context) error {
-			_, err := s.CreateSubject(ctx, NewSubject{Ref: dev})
-			return err
-		}},
-		{"add member", func(ctx context.Context) error { _, err := s.AddMember(ctx, dev, alice); return err }},
-		{"grant", func(ctx context.Context) error {
-			_, err := s.Grant(ctx, dev, permission(t, "repository:a/b:pull,push"))
-			return err
-		}},
-		{"revoke", func(ctx context.Context) error {
-			_, err := s.Revoke(ctx, dev, permission(t, "repository:a/b:push"))
-			return err
-		}},
-		{"disable", func(ctx context.Context) error {
-			_, err := s.UpdateSubject(ctx, alice, SubjectChange{Disabled: &yes}, 0)
-			return err
-		}},
-		{"remove member", func(ctx context.Context) error { return s.RemoveMember(ctx, dev, alice) }},
-		{"delete", func(ctx context.Context) error { return s.DeleteSubject(ctx, alice, 0) }},
-	} {
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		alice, dev := ref(t, "user:alice"), ref(t, "group:dev")
+		yes := true
+		for _, step := range []struct {
+			name string
+			do   func(ctx context.Context) error
+		}{
+			{"create", func(ctx context.Context) error {
+				_, err := s.CreateSubject(ctx, NewSubject{Ref: alice})
+				return err
+			}},
+			{"create group", func(ctx context.Context) error {
+				_, err := s.CreateSubject(ctx, NewSubject{Ref: dev})
+				return err
+			}},
+			{"add member", func(ctx context.Context) error { _, err := s.AddMember(ctx, dev, alice); return err }},
+			{"grant", func(ctx context.Context) error {
+				_, err := s.Grant(ctx, dev, permission(t, "repository:a/b:pull,push"))
+				return err
+			}},
+			{"revoke", func(ctx context.Context) error {
+				_, err := s.Revoke(ctx, dev, permission(t, "repository:a/b:push"))
+				return err
+			}},
+			{"disable", func(ctx context.Context) error {
+				_, err := s.UpdateSubject(ctx, alice, SubjectChange{Disabled: &yes}, 0)
+				return err
+			}},
+			{"remove member", func(ctx context.Context) error { return s.RemoveMember(ctx, dev, alice) }},
+			{"delete", func(ctx context.Context) error { return s.DeleteSubject(ctx, alice, 0) }},
+		} {
+			before := revision(t, s)
+			if err := step.do(t.Context()); err != nil {
+				t.Fatalf("%s: %v", step.name, err)
+			}
+			if after := revision(t, s); after != before+1 {
+				t.Errorf("%s: revision went from %d to %d", step.name, before, after)
+			}
+		}
 		before := revision(t, s)
-		if err := step.do(t.Context()); err != nil {
-			t.Fatalf("%s: %v", step.name, err)
+		if err := s.DeleteSubject(t.Context(), alice, 0); !errors.Is(err, ErrNotFound) {
+			t.Errorf("second delete = %v", err)
 		}
-		if after := revision(t, s); after != before+1 {
-			t.Errorf("%s: revision went from %d to %d", step.name, before, after)
+		if after := revision(t, s); after != before {
+			t.Error("a refused change incremented the revision")
 		}
-	}
-	before := revision(t, s)
-	if err := s.DeleteSubject(t.Context(), alice, 0); !errors.Is(err, ErrNotFound) {
-		t.Errorf("second delete = %v", err)
-	}
-	if after := revision(t, s); after != before {
-		t.Error("a refused change incremented the revision")
-	}
+	})
 }

@@ -10,170 +10,180 @@ import (
 )
 
 func TestCreateSubject(t *testing.T) {
-	s := open(t)
-	create(t, s, "user:alice")
-	for _, tc := range []struct {
-		name string
-		new  NewSubject
-		err  error
-	}{
-		{"robot", NewSubject{Ref: ref(t, "robot:ci")}, nil},
-		{"same name, same kind", NewSubject{Ref: ref(t, "user:alice")}, ErrExists},
-		{"same name, another kind", NewSubject{Ref: ref(t, "group:alice")}, ErrExists},
-		{"name of a built-in", NewSubject{Ref: ref(t, "robot:anonymous")}, ErrExists},
-		{"invalid name", NewSubject{Ref: subject.Ref{Kind: subject.User, Name: "A:b"}}, subject.ErrInvalidName},
-		{"robot as admin", NewSubject{Ref: ref(t, "robot:x"), Admin: true}, ErrKind},
-		{"group with password", NewSubject{Ref: ref(t, "group:x"), PasswordHash: "$argon2id$"}, ErrKind},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			if _, err := s.CreateSubject(t.Context(), tc.new); !errors.Is(err, tc.err) {
-				t.Fatalf("CreateSubject = %v, want %v", err, tc.err)
-			}
-		})
-	}
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		create(t, s, "user:alice")
+		for _, tc := range []struct {
+			name string
+			new  NewSubject
+			err  error
+		}{
+			{"robot", NewSubject{Ref: ref(t, "robot:ci")}, nil},
+			{"same name, same kind", NewSubject{Ref: ref(t, "user:alice")}, ErrExists},
+			{"same name, another kind", NewSubject{Ref: ref(t, "group:alice")}, ErrExists},
+			{"name of a built-in", NewSubject{Ref: ref(t, "robot:anonymous")}, ErrExists},
+			{"invalid name", NewSubject{Ref: subject.Ref{Kind: subject.User, Name: "A:b"}}, subject.ErrInvalidName},
+			{"robot as admin", NewSubject{Ref: ref(t, "robot:x"), Admin: true}, ErrKind},
+			{"group with password", NewSubject{Ref: ref(t, "group:x"), PasswordHash: "$argon2id$"}, ErrKind},
+		} {
+			t.Run(tc.name, func(t *testing.T) {
+				if _, err := s.CreateSubject(t.Context(), tc.new); !errors.Is(err, tc.err) {
+					t.Fatalf("CreateSubject = %v, want %v", err, tc.err)
+				}
+			})
+		}
+	})
 }
 
 func TestUpdateSubject(t *testing.T) {
-	s := open(t)
-	hash, yes, no := "$argon2id$x", true, false
-	created, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:alice"), PasswordHash: hash})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !created.HasPassword || created.Version <= 0 || created.CreatedAt.IsZero() {
-		t.Fatalf("created %+v", created)
-	}
-	disabled, err := s.UpdateSubject(t.Context(), created.Ref, SubjectChange{Disabled: &yes}, Precondition(created.Version))
-	if err != nil || !disabled.Disabled || !disabled.HasPassword || disabled.Version != created.Version+1 {
-		t.Fatalf("disabled: %+v, %v", disabled, err)
-	}
-	for _, tc := range []struct {
-		name   string
-		ref    string
-		change SubjectChange
-		pre    Precondition
-		err    error
-	}{
-		{"stale", "user:alice", SubjectChange{Disabled: &no}, Precondition(created.Version), ErrStale},
-		{"missing", "user:bob", SubjectChange{Disabled: &no}, 0, ErrNotFound},
-		{"right name, wrong kind", "robot:alice", SubjectChange{Disabled: &no}, 0, ErrNotFound},
-		{"anonymous", "user:anonymous", SubjectChange{Disabled: &yes}, 0, ErrBuiltIn},
-		{"anonymous with a password", "user:anonymous", SubjectChange{PasswordHash: &hash}, 0, ErrBuiltIn},
-		{"authenticated", "group:authenticated", SubjectChange{Disabled: &yes}, 0, ErrBuiltIn},
-		{"robot with a password", "robot:ci", SubjectChange{PasswordHash: &hash}, 0, ErrKind},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			if _, err := s.UpdateSubject(t.Context(), ref(t, tc.ref), tc.change, tc.pre); !errors.Is(err, tc.err) {
-				t.Fatalf("UpdateSubject = %v, want %v", err, tc.err)
-			}
-		})
-	}
-}
-
-func TestLastAdmin(t *testing.T) {
-	s := open(t)
-	yes, no := true, false
-	root := ref(t, "user:root")
-	if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: root, Admin: true}); err != nil {
-		t.Fatal(err)
-	}
-	refused := func(name string, err error) {
-		t.Helper()
-		if !errors.Is(err, ErrLastAdmin) {
-			t.Errorf("%s = %v, want %v", name, err, ErrLastAdmin)
-		}
-	}
-	_, err := s.UpdateSubject(t.Context(), root, SubjectChange{Admin: &no}, 0)
-	refused("demote", err)
-	_, err = s.UpdateSubject(t.Context(), root, SubjectChange{Disabled: &yes}, 0)
-	refused("disable", err)
-	refused("delete", s.DeleteSubject(t.Context(), root, 0))
-
-	if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:off"), Admin: true, Disabled: true}); err != nil {
-		t.Fatal(err)
-	}
-	refused("delete beside a disabled admin", s.DeleteSubject(t.Context(), root, 0))
-	if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:second"), Admin: true}); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.DeleteSubject(t.Context(), root, 0); err != nil {
-		t.Errorf("delete beside an enabled admin: %v", err)
-	}
-}
-
-func TestSubjectsPages(t *testing.T) {
-	s := open(t)
-	for i := range 25 {
-		create(t, s, fmt.Sprintf("user:u%02d", i), fmt.Sprintf("robot:r%02d", i))
-	}
-	var names []string
-	page := Page{Limit: 10}
-	for {
-		found, err := s.Subjects(t.Context(), subject.User, page)
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		hash, yes, no := "$argon2id$x", true, false
+		created, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:alice"), PasswordHash: hash})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, one := range found {
-			names = append(names, one.Ref.Name)
+		if !created.HasPassword || created.Version <= 0 || created.CreatedAt.IsZero() {
+			t.Fatalf("created %+v", created)
 		}
-		if len(found) < page.Limit {
-			break
+		disabled, err := s.UpdateSubject(t.Context(), created.Ref, SubjectChange{Disabled: &yes}, Precondition(created.Version))
+		if err != nil || !disabled.Disabled || !disabled.HasPassword || disabled.Version != created.Version+1 {
+			t.Fatalf("disabled: %+v, %v", disabled, err)
 		}
-		page.After = names[len(names)-1]
-	}
-	if len(names) != 26 || names[0] != "anonymous" || names[25] != "u24" || !slices.IsSorted(names) {
-		t.Fatalf("listed %d: %v", len(names), names)
-	}
-	found, err := s.Subjects(t.Context(), subject.User, Page{Limit: 100, Prefix: "u1"})
-	if err != nil || len(found) != 10 {
-		t.Fatalf("prefix u1: %d found, %v", len(found), err)
-	}
+		for _, tc := range []struct {
+			name   string
+			ref    string
+			change SubjectChange
+			pre    Precondition
+			err    error
+		}{
+			{"stale", "user:alice", SubjectChange{Disabled: &no}, Precondition(created.Version), ErrStale},
+			{"missing", "user:bob", SubjectChange{Disabled: &no}, 0, ErrNotFound},
+			{"right name, wrong kind", "robot:alice", SubjectChange{Disabled: &no}, 0, ErrNotFound},
+			{"anonymous", "user:anonymous", SubjectChange{Disabled: &yes}, 0, ErrBuiltIn},
+			{"anonymous with a password", "user:anonymous", SubjectChange{PasswordHash: &hash}, 0, ErrBuiltIn},
+			{"authenticated", "group:authenticated", SubjectChange{Disabled: &yes}, 0, ErrBuiltIn},
+			{"robot with a password", "robot:ci", SubjectChange{PasswordHash: &hash}, 0, ErrKind},
+		} {
+			t.Run(tc.name, func(t *testing.T) {
+				if _, err := s.UpdateSubject(t.Context(), ref(t, tc.ref), tc.change, tc.pre); !errors.Is(err, tc.err) {
+					t.Fatalf("UpdateSubject = %v, want %v", err, tc.err)
+				}
+			})
+		}
+	})
+}
+
+func TestLastAdmin(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		yes, no := true, false
+		root := ref(t, "user:root")
+		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: root, Admin: true}); err != nil {
+			t.Fatal(err)
+		}
+		refused := func(name string, err error) {
+			t.Helper()
+			if !errors.Is(err, ErrLastAdmin) {
+				t.Errorf("%s = %v, want %v", name, err, ErrLastAdmin)
+			}
+		}
+		_, err := s.UpdateSubject(t.Context(), root, SubjectChange{Admin: &no}, 0)
+		refused("demote", err)
+		_, err = s.UpdateSubject(t.Context(), root, SubjectChange{Disabled: &yes}, 0)
+		refused("disable", err)
+		refused("delete", s.DeleteSubject(t.Context(), root, 0))
+
+		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:off"), Admin: true, Disabled: true}); err != nil {
+			t.Fatal(err)
+		}
+		refused("delete beside a disabled admin", s.DeleteSubject(t.Context(), root, 0))
+		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:second"), Admin: true}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.DeleteSubject(t.Context(), root, 0); err != nil {
+			t.Errorf("delete beside an enabled admin: %v", err)
+		}
+	})
+}
+
+func TestSubjectsPages(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		for i := range 25 {
+			create(t, s, fmt.Sprintf("user:u%02d", i), fmt.Sprintf("robot:r%02d", i))
+		}
+		var names []string
+		page := Page{Limit: 10}
+		for {
+			found, err := s.Subjects(t.Context(), subject.User, page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, one := range found {
+				names = append(names, one.Ref.Name)
+			}
+			if len(found) < page.Limit {
+				break
+			}
+			page.After = names[len(names)-1]
+		}
+		if len(names) != 26 || names[0] != "anonymous" || names[25] != "u24" || !slices.IsSorted(names) {
+			t.Fatalf("listed %d: %v", len(names), names)
+		}
+		found, err := s.Subjects(t.Context(), subject.User, Page{Limit: 100, Prefix: "u1"})
+		if err != nil || len(found) != 10 {
+			t.Fatalf("prefix u1: %d found, %v", len(found), err)
+		}
+	})
 }
 
 func TestMemberships(t *testing.T) {
-	s := open(t)
-	create(t, s, "user:alice", "robot:ci", "group:dev", "group:ops")
-	for _, tc := range []struct {
-		name, group, member string
-		added               bool
-		err                 error
-	}{
-		{"user", "group:dev", "user:alice", true, nil},
-		{"again", "group:dev", "user:alice", false, nil},
-		{"robot", "group:dev", "robot:ci", true, nil},
-		{"second group", "group:ops", "user:alice", true, nil},
-		{"no such group", "group:qa", "user:alice", false, ErrNotFound},
-		{"no such member", "group:dev", "user:bob", false, ErrNotFound},
-		{"group in a group", "group:dev", "group:ops", false, ErrKind},
-		{"into a user", "user:alice", "robot:ci", false, ErrKind},
-		{"into authenticated", "group:authenticated", "user:alice", false, ErrBuiltIn},
-		{"anonymous", "group:dev", "user:anonymous", false, ErrBuiltIn},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			added, err := s.AddMember(t.Context(), ref(t, tc.group), ref(t, tc.member))
-			if added != tc.added || !errors.Is(err, tc.err) {
-				t.Fatalf("AddMember = %v, %v; want %v, %v", added, err, tc.added, tc.err)
-			}
-		})
-	}
-	members, err := s.Members(t.Context(), ref(t, "group:dev"), Page{Limit: 10})
-	if err != nil || len(members) != 2 || members[0].Ref.Name != "alice" || members[1].Ref.Name != "ci" {
-		t.Fatalf("Members = %v, %v", members, err)
-	}
-	groups, err := s.Groups(t.Context(), ref(t, "user:alice"))
-	if err != nil || len(groups) != 2 || groups[0].Ref.Name != "dev" || groups[1].Ref.Name != "ops" {
-		t.Fatalf("Groups = %v, %v", groups, err)
-	}
-	if err := s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")); !errors.Is(err, ErrNotFound) {
-		t.Fatalf("second RemoveMember = %v", err)
-	}
-	if err := s.DeleteSubject(t.Context(), ref(t, "robot:ci"), 0); err != nil {
-		t.Fatal(err)
-	}
-	if members, err = s.Members(t.Context(), ref(t, "group:dev"), Page{Limit: 10}); err != nil || len(members) != 0 {
-		t.Fatalf("a removed robot is still a member: %v, %v", members, err)
-	}
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		create(t, s, "user:alice", "robot:ci", "group:dev", "group:ops")
+		for _, tc := range []struct {
+			name, group, member string
+			added               bool
+			err                 error
+		}{
+			{"user", "group:dev", "user:alice", true, nil},
+			{"again", "group:dev", "user:alice", false, nil},
+			{"robot", "group:dev", "robot:ci", true, nil},
+			{"second group", "group:ops", "user:alice", true, nil},
+			{"no such group", "group:qa", "user:alice", false, ErrNotFound},
+			{"no such member", "group:dev", "user:bob", false, ErrNotFound},
+			{"group in a group", "group:dev", "group:ops", false, ErrKind},
+			{"into a user", "user:alice", "robot:ci", false, ErrKind},
+			{"into authenticated", "group:authenticated", "user:alice", false, ErrBuiltIn},
+			{"anonymous", "group:dev", "user:anonymous", false, ErrBuiltIn},
+		} {
+			t.Run(tc.name, func(t *testing.T) {
+				added, err := s.AddMember(t.Context(), ref(t, tc.group), ref(t, tc.member))
+				if added != tc.added || !errors.Is(err, tc.err) {
+					t.Fatalf("AddMember = %v, %v; want %v, %v", added, err, tc.added, tc.err)
+				}
+			})
+		}
+		members, err := s.Members(t.Context(), ref(t, "group:dev"), Page{Limit: 10})
+		if err != nil || len(members) != 2 || members[0].Ref.Name != "alice" || members[1].Ref.Name != "ci" {
+			t.Fatalf("Members = %v, %v", members, err)
+		}
+		groups, err := s.Groups(t.Context(), ref(t, "user:alice"))
+		if err != nil || len(groups) != 2 || groups[0].Ref.Name != "dev" || groups[1].Ref.Name != "ops" {
+			t.Fatalf("Groups = %v, %v", groups, err)
+		}
+		if err := s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")); !errors.Is(err, ErrNotFound) {
+			t.Fatalf("second RemoveMember = %v", err)
+		}
+		if err := s.DeleteSubject(t.Context(), ref(t, "robot:ci"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if members, err = s.Members(t.Context(), ref(t, "group:dev"), Page{Limit: 10}); err != nil || len(members) != 0 {
+			t.Fatalf("a removed robot is still a member: %v, %v", members, err)
+		}
+	})
 }

@@ -8,24 +8,40 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"github.com/dockit-registry/dockit/store/mariadbtest"
 )
 
 // TestMain makes this test binary stand in for dockit in the scripts, and for
 // a Caddy that is built with it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(mariaDBTests{m}, map[string]func(){
 		"dockit": func() { os.Exit(run(os.Args[1:])) },
 		"caddy":  caddycmd.Main,
 	})
 }
 
+// mariaDBTests stops MariaDB after the tests.
+type mariaDBTests struct{ m *testing.M }
+
+func (t mariaDBTests) Run() int { return mariadbtest.Run(t.m) }
+
 // TestScripts runs testdata/script/*.txtar. Beside the commands of testscript
 // they have those of [serveCommand], [stopCommand], [getCommand],
 // [reloadCommand], [exitsCommand], [freePortCommand], [awaitCommand],
 // [pretendCommand] and [expiredCommand].
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "script") }
+
+// TestScriptsOnMariaDB runs testdata/mariadb/*.txtar. $DSN is that of an empty
+// database.
+func TestScriptsOnMariaDB(t *testing.T) {
+	runScripts(t, "mariadb", "DSN="+mariadbtest.DSN(t))
+}
+
+func runScripts(t *testing.T, folder string, variables ...string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
+		Dir:                 filepath.Join("testdata", folder),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
@@ -34,6 +50,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "home", "config"))
 			env.Setenv("DOCKER_CONFIG", filepath.Join(env.WorkDir, "home", "docker"))
 			env.Setenv("NO_COLOR", "1")
+			env.Vars = append(env.Vars, variables...)
 			env.Values[serverKey{}] = new(server)
 			return nil
 		},

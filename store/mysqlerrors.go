@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"crypto/x509"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// Errors of MySQL and MariaDB servers by number.
+const (
+	mysqlDuplicate   = 1062
+	mysqlNoTable     = 1146
+	mysqlNotInQuorum = 1047 // a Galera node that is not, or not yet, in its cluster
+)
+
+var (
+	// mysqlUndone are errors after which the same transaction may pass: row
+	// changed since it was read, lock wait timeout, deadlock.
+	mysqlUndone = []uint16{1020, 1205, 1213}
+	// mysqlGone are errors of a server that ends the connection: shutting down,
+	// aborted connection, network errors, killed connection, idle for too long.
+	mysqlGone = []uint16{1053, 1152, 1158, 1159, 1160, 1161, 1927, 4031}
+)
+
+// mysqlCode is the number of a server's error, or 0.
+func mysqlCode(err error) uint16 {
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		return e.Number
+	}
+	return 0
+}
+
+func retryableMySQL(err error) bool { return slices.Contains(mysqlUndone, mysqlCode(err)) }
+
+func lostMySQL(err error) bool {
+	switch {
+	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return false
+	case errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn):
+		return true
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return slices.Contains(mysqlGone, mysqlCode(err))
+}
+
+// explainMySQL adds what to do about an error that an operator can cure.
+func explainMySQL(err error) error {
+	if advice := mysqlAdvice(err); advice != "" {
+		return fmt.Errorf("%w: %s", err, advice)
+	}
+	return err
+}
+
+func mysqlAdvice(err error) string {
+	if advice := mysqlAdviceByCode[mysqlCode(err)]; advice != "" {
+		return advice
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "the certificate of the server is not signed by an authority that this machine trusts: name its authority in SSL_CERT_FILE"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "the certificate of the server is for another name: write that one in the DSN"
+	}
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+		return ""
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the server did not answer in time: check that it runs and is not overloaded"
+	case errors.Is(err, mysql.ErrNoTLS):
+		return "the server does not offer TLS: give it a certificate, or take tls= out of the DSN"
+	case errors.Is(err, ErrUnknownOutcome):
+		return ""
+	case lostMySQL(err):
+		return "there is no connection to a server that can write: check that it runs, that it is not read-only and that the address in the DSN is right"
+	}
+	return ""
+}
+
+const grantAdvice = "give the user of the DSN all rights on the database: GRANT ALL ON dockit.* TO 'dockit'@'%'"
+
+var mysqlAdviceByCode = map[uint16]string{
+	1040:             "the server has too many connections: raise its max_connections",
+	1044:             grantAdvice,
+	1142:             grantAdvice,
+	1143:             grantAdvice,
+	1227:             grantAdvice,
+	1370:             grantAdvice,
+	1045:             "check user and password in the DSN, and that the user may connect from this machine",
+	1698:             "check user and password in the DSN, and that the user may connect from this machine",
+	1129:             "the server refuses this machine after failed connections: run FLUSH HOSTS there",
+	1130:             "the server lets no user in from this machine: create the user for this address",
+	1049:             "make the database: CREATE DATABASE dockit CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+	1203:             "the user has too many connections: raise its MAX_USER_CONNECTIONS",
+	1226:             "the user has used up what the server grants it: raise its limits",
+	1021:             "the disk of the server is full",
+	1114:             "the server has no room for more rows: look at its disk",
+	mysqlNotInQuorum: "this node of the cluster joins it just now or does not see the majority of it, and changes nothing until it does",
+	1153:             "raise max_allowed_packet of the server",
+}
+
+// mysqlRights reports whether the user of the DSN may not do something: trying
+// again does not help.
+func mysqlRights(err error) bool { return mysqlAdviceByCode[mysqlCode(err)] == grantAdvice }

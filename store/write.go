@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// ErrUnknownOutcome is returned when the connection to the database broke
+// while a change was committed: it may or may not have been made.
+var ErrUnknownOutcome = errors.New("it is not known whether the change was made: look before you make it again")
+
+// change runs f in a transaction that also increments the revision.
+func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		return incrementRevision(ctx, tx)
+	})
+}
+
+func incrementRevision(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, "UPDATE revision SET number = number + 1 WHERE id = 1"); err != nil {
+		return fmt.Errorf("increment revision: %w", err)
+	}
+	return nil
+}
+
+// write runs f in a transaction that no other one runs beside, on any node. It
+// repeats the whole of it when the database asks for that or the connection
+// broke before the commit. f must not have effects outside the transaction.
+func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+	const (
+		attempts = 10
+		longest  = 30 * time.Second // no attempt begins later
+	)
+	pause, began := 5*time.Millisecond, time.Now()
+	for attempt := 1; ; attempt++ {
+		again, err := s.writeOnce(ctx, f)
+		if err == nil {
+			return nil
+		}
+		if !again || attempt == attempts || time.Since(began) > longest || ctx.Err() != nil {
+			return s.dialect.explain(err)
+		}
+		select {
+		case <-ctx.Done():
+			return s.dialect.explain(err)
+		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // spreads those who collided
+		}
+		pause = min(2*pause, 500*time.Millisecond)
+	}
+}
+
+// writeOnce reports whether the same transaction may pass when it is run once
+// more, and does no harm then.
+func (s *Store) writeOnce(ctx context.Context, f func(tx *sql.Tx) error) (again bool, err error) {
+	mayPass := func(err error) bool { return s.dialect.retryable(err) || s.dialect.lost(err) }
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return mayPass(err), fmt.Errorf("begin transaction: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = tx.Rollback() // the first error is the one to report
+		}
+	}()
+	if err := s.dialect.exclude(ctx, tx); err != nil {
+		return mayPass(err), err
+	}
+	if err := f(tx); err != nil {
+		return mayPass(err), err
+	}
+	err = tx.Commit()
+	switch {
+	case err == nil:
+		return false, nil
+	case s.dialect.retryable(err) || errors.Is(err, driver.ErrBadConn): // which is said only when nothing was sent
+		return true, fmt.Errorf("commit transaction: %w", err)
+	case s.dialect.lost(err):
+		return false, fmt.Errorf("commit transaction: %w: %w", err, ErrUnknownOutcome)
+	default:
+		return false, fmt.Errorf("commit transaction: %w", err)
+	}
+}

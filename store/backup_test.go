@@ -33,7 +33,7 @@ func TestBackupWhileWriting(t *testing.T) {
 			default:
 			}
 			robot := NewSubject{Ref: subject.Ref{Kind: subject.Robot, Name: fmt.Sprintf("robot-%d", i)}}
-			if _, err := s.Create(t.Context(), robot); err != nil {
+			if _, err := s.CreateSubject(t.Context(), robot); err != nil {
 				t.Errorf("create while a backup runs: %v", err)
 				return
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 )
 
@@ -50,8 +51,10 @@ func checkBackupTarget(path, file string, force bool) error {
 	}
 	target, err := os.Stat(file)
 	switch {
-	case err != nil:
+	case errors.Is(err, fs.ErrNotExist):
 		return nil // it is made
+	case err != nil:
+		return fmt.Errorf("back up to %s: %w", file, err)
 	case target.IsDir():
 		return fmt.Errorf("back up to %s: it is a folder: name a file in it", file)
 	case os.SameFile(source, target):

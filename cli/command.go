@@ -1,6 +1,6 @@
 // Package cli holds the commands of Dockit that need no server of their own:
 // managing subjects and permissions over the admin API, fetching what a
-// registry must trust, and making keys. The same commands stand in the
+// registry must trust, making keys, and copying a database. The same commands stand in the
 // standalone binary and, below `dockit`, in a Caddy built with Dockit.
 //
 // Every flag has an environment variable, see [BindEnvironment]. Exit codes
@@ -29,7 +29,7 @@ wins over the environment.
 
 Exit codes: 0 done, 1 failed or denied, 2 wrong usage.`,
 	}
-	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newPKIGenerateCommand(), newVersionCommand(), newCompletionCommand())
+	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newPKIGenerateCommand(), newBackupCommand(), newRestoreCommand(), newVersionCommand(), newCompletionCommand())
 	cmd.CompletionOptions.DisableDefaultCmd = true // it would succeed without saying for which shell
 	requireSubcommand(cmd)
 	prepare(cmd)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,7 +11,7 @@ import (
 )
 
 // Remedy says in words what to do about an error of the database itself, such
-// as a full disk, or returns an empty string. It names no path and no secret,
+// as a full disk or a server that is away, or returns an empty string. It names no path and no secret,
 // so that clients may read it.
 func Remedy(err error) string {
 	if errors.Is(err, syscall.ENOSPC) {
@@ -32,9 +33,11 @@ func Remedy(err error) string {
 		return "the database is damaged: stop Dockit, keep a copy of the file, and put a backup in its place with 'dockit restore --force'"
 	case sqlitelib.SQLITE_NOTADB:
 		return "the file is not a SQLite database, or its beginning was overwritten: name another file, or put a backup in its place with 'dockit restore --force'"
-	default:
-		return ""
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "" // which says nothing about the database
+	}
+	return mysqlAdvice(err)
 }
 
 const (

@@ -43,6 +43,7 @@ var refusals = []struct {
 	{store.ErrKind, http.StatusConflict, adminapi.CodeKind, ""},
 	{store.ErrTooMany, http.StatusConflict, adminapi.CodeTooMany, ""},
 	{store.ErrIncluded, http.StatusConflict, adminapi.CodeIncluded, ""},
+	{store.ErrUnknownOutcome, http.StatusServiceUnavailable, adminapi.CodeStorage, ""},
 	{pki.ErrUnknownKey, http.StatusNotFound, adminapi.CodeNotFound, ""},
 	{pki.ErrBrought, http.StatusConflict, adminapi.CodeBrought, ""},
 	{pki.ErrNextAuthorityTooNew, http.StatusConflict, adminapi.CodeTooEarly, ""},

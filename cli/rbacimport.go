@@ -3,8 +3,11 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/dockit-registry/dockit/client"
 	"github.com/dockit-registry/dockit/importer"
 	"github.com/dockit-registry/dockit/state"
+	"github.com/dockit-registry/dockit/subject"
 )
 
 // imported is what an import tells programs.
@@ -58,9 +62,10 @@ and what is missing is told with the number and the line of the rule.`,
 }
 
 func (r *rbac) importerCommand(use, short, long, example string, read importFunc) *cobra.Command {
-	var apply bool
+	var apply, shared bool
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Example: example, Args: cobra.ExactArgs(1)}
 	cmd.Flags().BoolVar(&apply, "apply", false, "do it, instead of showing what would be done")
+	cmd.Flags().BoolVar(&shared, "share-groups", false, "also give rights to members of groups that exist already and that the file does not name")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if args[0] == "-" && r.login.passwordStdin {
 			return usagef("standard input cannot hold both the file and the password: set DOCKIT_PASSWORD_FILE")
@@ -77,20 +82,29 @@ func (r *rbac) importerCommand(use, short, long, example string, read importFunc
 		if err != nil {
 			return err
 		}
-		return r.sendImport(cmd, c, p, result, apply)
+		return r.sendImport(cmd, c, p, result, apply, shared)
 	}
 	return cmd
 }
 
-func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, result *importer.Result, apply bool) error {
+func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, result *importer.Result, apply, shared bool) error {
 	document, err := result.Document.Bytes(state.YAML)
 	if err != nil {
 		return fmt.Errorf("write what was imported: %w", err)
 	}
+	foreign, err := foreignMembers(cmd.Context(), c, result.Document)
+	if err != nil {
+		return err
+	}
+	result.Findings = append(result.Findings, foreign...)
 	if p.format == formatTable {
 		for _, finding := range result.Findings {
 			fmt.Fprintln(cmd.ErrOrStderr(), finding)
 		}
+	}
+	if apply && len(foreign) > 0 && !shared {
+		return fmt.Errorf("%s exists already and has members that the file does not name, who would get more rights: "+
+			"rename the group, or add --share-groups to do it all the same", foreign[0].What)
 	}
 	plan, err := importState(cmd.Context(), c, document, apply)
 	if err != nil {
@@ -109,6 +123,36 @@ func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, resu
 		p.line("nothing was changed: add --apply to do it")
 	}
 	return nil
+}
+
+// foreignMembers finds the groups of an import that exist already and have
+// members that it does not name: rights that it brings would be theirs too.
+func foreignMembers(ctx context.Context, c *client.Client, document *state.Document) ([]importer.Finding, error) {
+	var findings []importer.Finding
+	for _, s := range document.Subjects {
+		if s.Ref.Kind != subject.Group || s.Ref.BuiltIn() || len(s.Permissions) == 0 {
+			continue
+		}
+		var others []string
+		for member, err := range c.Members(ctx, s.Ref, client.ListOptions{}) {
+			if errors.Is(err, client.ErrNotFound) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			if !slices.Contains(s.Members, member.Ref()) {
+				others = append(others, member.Ref().String())
+			}
+		}
+		if len(others) > 0 {
+			findings = append(findings, importer.Finding{
+				Severity: importer.Error, What: s.Ref.String(),
+				Why: "it exists already, and these members, which the file does not name, would get its rights too: " + clip(strings.Join(others, ", ")),
+			})
+		}
+	}
+	return findings, nil
 }
 
 func importState(ctx context.Context, c *client.Client, document []byte, apply bool) (adminapi.Plan, error) {

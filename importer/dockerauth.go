@@ -196,6 +196,9 @@ func eachField(n *yaml.Node, what string, use func(key string, keyNode, value *y
 	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].ShortTag() == "!!merge" {
+			return fmt.Errorf("%w: line %d: %s: merge keys (<<) are not supported: write it out", ErrInvalid, n.Content[i].Line, what)
+		}
 		key, err := scalar(n.Content[i], what)
 		if err != nil {
 			return err

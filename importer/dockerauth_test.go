@@ -214,6 +214,7 @@ func TestDockerAuthRefuses(t *testing.T) {
 		{"actions as text", "acl:\n  - {match: {}, actions: pull}\n", "line 2: rule 1: actions must be a list"},
 		{"broken expression", "acl:\n  - {match: {name: \"/(/\"}, actions: [pull]}\n", "line 2: rule 1: name"},
 		{"broken expression for a label", "acl:\n  - {match: {labels: {a: \"/(/\"}}, actions: [pull]}\n", "line 2: rule 1: label a"},
+		{"merge key", "users:\n  a: {<<: {labels: {team: [b]}}}\nacl: []\n", "merge keys"},
 		{"alias in an alias", "a: &a [x]\nb: &b [*a]\nacl: *b\n", "alias within an alias"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -170,7 +170,8 @@ func (a *Authenticator) expiry(at time.Time) (time.Time, error) {
 
 // RotateAccessToken replaces the secret of an access token; its id stays. The
 // secret before keeps working for the time of grace. The expiry stays when
-// expiresAt is nil. Errors: [ErrTokenRequest], [store.ErrNotFound].
+// expiresAt is nil, unless it is later than is allowed by now. Errors:
+// [ErrTokenRequest], also for a token that has expired; [store.ErrNotFound].
 func (a *Authenticator) RotateAccessToken(ctx context.Context, id string, grace time.Duration, expiresAt *time.Time) (store.AccessToken, opaque.Token, error) {
 	if err := opaque.ValidateID(id); err != nil {
 		return store.AccessToken{}, opaque.Token{}, fmt.Errorf("%w: %w", store.ErrNotFound, err)
@@ -178,12 +179,12 @@ func (a *Authenticator) RotateAccessToken(ctx context.Context, id string, grace 
 	if grace < 0 {
 		return store.AccessToken{}, opaque.Token{}, fmt.Errorf("%w: a time of grace of %s: give one that is not negative", ErrTokenRequest, grace)
 	}
-	if expiresAt != nil {
-		at, err := a.expiry(*expiresAt)
-		if err != nil {
-			return store.AccessToken{}, opaque.Token{}, err
-		}
-		expiresAt = &at
+	if longest := a.options.AccessTokenLife; longest != 0 && grace > longest {
+		return store.AccessToken{}, opaque.Token{}, fmt.Errorf("%w: a time of grace of %s: access tokens live for %s at most here", ErrTokenRequest, grace, longest)
+	}
+	expiresAt, err := a.rotatedExpiry(ctx, id, expiresAt)
+	if err != nil {
+		return store.AccessToken{}, opaque.Token{}, err
 	}
 	token := opaque.WithNewSecret(opaque.Access, id)
 	rotation := store.Rotation{Hash: token.Hash(), ExpiresAt: expiresAt}
@@ -191,8 +192,34 @@ func (a *Authenticator) RotateAccessToken(ctx context.Context, id string, grace 
 		rotation.PreviousUntil = time.Now().Add(grace)
 	}
 	rotated, err := a.store.RotateAccessToken(ctx, id, rotation)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrExpired):
+		return store.AccessToken{}, opaque.Token{}, fmt.Errorf("%w: %w: revoke it and make another", ErrTokenRequest, err)
+	case err != nil:
 		return store.AccessToken{}, opaque.Token{}, err
 	}
 	return rotated, token, nil
+}
+
+// rotatedExpiry is when a token expires from its rotation on, nil for the time
+// that it has. A ceiling holds for tokens that are older than it as well: a new
+// secret must not live longer than one of a new token.
+func (a *Authenticator) rotatedExpiry(ctx context.Context, id string, asked *time.Time) (*time.Time, error) {
+	if asked != nil {
+		at, err := a.expiry(*asked)
+		return &at, err
+	}
+	longest := a.options.AccessTokenLife
+	if longest == 0 {
+		return nil, nil //nolint:nilnil // nil leaves it as it is
+	}
+	current, err := a.store.AccessToken(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	latest := time.Now().Add(longest)
+	if !current.ExpiresAt.IsZero() && !current.ExpiresAt.After(latest) {
+		return nil, nil //nolint:nilnil // nil leaves it as it is
+	}
+	return &latest, nil
 }

@@ -189,6 +189,42 @@ func TestRotateWithGrace(t *testing.T) {
 	})
 }
 
+// TestRotationKeepsLimits shows what rotating a token cannot get around.
+func TestRotationKeepsLimits(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		const day = 24 * time.Hour
+		ci := f.robot("ci")
+		rotate := func(token string, grace time.Duration, expiresAt *time.Time) (store.AccessToken, error) {
+			parsed, err := opaque.Parse(token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rotated, _, err := f.RotateAccessToken(f.Context(), parsed.ID(), grace, expiresAt)
+			return rotated, err
+		}
+		short := f.token(TokenRequest{Owner: ci, Name: "short", ExpiresAt: time.Now().Add(time.Hour)})
+		endless := f.token(TokenRequest{Owner: ci, Name: "endless"})
+		time.Sleep(time.Hour)
+		f.token(TokenRequest{Owner: ci, Name: "second"})
+		later := time.Now().Add(day)
+		for _, expiresAt := range []*time.Time{nil, &later} {
+			if _, err := rotate(short, 0, expiresAt); !errors.Is(err, ErrTokenRequest) || !errors.Is(err, store.ErrExpired) {
+				t.Errorf("an expired token: %v", err)
+			}
+		}
+		if rotated, err := rotate(endless, 0, nil); err != nil || !rotated.ExpiresAt.IsZero() {
+			t.Errorf("without a ceiling: %v, %v", rotated.ExpiresAt, err)
+		}
+		f.with(Options{AccessTokenLife: day})
+		if _, err := rotate(endless, 2*day, nil); !errors.Is(err, ErrTokenRequest) {
+			t.Errorf("grace beyond the ceiling: %v", err)
+		}
+		if rotated, err := rotate(endless, day, nil); err != nil || time.Until(rotated.ExpiresAt) > day {
+			t.Errorf("with a ceiling: %v, %v", rotated.ExpiresAt, err)
+		}
+	})
+}
+
 func TestCreateAccessTokenRefuses(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.with(Options{AccessTokenLife: 30 * 24 * time.Hour})

@@ -51,7 +51,7 @@ func (a *Authenticator) byRefreshToken(ctx context.Context, service, username st
 		service != anyService && service != login.Service,
 		login.Disabled,
 		!now.Before(login.ExpiresAt),
-		now.Sub(login.LastUsedAt) >= a.options.RefreshTokenIdle:
+		now.Sub(login.LastUsedAt) >= a.options.RefreshTokenIdle && !a.uses.pendingRefreshToken(token.ID()):
 		return Principal{}, ErrInvalidCredentials
 	}
 	a.uses.refreshToken(token.ID(), OriginOf(ctx))

@@ -72,6 +72,15 @@ func (u *uses) refreshToken(id string, o Origin) {
 	}
 }
 
+// pendingRefreshToken reports whether a refresh token was used a moment ago, which
+// is not written down yet.
+func (u *uses) pendingRefreshToken(id string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	_, pending := u.pending.RefreshTokens[id]
+	return pending
+}
+
 func (u *uses) network(n store.LoginNetwork) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -222,7 +222,7 @@ func (r *rbac) revokeAll(cmd *cobra.Command, owner subject.Ref, logins bool) err
 func tokenOwnerArg(arg string) (subject.Ref, error) {
 	owner, err := refArg(arg)
 	if err == nil && owner.Kind == subject.Group {
-		err = usagef("%s: users and robots have tokens, groups do not", owner)
+		err = usagef("%s: users and robots log in, groups do not", owner)
 	}
 	return owner, err
 }

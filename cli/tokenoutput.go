@@ -33,6 +33,22 @@ func (s *credentialShape) register(flags *pflag.FlagSet) {
 	flags.StringVar(&s.namespace, "namespace", "", "with -o kubernetes-secret: its `namespace`")
 }
 
+// kubernetesName is what a name in Kubernetes looks like (RFC 1123 subdomains).
+var kubernetesName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+
+func (s credentialShape) check(f format) error {
+	for flag, name := range map[string]string{"--secret-name": s.secretName, "--namespace": s.namespace} {
+		switch {
+		case name == "":
+		case f != formatKubernetesSecret:
+			return usagef("%s is for -o %s", flag, formatKubernetesSecret)
+		case !kubernetesName.MatchString(name):
+			return usagef("%s %q: names in Kubernetes are lower-case letters, digits, - and .", flag, clip(name))
+		}
+	}
+	return nil
+}
+
 // issuedWriter writes a token that was just issued. It cannot be read again.
 type issuedWriter func(issued adminapi.IssuedAccessToken, done string) error
 
@@ -41,6 +57,9 @@ type issuedWriter func(issued adminapi.IssuedAccessToken, done string) error
 func (r *rbac) connectForToken(cmd *cobra.Command, shape credentialShape) (*client.Client, issuedWriter, error) {
 	p, err := r.output.printer(cmd, formatDockerConfig, formatKubernetesSecret, formatEnv)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := shape.check(p.format); err != nil {
 		return nil, nil, err
 	}
 	if p.format == formatName {

@@ -39,7 +39,10 @@ var registryCodes = map[int]string{
 
 func writeError(w http.ResponseWriter, status int, code, message string) {
 	registryCode, ok := registryCodes[status]
-	if !ok {
+	switch {
+	case code == errorInvalidGrant: // which is 400 for a refresh token
+		registryCode = "UNAUTHORIZED"
+	case !ok:
 		registryCode = "UNSUPPORTED"
 	}
 	if status == http.StatusUnauthorized {

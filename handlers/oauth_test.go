@@ -257,7 +257,7 @@ func TestRefreshTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := refresh(f, byPost, service)
-		if says := f.refused(w, http.StatusBadRequest); !strings.Contains(says, "log in again") || !strings.Contains(w.Body.String(), `"error":"invalid_grant"`) {
+		if says := f.refused(w, http.StatusBadRequest); !strings.Contains(says, "log in again") || !strings.Contains(w.Body.String(), `"error":"invalid_grant"`) || !strings.Contains(w.Body.String(), `"code":"UNAUTHORIZED"`) {
 			t.Errorf("answer %s", w.Body)
 		}
 		f.refused(f.get(":"+byPost, forService), http.StatusUnauthorized)

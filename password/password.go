@@ -14,6 +14,8 @@ import (
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/dockit-registry/dockit/opaque"
 )
 
 const (
@@ -41,8 +43,13 @@ var (
 
 var parameters = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-// Check reports why pw cannot become a person's password, or nil.
+// Check reports why pw cannot become a person's password, or nil. Errors:
+// [ErrLength], and [ErrRefused] for one in the form of a token, which would be
+// looked for as a token at every login.
 func Check(pw string) error {
+	if _, err := opaque.Parse(pw); err == nil {
+		return fmt.Errorf("%w: it is an access token or a refresh token: choose another", ErrRefused)
+	}
 	switch {
 	case utf8.RuneCountInString(pw) < MinLength:
 		return fmt.Errorf("%w: at least %d characters are needed, these are %d", ErrLength, MinLength, utf8.RuneCountInString(pw))

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// ErrRefused is returned for a password on the list of refused ones.
+// ErrRefused is returned for a password on the list of refused ones, and for one
+// in the form of a token.
 var ErrRefused = errors.New("password is refused")
 
 // Rules say which passwords people may choose. Nil Rules are about length

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/dockit-registry/dockit/opaque"
 )
 
 func writeList(t *testing.T, content string) string {
@@ -28,6 +30,8 @@ func TestRules(t *testing.T) {
 		pw    string
 		err   error
 	}{
+		{"access token", nil, opaque.New(opaque.Access).Reveal(), ErrRefused},
+		{"refresh token", rules, opaque.New(opaque.Refresh).Reveal(), ErrRefused},
 		{"listed", rules, "qwertyuiopas", ErrRefused},
 		{"listed with a Windows line ending", rules, "Password1234", ErrRefused},
 		{"listed in other capitals", rules, "PASSWORD1234", ErrRefused},

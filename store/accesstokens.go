@@ -17,6 +17,10 @@ import (
 // ErrTooMany is returned when a subject has as many tokens as it may have.
 var ErrTooMany = errors.New("too many")
 
+// ErrExpired is returned for an access token that is to be rotated and has
+// expired: it no longer counts among those that its owner may have.
+var ErrExpired = errors.New("expired")
+
 // expiredTokensKept is how long an expired access token stays in listings.
 const expiredTokensKept = 30 * 24 * time.Hour
 
@@ -190,8 +194,8 @@ type Rotation struct {
 	ExpiresAt *time.Time
 }
 
-// RotateAccessToken replaces the secret of an access token, or returns
-// [ErrNotFound].
+// RotateAccessToken replaces the secret of an access token. Errors:
+// [ErrNotFound], [ErrExpired].
 func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (AccessToken, error) {
 	var expiresAt *int64
 	if r.ExpiresAt != nil {
@@ -200,10 +204,14 @@ func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (A
 	}
 	var rotated AccessToken
 	err := s.write(ctx, func(tx *sql.Tx) error {
-		if _, err := readAccessToken(ctx, tx, id); err != nil {
+		current, err := readAccessToken(ctx, tx, id)
+		if err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `
+		if !current.ExpiresAt.IsZero() && !s.now().Before(current.ExpiresAt) {
+			return fmt.Errorf("access token %q: %w", id, ErrExpired)
+		}
+		_, err = tx.ExecContext(ctx, `
 			UPDATE access_tokens SET previous_hash = hash, previous_until = ?, hash = ?, rotated_at = ?, expires_at = COALESCE(?, expires_at)
 			WHERE id = ?`,
 			optionalTimestamp(r.PreviousUntil), r.Hash, timestamp(s.now()), expiresAt, id)

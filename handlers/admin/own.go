@@ -20,6 +20,10 @@ func isOwn(r *http.Request, p auth.Principal) bool {
 	if p.Ref.Kind != subject.User || p.Method != auth.ByPassword {
 		return false
 	}
+	// The router would see an escaped slash as part of a name.
+	if strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f") {
+		return false
+	}
 	path, _ := strings.CutPrefix(r.URL.Path, prefix+"/")
 	if rest, ok := strings.CutPrefix(path, subject.User.Plural()+"/"+p.Ref.Name+"/"); ok {
 		return ownPaths[rest]

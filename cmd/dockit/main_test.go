@@ -56,17 +56,19 @@ func runScripts(t *testing.T, folder string, variables func() []string) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"serve":     serveCommand,
-			"stop":      stopCommand,
-			"get":       getCommand,
-			"exits":     exitsCommand,
-			"keep":      keepCommand,
-			"post":      postCommand,
-			"free-port": freePortCommand,
-			"await":     awaitCommand,
-			"pretend":   pretendCommand,
-			"reload":    reloadCommand,
-			"expired":   expiredCommand,
+			"serve": serveCommand,
+			"stop":  stopCommand,
+			// The stop of testscript itself wins over ours, and ends the script.
+			"stop-server": stopCommand,
+			"get":         getCommand,
+			"exits":       exitsCommand,
+			"keep":        keepCommand,
+			"post":        postCommand,
+			"free-port":   freePortCommand,
+			"await":       awaitCommand,
+			"pretend":     pretendCommand,
+			"reload":      reloadCommand,
+			"expired":     expiredCommand,
 		},
 	})
 }

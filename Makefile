@@ -4,6 +4,7 @@
 TAGS          := nobadger,nomysql,nopgx
 GOLANGCI_LINT := bin/golangci-lint-v2.15.0
 FUZZTIME      ?= 10s
+KILLS         ?= 1000
 
 # The race detector needs a C compiler. CI does not go without.
 RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
@@ -28,6 +29,10 @@ test: test-unit test-manifests test-e2e ## run all tests; installs what they nee
 .PHONY: test-unit
 test-unit: test-mariadb ## run the tests of the main module
 	$(TEST_ENV) go test $(RACE) -tags $(TAGS) ./...
+
+.PHONY: soak
+soak: ## kill a server that writes KILLS times (default 1000) and look for what it lost
+	DOCKIT_TEST_KILLS=$(KILLS) $(TEST_ENV) go test $(RACE) -tags $(TAGS) -count=1 -timeout 60m -v -run '^TestCrashes$$' ./cmd/dockit
 
 # Results are not cached: go does not know that these tests depend on the main module.
 .PHONY: test-e2e

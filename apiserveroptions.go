@@ -13,13 +13,14 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/dockit-registry/dockit/cli"
 	"github.com/dockit-registry/dockit/pki"
 )
 
 // Defaults of api-server.
 const (
 	defaultListen = ":4315"
-	defaultDSN    = "dockit.sqlite"
+	defaultDSN    = cli.DefaultDSN
 )
 
 // apiServerOptions are the flags of api-server.

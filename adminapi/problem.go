@@ -25,6 +25,7 @@ const (
 	CodeStale        Code = "stale"        // 412: changed in the meantime
 	CodeThrottled    Code = "throttled"    // 429: too many wrong passwords, see Retry-After
 	CodeBusy         Code = "busy"         // 503: try again a little later
+	CodeStorage      Code = "storage"      // 503: the database cannot be written or read, such as on a full disk
 	CodeInternal     Code = "internal"     // 500: see the server's log
 )
 

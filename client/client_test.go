@@ -48,6 +48,7 @@ func newServer(t *testing.T) string {
 	require.NoError(t, err)
 	authenticator, err := auth.New(s, logger)
 	require.NoError(t, err)
+	t.Cleanup(authenticator.Close)
 	ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{Services: []string{"registry"}}, logger)
 	require.NoError(t, err)
 	t.Cleanup(ring.Close)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/store"
 )
 
 // serveHealth says that the process answers.
@@ -24,7 +26,7 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	if err := s.config.Store.Ping(ctx); err != nil {
-		s.config.Logger.Warn("not ready: the database does not answer", zap.Error(err))
+		s.config.Logger.Warn("not ready: the database does not answer", zap.Error(err), remedyField(err))
 		writeStatus(w, http.StatusServiceUnavailable, "the database does not answer")
 		return
 	}
@@ -36,6 +38,14 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	writeStatus(w, http.StatusOK, "ready")
+}
+
+// remedyField tells the log what to do about an error of the database.
+func remedyField(err error) zap.Field {
+	if remedy := store.Remedy(err); remedy != "" {
+		return zap.String("remedy", remedy)
+	}
+	return zap.Skip()
 }
 
 func writeStatus(w http.ResponseWriter, status int, text string) {

@@ -60,6 +60,7 @@ func newFixture(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(authenticator.Close)
 	server, err := New(Config{
 		Store: s, Ring: ring, Auth: authenticator, Issuer: "dockit", Logger: logger, Metrics: NewMetrics(),
 		Services: []Service{

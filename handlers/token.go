@@ -265,7 +265,7 @@ func (s *Server) refuse(w http.ResponseWriter, err error) string {
 	case errors.Is(err, context.Canceled):
 		told = &refusal{http.StatusServiceUnavailable, errorUnavailable, "the request was cancelled", outcomeFailed}
 	default:
-		s.config.Logger.Error("cannot issue a token", zap.Error(err))
+		s.config.Logger.Error("cannot issue a token", zap.Error(err), remedyField(err))
 		told = &refusal{http.StatusInternalServerError, errorServer, "cannot issue a token: see the log of Dockit", outcomeFailed}
 	}
 	writeError(w, told.status, told.code, told.message)

@@ -77,7 +77,7 @@ func openSQLite(ctx context.Context, dsn string) (writer, reader *sql.DB, err er
 	}
 	writer.SetMaxOpenConns(1)
 	if err = connectSQLite(ctx, writer); err != nil {
-		return writer, nil, fmt.Errorf("open SQLite database %q: %w: check that it is a SQLite database that this process may write, or name another file", path, err)
+		return writer, nil, fmt.Errorf("open SQLite database %q: %w", path, remedied(err))
 	}
 	reader, err = sql.Open("sqlite", sqliteURI(path, query, "deferred", "query_only(1)"))
 	if err != nil {

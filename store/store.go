@@ -80,7 +80,7 @@ func Open(ctx context.Context, config Config, logger *zap.Logger) (*Store, error
 		logger.Warn("others can read the database, with its password hashes and keys: make it readable for its owner alone", zap.String("because", who))
 	}
 	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(remedied(err), s.Close())
 	}
 	return s, nil
 }

@@ -45,6 +45,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	authenticator, err := auth.New(s, logger)
 	require.NoError(t, err)
+	t.Cleanup(authenticator.Close)
 	services := []Service{
 		{Name: "registry", Profile: token.ProfileX5C, TokenTTL: 5 * time.Minute},
 		{Name: "zot", Profile: token.ProfileZot, TokenTTL: 5 * time.Minute},

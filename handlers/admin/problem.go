@@ -43,6 +43,7 @@ var refusals = []struct {
 	{store.ErrKind, http.StatusConflict, adminapi.CodeKind, ""},
 	{store.ErrTooMany, http.StatusConflict, adminapi.CodeTooMany, ""},
 	{store.ErrIncluded, http.StatusConflict, adminapi.CodeIncluded, ""},
+	{store.ErrUnknownOutcome, http.StatusServiceUnavailable, adminapi.CodeStorage, ""},
 	{pki.ErrUnknownKey, http.StatusNotFound, adminapi.CodeNotFound, ""},
 	{pki.ErrBrought, http.StatusConflict, adminapi.CodeBrought, ""},
 	{pki.ErrNextAuthorityTooNew, http.StatusConflict, adminapi.CodeTooEarly, ""},
@@ -80,6 +81,10 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 	}
 	if ctx.Err() != nil {
 		return problem(http.StatusServiceUnavailable, adminapi.CodeBusy, "the request took too long or was given up")
+	}
+	if remedy := store.Remedy(err); remedy != "" {
+		a.config.Logger.Error("the database fails", zap.Error(err), zap.String("remedy", remedy))
+		return problem(http.StatusServiceUnavailable, adminapi.CodeStorage, "nothing was changed: "+remedy)
 	}
 	a.config.Logger.Error("admin API", zap.Error(err))
 	return problem(http.StatusInternalServerError, adminapi.CodeInternal, "something went wrong in Dockit: see its log")

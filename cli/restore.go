@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dockit-registry/dockit/store"
+)
+
+func newRestoreCommand() *cobra.Command {
+	var f fileCommand
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Put a backup in the place of a SQLite database",
+		Long: `Put a file that 'dockit backup' wrote in the place of a SQLite database, in one
+step. Stop the server first: a database that is in use is not replaced. FILE is
+checked, and stays as it is. With --force a database that exists is replaced,
+together with what SQLite and Litestream keep beside it.
+
+Everything is as it was when the backup was made: passwords and permissions that
+were changed since, tokens that were revoked, and signing keys. A server with an
+encryption key needs the one of that time.
+
+The database is that of api-server with the same flags and environment.`,
+		Example: `  dockit restore /backup/dockit-2026-01-31.sqlite
+  dockit restore --force --sql-dsn /data/dockit.sqlite /backup/dockit.sqlite`,
+		Args: cobra.ExactArgs(1),
+	}
+	f.register(cmd, "replace the database when it exists")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		config, err := f.database.config(cmd)
+		if err != nil {
+			return err
+		}
+		p, err := f.output.printer(cmd)
+		if err != nil {
+			return err
+		}
+		c, err := store.Restore(cmd.Context(), config, args[0], f.force)
+		switch {
+		case errors.Is(err, store.ErrFileExists):
+			return fmt.Errorf("%w; nothing was changed: name another database with --sql-dsn, or replace it with --force", err)
+		case errors.Is(err, store.ErrInUse):
+			return fmt.Errorf("%w; nothing was changed", err)
+		case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrForeign):
+			return fmt.Errorf("%w; nothing was changed: name another backup", err)
+		case err != nil:
+			return err
+		}
+		return p.done(c, c.File, "restored "+copyText(c))
+	}
+	return cmd
+}

@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	sqlitelib "modernc.org/sqlite/lib"
+)
+
+var (
+	// ErrDamaged is returned for a database file that does not hold what it
+	// should: some of it was overwritten, or is missing.
+	ErrDamaged = errors.New("database is damaged")
+	// ErrForeign is returned for a file that is no database of Dockit.
+	ErrForeign = errors.New("not a database of Dockit")
+	// ErrInUse is returned for a database that must not be replaced, because a
+	// process has it open.
+	ErrInUse = errors.New("database is in use")
+	// ErrFileExists is returned when a file would be replaced without being
+	// told to.
+	ErrFileExists = errors.New("file exists")
+)
+
+// Copy describes a copy of a database that was made and checked.
+type Copy struct {
+	// File is where the copy is.
+	File string `json:"file"`
+	// Bytes is its size.
+	Bytes int64 `json:"bytes"`
+	// Schema is the version of its schema.
+	Schema int64 `json:"schema"`
+	// Revision is that of the rights in it.
+	Revision int64 `json:"revision"`
+	// Subjects is how many users, robots and groups it holds, without those
+	// that are built in.
+	Subjects int64 `json:"subjects"`
+}
+
+// sqlitePath is the file that the DSN of a configuration names, with the
+// parameters of the DSN.
+func sqlitePath(config Config) (path string, query url.Values, err error) {
+	if config.Dialect != sqlite.name {
+		return "", nil, fmt.Errorf("%w %q: files are copied of sqlite databases only; a MySQL server has tools of its own, such as mariadb-dump", ErrUnsupportedDialect, config.Dialect)
+	}
+	return parseSQLiteDSN(config.DSN)
+}
+
+// connectFile opens one connection to a database file, that reads it as it is
+// said by query.
+func connectFile(path string, query url.Values, pragmas ...string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", sqliteURI(path, query, "deferred", pragmas...))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+// with adds a parameter to those of a DSN.
+func with(query url.Values, name, value string) url.Values {
+	values := url.Values{name: {value}}
+	for key, vs := range query {
+		if key != name {
+			values[key] = slices.Clone(vs)
+		}
+	}
+	return values
+}
+
+// inspectSQLite checks that a database is one of Dockit, intact, and not newer
+// than this program. Errors: [ErrForeign], [ErrDamaged], [ErrNewerSchema].
+func inspectSQLite(ctx context.Context, db *sql.DB) (Copy, error) {
+	var c Copy
+	if err := checkIntegrity(ctx, db); err != nil {
+		return c, err
+	}
+	var tables int
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('goose_db_version', 'subjects', 'permissions', 'revision')").Scan(&tables); err != nil {
+		return c, asDamage(err)
+	}
+	if tables != 4 {
+		return c, fmt.Errorf("%w: its tables are missing", ErrForeign)
+	}
+	if err := db.QueryRowContext(ctx, `
+		SELECT (SELECT MAX(version_id) FROM goose_db_version WHERE is_applied), (SELECT number FROM revision WHERE id = 1),
+			(SELECT COUNT(*) FROM subjects WHERE id > 2)`).Scan(&c.Schema, &c.Revision, &c.Subjects); err != nil {
+		return c, asDamage(err)
+	}
+	known, err := newestMigration(sqlite.migrations)
+	if err != nil {
+		return c, err
+	}
+	if c.Schema > known {
+		return c, fmt.Errorf("%w: schema version %d, this Dockit knows %d: use the newer Dockit", ErrNewerSchema, c.Schema, known)
+	}
+	return c, nil
+}
+
+// checkIntegrity reads the whole database.
+func checkIntegrity(ctx context.Context, db *sql.DB) error {
+	findings, err := collect(ctx, db, func(row scanner) (s string, err error) { return s, row.Scan(&s) }, "PRAGMA integrity_check(3)")
+	if err != nil {
+		return asDamage(err)
+	}
+	if len(findings) != 1 || findings[0] != "ok" {
+		return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(findings, "; "))
+	}
+	return nil
+}
+
+// asDamage tells what SQLite could not read as what it is.
+func asDamage(err error) error {
+	switch sqliteCode(err) & 0xff {
+	case sqlitelib.SQLITE_NOTADB:
+		return fmt.Errorf("%w: %w", ErrForeign, err)
+	case sqlitelib.SQLITE_CORRUPT:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	default:
+		return err
+	}
+}
+
+// newestMigration is the version of the schema that this program makes.
+func newestMigration(migrations fs.FS) (int64, error) {
+	names, err := fs.Glob(migrations, "*.sql")
+	if err != nil {
+		return 0, fmt.Errorf("list migrations: %w", err)
+	}
+	var newest int64
+	for _, name := range names {
+		version, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, fmt.Errorf("migration %s: %w", name, err)
+		}
+		newest = max(newest, version)
+	}
+	return newest, nil
+}
+
+// copyInto writes what a database holds at this moment into a new file beside
+// path, for its owner alone, and checks it. Writers do not wait for it.
+func copyInto(ctx context.Context, db *sql.DB, path string) (temporary string, c Copy, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.partial") // with mode 0600
+	if err != nil {
+		return "", c, fmt.Errorf("%w: check that the folder exists and that this process may write there", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if err := f.Close(); err != nil {
+		return "", c, err
+	}
+	name, err := filepath.Abs(f.Name()) // SQLite would take a name that starts with file: for a URI
+	if err != nil {
+		return "", c, err
+	}
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", name); err != nil {
+		return "", c, fmt.Errorf("copy the database: %w", asDamage(err))
+	}
+	if c, err = inspectFile(ctx, name, url.Values{"immutable": {"1"}}); err != nil {
+		return "", c, fmt.Errorf("check the copy: %w", err)
+	}
+	if c.Bytes, err = syncFile(name); err != nil {
+		return "", c, err
+	}
+	return f.Name(), c, nil
+}
+
+// inspectFile is [inspectSQLite] of a file.
+func inspectFile(ctx context.Context, path string, query url.Values) (c Copy, err error) {
+	db, err := connectFile(path, query)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return inspectSQLite(ctx, db)
+}
+
+// syncFile waits until a file has reached the disk, and returns its size.
+func syncFile(path string) (size int64, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), f.Sync()
+}
+
+// moveFile moves a file to its place in one step. Without force it fails with
+// [ErrFileExists] when there is one, even if that has only just appeared.
+func moveFile(from, to string, force bool) error {
+	if !force {
+		err := os.Link(from, to)
+		switch {
+		case err == nil:
+			syncFolder(to)
+			return os.Remove(from)
+		case errors.Is(err, fs.ErrExist):
+			return fmt.Errorf("%w: %s", ErrFileExists, to)
+		}
+		// Not every file system knows links.
+		if _, err := os.Lstat(to); err == nil {
+			return fmt.Errorf("%w: %s", ErrFileExists, to)
+		}
+	}
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	syncFolder(to)
+	return nil
+}
+
+// syncFolder makes the name of a file last. Not every file system can sync a
+// folder; the content itself is safe.
+func syncFolder(path string) {
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+}

@@ -1,7 +1,8 @@
 // Package cli holds the commands of Dockit that need no server of their own:
 // managing subjects and permissions over the admin API, fetching what a
-// registry must trust, making keys, and copying a database. The same commands stand in the
-// standalone binary and, below `dockit`, in a Caddy built with Dockit.
+// registry must trust, making keys, copying a database, and carrying everything
+// to another one. The same commands stand in the standalone binary and, below
+// `dockit`, in a Caddy built with Dockit.
 //
 // Every flag has an environment variable, see [BindEnvironment]. Exit codes
 // are 0 for done, 1 for failed or denied and 2 for wrong usage, see
@@ -29,7 +30,7 @@ wins over the environment.
 
 Exit codes: 0 done, 1 failed or denied, 2 wrong usage.`,
 	}
-	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newPKIGenerateCommand(), newBackupCommand(), newRestoreCommand(), newVersionCommand(), newCompletionCommand())
+	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newPKIGenerateCommand(), newBackupCommand(), newRestoreCommand(), newMigrateCommand(), newVersionCommand(), newCompletionCommand())
 	cmd.CompletionOptions.DisableDefaultCmd = true // it would succeed without saying for which shell
 	requireSubcommand(cmd)
 	prepare(cmd)

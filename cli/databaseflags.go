@@ -20,6 +20,7 @@ func (d *databaseFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&d.dialect, "sql-dialect", "sqlite", "kind of database: sqlite (a MySQL server has backup tools of its own)")
 	flags.StringVar(&d.dsn, "sql-dsn", DefaultDSN, "database: a path or file: URI")
+	markSecret(cmd, "sql-dsn")
 }
 
 // config reads the flags from the environment, too. Errors are of wrong usage.

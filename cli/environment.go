@@ -23,8 +23,8 @@ func variable(flag string) string {
 
 // BindEnvironment sets every flag that was not given from its environment
 // variable DOCKIT_<FLAG>. An empty variable counts as not set. A flag that can
-// be repeated takes values separated by commas. The flags named as secrets can
-// also be read from a file that DOCKIT_<FLAG>_FILE names; both at once are an
+// be repeated takes values separated by commas. The flags named as secrets, or
+// marked by [markSecret], can also be read from a file that DOCKIT_<FLAG>_FILE names; both at once are an
 // error. All of its errors are of wrong usage.
 func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
 	var errs []error
@@ -32,7 +32,7 @@ func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
 		if flag.Changed || flag.Name == "help" || flag.Name == "version" {
 			return
 		}
-		read, isSecret := plain, slices.Contains(secrets, flag.Name)
+		read, isSecret := plain, slices.Contains(secrets, flag.Name) || flag.Annotations[secretAnnotation] != nil
 		if isSecret {
 			read = secret
 		}
@@ -52,6 +52,18 @@ func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
 		}
 	})
 	return UsageError(errors.Join(errs...))
+}
+
+const secretAnnotation = "dockit_secret"
+
+// markSecret makes the flags of a command of this package secrets wherever
+// they are bound.
+func markSecret(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		if err := cmd.Flags().SetAnnotation(name, secretAnnotation, []string{"true"}); err != nil {
+			panic(err) // the command has no such flag
+		}
+	}
 }
 
 func set(flags *pflag.FlagSet, flag *pflag.Flag, value string) error {

@@ -42,6 +42,13 @@ type answer struct {
 
 func (a *answer) Error() string { return a.text }
 
+// databaseError is an error of a database, not of a server of Dockit: its text
+// says what to do.
+type databaseError struct{ err error }
+
+func (e *databaseError) Error() string { return e.err.Error() }
+func (e *databaseError) Unwrap() error { return e.err }
+
 // ExitCode is what a process exits with after err: 0 done, 1 failed or denied,
 // 2 wrong usage.
 func ExitCode(err error) int {
@@ -85,6 +92,9 @@ func PrintError(w io.Writer, cmd *cobra.Command, err error) {
 // remedyOf says what to do about an error whose text cannot know, because it
 // comes from far below the flags.
 func remedyOf(err error) string {
+	if _, ok := errors.AsType[*databaseError](err); ok {
+		return ""
+	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "If an authority of your own signed the server's certificate, name it with --ca-file."
 	}

@@ -75,6 +75,13 @@ func (m *meter) add(n int) {
 	}
 }
 
+// set says how far it has come.
+func (m *meter) set(value int64) {
+	if m != nil {
+		m.value.Store(value)
+	}
+}
+
 // finish takes the meter off the terminal.
 func (m *meter) finish() {
 	if m != nil {

@@ -19,6 +19,9 @@ type dialect struct {
 	// open returns a pool to write and a pool to read with. Both may be the
 	// same.
 	open func(ctx context.Context, dsn string) (writer, reader *sql.DB, err error)
+	// find reports [ErrNoDatabase] where no Dockit made its tables, and makes
+	// nothing.
+	find func(ctx context.Context, dsn string) error
 	// exposed says who else can read the database, or is empty.
 	exposed func(dsn string) string
 	// duplicate reports whether a unique key refused a row.

@@ -21,6 +21,7 @@ var mysqlDialect = &dialect{
 	goose:      goose.DialectMySQL,
 	migrations: mustSub(mysqlMigrations, "migrations/mysql"),
 	open:       openMySQL,
+	find:       findMySQL,
 	// Who else can read the database is between the operator and the server.
 	exposed: func(string) string { return "" },
 	duplicate: func(err error) bool {

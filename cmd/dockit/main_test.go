@@ -30,15 +30,16 @@ func (t mariaDBTests) Run() int { return mariadbtest.Run(t.m) }
 // they have those of [serveCommand], [stopCommand], [getCommand],
 // [reloadCommand], [exitsCommand], [freePortCommand], [awaitCommand],
 // [pretendCommand] and [expiredCommand].
-func TestScripts(t *testing.T) { runScripts(t, "script") }
+func TestScripts(t *testing.T) { runScripts(t, "script", func() []string { return nil }) }
 
 // TestScriptsOnMariaDB runs testdata/mariadb/*.txtar. $DSN is that of an empty
-// database.
+// database, another one for each script.
 func TestScriptsOnMariaDB(t *testing.T) {
-	runScripts(t, "mariadb", "DSN="+mariadbtest.DSN(t))
+	mariadbtest.Started(t) // or skip before any script runs
+	runScripts(t, "mariadb", func() []string { return []string{"DSN=" + mariadbtest.DSN(t)} })
 }
 
-func runScripts(t *testing.T, folder string, variables ...string) {
+func runScripts(t *testing.T, folder string, variables func() []string) {
 	t.Helper()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", folder),
@@ -50,22 +51,24 @@ func runScripts(t *testing.T, folder string, variables ...string) {
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "home", "config"))
 			env.Setenv("DOCKER_CONFIG", filepath.Join(env.WorkDir, "home", "docker"))
 			env.Setenv("NO_COLOR", "1")
-			env.Vars = append(env.Vars, variables...)
+			env.Vars = append(env.Vars, variables()...)
 			env.Values[serverKey{}] = new(server)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"serve":     serveCommand,
-			"stop":      stopCommand,
-			"get":       getCommand,
-			"exits":     exitsCommand,
-			"keep":      keepCommand,
-			"post":      postCommand,
-			"free-port": freePortCommand,
-			"await":     awaitCommand,
-			"pretend":   pretendCommand,
-			"reload":    reloadCommand,
-			"expired":   expiredCommand,
+			"serve": serveCommand,
+			"stop":  stopCommand,
+			// The stop of testscript itself wins over ours, and ends the script.
+			"stop-server": stopCommand,
+			"get":         getCommand,
+			"exits":       exitsCommand,
+			"keep":        keepCommand,
+			"post":        postCommand,
+			"free-port":   freePortCommand,
+			"await":       awaitCommand,
+			"pretend":     pretendCommand,
+			"reload":      reloadCommand,
+			"expired":     expiredCommand,
 		},
 	})
 }

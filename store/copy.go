@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+)
+
+var (
+	// ErrNotEmpty is returned by [CopyAll] for a target that holds more than a
+	// fresh database does.
+	ErrNotEmpty = errors.New("the database to copy to is not empty")
+	// ErrSourceChanged is returned by [CopyAll] when somebody wrote to the
+	// source meanwhile.
+	ErrSourceChanged = errors.New("the database was changed while it was copied")
+	// ErrCopyDiffers is returned by [CopyAll] when what it finds in the target
+	// is not what it read from the source.
+	ErrCopyDiffers = errors.New("the copy is not equal to the database")
+	// ErrAuditBroken is returned by [CopyAll] when the audit of the source does
+	// not verify.
+	ErrAuditBroken = errors.New("the chain of the audit is broken")
+)
+
+// CopiedTable says how many rows a table has.
+type CopiedTable struct {
+	Table string `json:"table"`
+	Rows  int64  `json:"rows"`
+}
+
+// A statement inserts at most so many rows, and of these no more than fit into
+// the packets that a server of MySQL takes by default.
+const (
+	copyRows  = 200
+	copyBytes = 1 << 20
+)
+
+// CopyAll carries everything from one database to another, fresh one, which may
+// be of another dialect. What it reads is as it was at one moment; it is written
+// in one transaction, which is committed only when the target holds the same
+// rows, its state is exported as the same bytes, and its audit verifies. progress
+// is told how many rows were written; it may be nil. The database to copy from
+// must not be written to meanwhile. Errors: [ErrNotEmpty], [ErrSourceChanged],
+// [ErrCopyDiffers], [ErrAuditBroken] and [ErrUnknownOutcome]; after all but the
+// last one the target is as it was.
+func CopyAll(ctx context.Context, from, to *Store, progress func(rows int64)) ([]CopiedTable, error) {
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	var copied []CopiedTable
+	err := to.write(ctx, func(tx *sql.Tx) error {
+		if err := checkFresh(ctx, tx); err != nil {
+			return err
+		}
+		source, err := from.reader.BeginTx(ctx, from.dialect.snapshot)
+		if err != nil {
+			return fmt.Errorf("begin to read: %w", err)
+		}
+		defer func() { _ = source.Rollback() }() // it only read
+		if copied, err = copyTables(ctx, source, tx, progress); err != nil {
+			return err
+		}
+		if err := verifyCopy(ctx, source, tx); err != nil {
+			return err
+		}
+		return from.checkUnchanged(ctx, source)
+	})
+	if err != nil && from.dialect != to.dialect {
+		err = from.dialect.explain(err) // the target has explained its own
+	}
+	if err != nil {
+		return nil, fmt.Errorf("copy the database: %w", err)
+	}
+	return copied, nil
+}
+
+// checkFresh refuses a database in which anything happened.
+func checkFresh(ctx context.Context, tx *sql.Tx) error {
+	for _, t := range copiedTables {
+		var filled bool
+		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+t.name+" WHERE "+t.filled+")").Scan(&filled); err != nil {
+			return fmt.Errorf("look whether the table %s is empty: %w", t.name, err)
+		}
+		if filled {
+			return fmt.Errorf("%w: something is in its table %s: name a new one", ErrNotEmpty, t.name)
+		}
+	}
+	return nil
+}
+
+func copyTables(ctx context.Context, source, target *sql.Tx, progress func(int64)) ([]CopiedTable, error) {
+	// What a fresh migration made is in the source, too.
+	for _, t := range slices.Backward(copiedTables) {
+		if _, err := target.ExecContext(ctx, "DELETE FROM "+t.name); err != nil { //nolint:gosec // a name of this package
+			return nil, fmt.Errorf("empty the table %s: %w", t.name, err)
+		}
+	}
+	var copied []CopiedTable
+	var before int64
+	for _, t := range copiedTables {
+		rows, err := t.copy(ctx, source, target, func(rows int64) { progress(before + rows) })
+		if err != nil {
+			return nil, fmt.Errorf("table %s: %w", t.name, err)
+		}
+		before += rows
+		copied = append(copied, CopiedTable{t.name, rows})
+	}
+	return copied, nil
+}
+
+// copy writes the rows batch by batch as it reads them, and returns their
+// number.
+func (t *copiedTable) copy(ctx context.Context, source, target *sql.Tx, progress func(int64)) (int64, error) {
+	names := t.columns()
+	insert := "INSERT INTO " + t.name + " (" + strings.Join(names, ", ") + ") VALUES "
+	one := "(?" + strings.Repeat(", ?", len(names)-1) + ")"
+	var args []any
+	var total int64
+	size := 0
+	flush := func() error {
+		n := len(args) / len(names)
+		if n == 0 {
+			return nil
+		}
+		if _, err := target.ExecContext(ctx, insert+one+strings.Repeat(", "+one, n-1), args...); err != nil {
+			return fmt.Errorf("write rows: %w", err)
+		}
+		total += int64(n)
+		args, size = args[:0], 0
+		progress(total)
+		return nil
+	}
+	err := t.each(ctx, source, func(row []any) error {
+		for _, value := range row {
+			switch v := value.(type) {
+			case *int64:
+				args = append(args, *v)
+			case *string:
+				args, size = append(args, *v), size+len(*v)
+			case *[]byte:
+				// Drivers read no bytes as nil, which would be NULL.
+				args, size = append(args, append([]byte{}, *v...)), size+len(*v)
+			}
+		}
+		if len(args) >= copyRows*len(names) || size >= copyBytes {
+			return flush()
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	err = flush()
+	return total, err
+}
+
+// each reads every row in the order of the primary key.
+func (t *copiedTable) each(ctx context.Context, tx *sql.Tx, use func(row []any) error) error {
+	rows, err := tx.QueryContext(ctx, "SELECT "+strings.Join(t.columns(), ", ")+" FROM "+t.name+" ORDER BY "+t.key) //nolint:gosec // names of this package
+	if err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		row := t.row()
+		if err := rows.Scan(row...); err != nil {
+			return fmt.Errorf("read a row: %w", err)
+		}
+		if err := use(row); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	return nil
+}
+
+// digest adds every row to a hash.
+func (t *copiedTable) digest(ctx context.Context, tx *sql.Tx, into hash.Hash) error {
+	return t.each(ctx, tx, func(row []any) error {
+		for _, value := range row {
+			switch v := value.(type) {
+			case *int64:
+				fmt.Fprintf(into, "%d,", *v)
+			case *string:
+				fmt.Fprintf(into, "%d:%s,", len(*v), *v)
+			case *[]byte:
+				fmt.Fprintf(into, "%d:%s,", len(*v), *v)
+			}
+		}
+		return nil
+	})
+}

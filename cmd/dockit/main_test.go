@@ -57,8 +57,7 @@ func runScripts(t *testing.T, folder string, variables func() []string) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"serve": serveCommand,
-			"stop":  stopCommand,
-			// The stop of testscript itself wins over ours, and ends the script.
+			// Not stop: the one of testscript itself would win, and end the script.
 			"stop-server": stopCommand,
 			"get":         getCommand,
 			"exits":       exitsCommand,

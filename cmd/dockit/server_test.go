@@ -95,7 +95,7 @@ func serveCommand(ts *testscript.TestScript, neg bool, args []string) {
 // checks that it ends by itself with exit code 0.
 func stopCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
-		ts.Fatalf("usage: stop")
+		ts.Fatalf("usage: stop-server")
 	}
 	s := ts.Value(serverKey{}).(*server)
 	if s.cmd == nil {

@@ -28,7 +28,7 @@ test: test-unit test-manifests test-e2e ## run all tests; installs what they nee
 
 .PHONY: test-unit
 test-unit: test-mariadb ## run the tests of the main module
-	$(TEST_ENV) go test $(RACE) -tags $(TAGS) ./...
+	$(TEST_ENV) go test $(RACE) -timeout 20m -tags $(TAGS) ./...
 
 .PHONY: soak
 soak: ## kill a server that writes KILLS times (default 1000) and look for what it lost

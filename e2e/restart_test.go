@@ -3,6 +3,7 @@ package e2e
 import (
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,8 +35,12 @@ func TestFirstStart(t *testing.T) {
 	require.NoError(t, err)
 	stopAtEnd(t, server.Process)
 
-	printed := regexp.MustCompile(`admin "(\S+)" with the password\s+(\S+)`).FindStringSubmatch(server.Output())
-	require.Len(t, printed, 3, "no credentials in:\n%s", server.Output())
+	// What a process prints comes here a moment later than what it answers.
+	var printed []string
+	require.Eventually(t, func() bool {
+		printed = regexp.MustCompile(`admin "(\S+)" with the password\s+(\S+)\s`).FindStringSubmatch(server.Output())
+		return len(printed) == 3
+	}, 10*time.Second, 20*time.Millisecond, "no credentials are printed")
 	_, err = server.CLI(printed[1], printed[2]).Run(t.Context(), "rbac", "list", "users")
 	require.NoError(t, err)
 

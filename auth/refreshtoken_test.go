@@ -23,6 +23,14 @@ func (f *fixture) login() string {
 	return token
 }
 
+// mistyped is a token with another last character.
+func mistyped(token string) string {
+	if strings.HasSuffix(token, "a") {
+		return token[:len(token)-1] + "b"
+	}
+	return token[:len(token)-1] + "a"
+}
+
 func TestRefresh(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.with(Options{RefreshTokens: true})
@@ -42,7 +50,7 @@ func TestRefresh(t *testing.T) {
 			{"access token", registry, access, false},
 			{"password", registry, secret, false},
 			{"empty", registry, "", false},
-			{"mistyped", registry, token[:len(token)-1] + "a", false},
+			{"mistyped", registry, mistyped(token), false},
 			{"another secret", registry, opaque.WithNewSecret(opaque.Refresh, parsed.ID()).Reveal(), false},
 			{"its id as access token", registry, opaque.WithNewSecret(opaque.Access, parsed.ID()).Reveal(), false},
 			{"made up", registry, opaque.New(opaque.Refresh).Reveal(), false},

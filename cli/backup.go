@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -8,20 +9,6 @@ import (
 
 	"github.com/dockit-registry/dockit/store"
 )
-
-// fileCommand is a command that writes a file from another, and tells what it
-// wrote.
-type fileCommand struct {
-	database databaseFlags
-	output   outputFlags
-	force    bool
-}
-
-func (f *fileCommand) register(cmd *cobra.Command, force string) {
-	f.database.register(cmd)
-	f.output.register(cmd.Flags())
-	cmd.Flags().BoolVar(&f.force, "force", false, force)
-}
 
 func newBackupCommand() *cobra.Command {
 	var f fileCommand
@@ -39,30 +26,15 @@ The database is that of api-server with the same flags and environment.`,
   dockit backup --force --sql-dsn /data/dockit.sqlite /backup/dockit.sqlite`,
 		Args: cobra.ExactArgs(1),
 	}
-	f.register(cmd, "replace FILE when it exists")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		config, err := f.database.config(cmd)
-		if err != nil {
-			return err
-		}
-		p, err := f.output.printer(cmd)
-		if err != nil {
-			return err
-		}
-		c, err := store.Backup(cmd.Context(), config, args[0], f.force)
+	f.register(cmd, "replace FILE when it exists", "wrote", func(ctx context.Context, config store.Config, file string, force bool) (store.Copy, error) {
+		c, err := store.Backup(ctx, config, file, force)
 		switch {
 		case errors.Is(err, store.ErrFileExists):
-			return fmt.Errorf("%w; nothing was written: name another file, or replace it with --force", err)
+			err = fmt.Errorf("%w; nothing was written: name another file, or replace it with --force", err)
 		case errors.Is(err, store.ErrDamaged):
-			return fmt.Errorf("%w; nothing was written: restore an earlier backup with 'dockit restore'", err)
-		case err != nil:
-			return err
+			err = fmt.Errorf("%w; nothing was written: restore an earlier backup with 'dockit restore'", err)
 		}
-		return p.done(c, c.File, "wrote "+copyText(c))
-	}
+		return c, err
+	})
 	return cmd
-}
-
-func copyText(c store.Copy) string {
-	return fmt.Sprintf("%s: %d bytes, %d subjects, revision %d, schema version %d", c.File, c.Bytes, c.Subjects, c.Revision, c.Schema)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -28,28 +29,17 @@ The database is that of api-server with the same flags and environment.`,
   dockit restore --force --sql-dsn /data/dockit.sqlite /backup/dockit.sqlite`,
 		Args: cobra.ExactArgs(1),
 	}
-	f.register(cmd, "replace the database when it exists")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		config, err := f.database.config(cmd)
-		if err != nil {
-			return err
-		}
-		p, err := f.output.printer(cmd)
-		if err != nil {
-			return err
-		}
-		c, err := store.Restore(cmd.Context(), config, args[0], f.force)
+	f.register(cmd, "replace the database when it exists", "restored", func(ctx context.Context, config store.Config, file string, force bool) (store.Copy, error) {
+		c, err := store.Restore(ctx, config, file, force)
 		switch {
 		case errors.Is(err, store.ErrFileExists):
-			return fmt.Errorf("%w; nothing was changed: name another database with --sql-dsn, or replace it with --force", err)
+			err = fmt.Errorf("%w; nothing was changed: name another database with --sql-dsn, or replace it with --force", err)
 		case errors.Is(err, store.ErrInUse):
-			return fmt.Errorf("%w; nothing was changed", err)
+			err = fmt.Errorf("%w; nothing was changed", err)
 		case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrForeign):
-			return fmt.Errorf("%w; nothing was changed: name another backup", err)
-		case err != nil:
-			return err
+			err = fmt.Errorf("%w; nothing was changed: name another backup", err)
 		}
-		return p.done(c, c.File, "restored "+copyText(c))
-	}
+		return c, err
+	})
 	return cmd
 }

@@ -67,6 +67,7 @@ func craneProgram(t *testing.T) *program {
 	image := imageFile(t)
 	run := func(stdin string, args ...string) error { return runProgram(t.Context(), home, stdin, path, args...) }
 	return &program{
+		config:   filepath.Join(home, "docker", "config.json"),
 		trusting: true,
 		login: func(host, username, password string) error {
 			return run(password, "auth", "login", host, "--username", username, "--password-stdin")
@@ -86,6 +87,7 @@ func skopeoProgram(t *testing.T) *program {
 		return runProgram(t.Context(), home, stdin, path, append([]string{"--policy", policy, "--tmpdir", home}, args...)...)
 	}
 	return &program{
+		config:  authfile,
 		refusal: "invalid username/password",
 		login: func(host, username, password string) error {
 			return run(password, "login", host, "--authfile", authfile, "--tls-verify=false", "--username", username, "--password-stdin")
@@ -107,6 +109,7 @@ func orasProgram(t *testing.T) *program {
 		return runProgram(t.Context(), home, stdin, path, append(args, "--registry-config", registryConfig, "--plain-http")...)
 	}
 	return &program{
+		config: registryConfig,
 		login: func(host, username, password string) error {
 			return run(password, "login", host, "--username", username, "--password-stdin")
 		},
@@ -123,9 +126,10 @@ func helmProgram(t *testing.T) *program {
 	// A chart is pushed as its own name and version.
 	chart := func(ref string) string { return strings.TrimSuffix(ref, ":latest") + ":1.0.0" }
 	return &program{
-		login: func(host, username, password string) error { return run("login", host, username, password) },
-		push:  func(ref string) error { return run("push", chart(ref)) },
-		pull:  func(ref string) error { return run("pull", chart(ref)) },
+		config: filepath.Join(home, "config", "helm", "registry", "config.json"),
+		login:  func(host, username, password string) error { return run("login", host, username, password) },
+		push:   func(ref string) error { return run("push", chart(ref)) },
+		pull:   func(ref string) error { return run("pull", chart(ref)) },
 	}
 }
 
@@ -222,12 +226,30 @@ func TestDockerIdentityToken(t *testing.T) {
 	listed := s.rbac(t, "token", "list", alice.ref())
 	require.Contains(t, listed, "docker")
 
+	// The others use what docker stored.
+	others := map[string]*program{"skopeo": skopeoProgram(t), "crane": craneProgram(t), "oras": orasProgram(t), "helm": helmProgram(t)}
+	stored, err := os.ReadFile(docker.config)
+	require.NoError(t, err)
+	for name, other := range others {
+		require.NoError(t, os.MkdirAll(filepath.Dir(other.config), 0o700))
+		require.NoError(t, os.WriteFile(other.config, stored, 0o600))
+		require.NoError(t, other.push(image), name)
+		require.NoError(t, other.pull(image), name)
+	}
+
 	// Rights are those at the time of use.
 	s.rbac(t, "disable", alice.ref())
 	require.Error(t, docker.pull(image))
 	s.rbac(t, "enable", alice.ref())
 	s.rbac(t, "token", "revoke", alice.ref(), "--all")
 	require.ErrorContains(t, docker.pull(image), "refresh token")
+	for name, other := range others {
+		says := "the refresh token is not valid any more: log in again"
+		if name == "skopeo" {
+			says = "invalid status code from registry 400" // it shows no body
+		}
+		require.ErrorContains(t, other.pull(image), says, name)
+	}
 	require.NoError(t, docker.login(s.registry.Host, alice.username, alice.password))
 	require.NoError(t, docker.pull(image))
 }

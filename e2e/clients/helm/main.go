@@ -25,7 +25,7 @@ func main() {
 }
 
 func run(args []string) error {
-	client, err := registry.NewClient(registry.ClientOptPlainHTTP(), registry.ClientOptCredentialsFile(os.Getenv("HELM_REGISTRY_CONFIG")))
+	client, err := registry.NewClient(registry.ClientOptPlainHTTP())
 	if err != nil {
 		return err
 	}

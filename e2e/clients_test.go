@@ -226,20 +226,22 @@ func TestDockerIdentityToken(t *testing.T) {
 	listed := s.rbac(t, "token", "list", alice.ref())
 	require.Contains(t, listed, "docker")
 
-	// The others use what docker stored.
+	// The others use what docker stored. Each has an image of its own: docker cannot pull what oras pushes.
 	others := map[string]*program{"skopeo": skopeoProgram(t), "crane": craneProgram(t), "oras": orasProgram(t), "helm": helmProgram(t)}
 	stored, err := os.ReadFile(docker.config)
 	require.NoError(t, err)
+	images := map[string]string{}
 	for name, other := range others {
+		images[name] = s.repository(t, alice.ref())
 		require.NoError(t, os.MkdirAll(filepath.Dir(other.config), 0o700))
 		require.NoError(t, os.WriteFile(other.config, stored, 0o600))
-		require.NoError(t, other.push(image), name)
-		require.NoError(t, other.pull(image), name)
+		require.NoError(t, other.push(images[name]), name)
+		require.NoError(t, other.pull(images[name]), name)
 	}
 
 	// Rights are those at the time of use.
 	s.rbac(t, "disable", alice.ref())
-	require.Error(t, docker.pull(image))
+	require.ErrorContains(t, docker.pull(image), "refresh token")
 	s.rbac(t, "enable", alice.ref())
 	s.rbac(t, "token", "revoke", alice.ref(), "--all")
 	require.ErrorContains(t, docker.pull(image), "refresh token")
@@ -248,7 +250,7 @@ func TestDockerIdentityToken(t *testing.T) {
 		if name == "skopeo" {
 			says = "invalid status code from registry 400" // it shows no body
 		}
-		require.ErrorContains(t, other.pull(image), says, name)
+		require.ErrorContains(t, other.pull(images[name]), says, name)
 	}
 	require.NoError(t, docker.login(s.registry.Host, alice.username, alice.password))
 	require.NoError(t, docker.pull(image))

@@ -114,6 +114,19 @@ func TestRefreshTokenEnds(t *testing.T) {
 			}
 		}, true},
 		{"idle", func(*fixture, string) { time.Sleep(30 * day) }, true},
+		// The idle life ends between a use and the time it is written down.
+		{"used a moment ago", func(f *fixture, token string) {
+			f.with(Options{RefreshTokens: true, RefreshTokenIdle: time.Minute})
+			time.Sleep(45 * time.Second)
+			f.accepted("alice", token, home)
+			time.Sleep(20 * time.Second)
+		}, false},
+		{"idle after that", func(f *fixture, token string) {
+			f.with(Options{RefreshTokens: true, RefreshTokenIdle: time.Minute})
+			time.Sleep(45 * time.Second)
+			f.accepted("alice", token, home)
+			time.Sleep(time.Minute)
+		}, true},
 		{"disabled", func(f *fixture, _ string) { f.change("alice", store.SubjectChange{Disabled: &yes}) }, true},
 		{"another password", func(f *fixture, _ string) {
 			hash := f.hash("another password")

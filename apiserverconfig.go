@@ -95,6 +95,9 @@ func (o *apiServerOptions) app() (*App, error) {
 	for _, service := range o.services {
 		a.Services = append(a.Services, &Service{Name: literal(service)})
 	}
+	if a.ServeStale = caddy.Duration(o.serveStale); o.serveStale == 0 {
+		a.ServeStale = -1
+	}
 	a.RefreshTokens, a.AccessTokens, a.Passwords = o.credentials()
 	keyType, err := o.keyType()
 	if err != nil {

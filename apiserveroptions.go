@@ -13,7 +13,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/cli"
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/pki"
 )
 
@@ -49,6 +51,7 @@ type apiServerOptions struct {
 	accessTokenLife    time.Duration
 	robotTokens        int
 	refusedPasswords   string
+	serveStale         time.Duration
 	metricsListen      string
 	logLevel           string
 	logFormat          string
@@ -79,6 +82,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.rootUser, "root-user", "", "`name` of an admin to create when it is missing")
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
 	o.registerCredentials(flags)
+	flags.DurationVar(&o.serveStale, "serve-stale", directory.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 168h; 0 for not at all")
 	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics on, as `host:port`; default off")
 	flags.StringVar(&o.logLevel, "log-level", "info", "least level to log: debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "", "console or json; default console on a terminal, else json")
@@ -91,6 +95,7 @@ func (o *apiServerOptions) check() error {
 		o.checkDatabase(),
 		o.checkKeys(),
 		o.checkCredentials(),
+		o.checkServeStale(),
 		checkTokenTTL("--token-ttl", caddy.Duration(o.tokenTTL)),
 		checkChoice("--log-level", o.logLevel, "debug", "info", "warn", "error"),
 	}
@@ -127,6 +132,13 @@ func (o *apiServerOptions) checkDatabase() error {
 	}
 	if o.sqlDSN == "" {
 		return errors.New("--sql-dsn is empty: name the database to use")
+	}
+	return nil
+}
+
+func (o *apiServerOptions) checkServeStale() error {
+	if o.serveStale < 0 || o.serveStale > auth.MaxServeStale {
+		return fmt.Errorf("--serve-stale is %s: from 0 to %s are allowed", o.serveStale, auth.MaxServeStale)
 	}
 	return nil
 }

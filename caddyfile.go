@@ -51,6 +51,7 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			encryption_key <key>
 //		}
 //		token_ttl <duration>
+//		serve_stale <duration>|off
 //		root_user <name> [<password>]
 //		refresh_tokens on|off {
 //			life <duration>
@@ -97,6 +98,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = a.PKI.unmarshal(d)
 		case "token_ttl":
 			err = tokenTTL(d, &a.TokenTTL)
+		case "serve_stale":
+			err = durationOrOff(d, &a.ServeStale)
 		case "root_user":
 			a.RootUser = new(RootUser)
 			err = a.RootUser.unmarshal(d)
@@ -113,7 +116,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.Lockout = new(Lockout)
 			err = a.Lockout.unmarshal(d)
 		default:
-			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl, root_user, "+
+			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl, serve_stale, root_user, "+
 				"refresh_tokens, access_tokens, passwords or lockout", name)
 		}
 		if err != nil {

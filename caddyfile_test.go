@@ -93,6 +93,10 @@ func TestCaddyfileErrors(t *testing.T) {
 			[]string{"Caddyfile:3", "token_ttl", "soon"},
 		},
 		{
+			"neither a duration nor off", "{\n\tdockit {\n\t\tserve_stale never\n\t}\n}\n",
+			[]string{"Caddyfile:3", "serve_stale", "never"},
+		},
+		{
 			"same service twice", "{\n\tdockit {\n\t\tservice a\n\t\tservice a\n\t}\n}\n",
 			[]string{"Caddyfile:4", `service "a" is given twice`},
 		},

@@ -67,7 +67,7 @@ type Lockout struct {
 
 // authOptions are the options of the configuration for package auth.
 func (a *App) authOptions() auth.Options {
-	var o auth.Options
+	o := auth.Options{ServeStale: time.Duration(a.ServeStale)}
 	if t := a.RefreshTokens; t != nil {
 		o.RefreshTokens, o.RefreshTokenLife, o.RefreshTokenIdle = t.Enabled, time.Duration(t.Life), time.Duration(t.Idle)
 	}

@@ -2,7 +2,6 @@ package dockit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -82,10 +82,12 @@ func defaultFile() (string, error) {
 // one, and by the requests that use it. The last of them to let go closes it:
 // on a reload Caddy cleans up a configuration while its requests still run.
 type database struct {
-	key    store.Config
-	store  *store.Store
-	auth   *auth.Authenticator
-	logger *zap.Logger
+	key   store.Config
+	store *store.Store
+	// directory and auth are what all configurations share of them.
+	directory *directory.Directory
+	auth      *auth.Authenticator
+	logger    *zap.Logger
 
 	// leases counts the pool, as one, and the requests in flight.
 	leases atomic.Int64
@@ -97,11 +99,9 @@ func openDatabase(ctx context.Context, config store.Config) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	authenticator, err := auth.New(s, processLogger("dockit.auth"))
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	d := &database{key: config, store: s, auth: authenticator, logger: logger}
+	known := directory.New(s, processLogger("dockit.directory"))
+	known.Start()
+	d := &database{key: config, store: s, directory: known, auth: auth.New(s, known, processLogger("dockit.auth")), logger: logger}
 	d.leases.Store(1)
 	return d, nil
 }
@@ -126,6 +126,7 @@ func (d *database) release() {
 		return
 	}
 	d.auth.Close()
+	d.directory.Close()
 	if err := d.store.Close(); err != nil {
 		d.logger.Error("cannot close the database", zap.Error(err))
 	}

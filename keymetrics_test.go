@@ -35,6 +35,9 @@ func TestKeyMetrics(t *testing.T) {
 	if _, there := scrape(t, s.url("/metrics"), "dockit_pki_authority_expiry_timestamp_seconds"); !there {
 		t.Error("no expiry of the authority")
 	}
+	if up, _ := scrape(t, s.url("/metrics"), "dockit_database_up"); up != 1 {
+		t.Errorf("dockit_database_up is %v", up)
+	}
 	before, _ := scrape(t, s.url("/metrics"), "dockit_pki_rotations_total")
 	app, err := caddy.ActiveContext().App("dockit")
 	if err != nil {

@@ -46,11 +46,12 @@ type PKI struct {
 }
 
 // open makes the ring of keys. Every configuration has its own, and closes it.
-func (p *PKI) open(ctx context.Context, s *store.Store, services []*Service, logger *zap.Logger) (*pki.Ring, error) {
+func (p *PKI) open(ctx context.Context, s *store.Store, services []*Service, serveStale time.Duration, logger *zap.Logger) (*pki.Ring, error) {
 	options, err := p.options(services)
 	if err != nil {
 		return nil, err
 	}
+	options.ServeStale = serveStale
 	logger = logger.Named("pki")
 	if p.File == "" {
 		if p.CertificateFile != "" {

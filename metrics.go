@@ -11,12 +11,13 @@ import (
 // metrics are made once: every configuration has a registry of its own, and
 // counters go on over reloads.
 var (
-	metrics       = handlers.NewMetrics()
-	metricsOfKeys = new(keyMetrics)
+	metrics           = handlers.NewMetrics()
+	metricsOfKeys     = new(keyMetrics)
+	metricsOfDatabase = new(databaseMetrics)
 )
 
 func registerMetrics(registry *prometheus.Registry) error {
-	for _, collector := range append(metrics.Collectors(), metricsOfKeys) {
+	for _, collector := range append(metrics.Collectors(), metricsOfKeys, metricsOfDatabase) {
 		err := registry.Register(collector)
 		if errors.As(err, &prometheus.AlreadyRegisteredError{}) {
 			continue

@@ -61,6 +61,11 @@ type App struct {
 	// not say otherwise. Default: 5m.
 	TokenTTL caddy.Duration `json:"token_ttl,omitempty"`
 
+	// ServeStale is how long tokens are issued from memory while the database
+	// does not answer, at most 7d; negative for not at all. What is revoked on
+	// another node meanwhile counts when that is over. Default: 1h.
+	ServeStale caddy.Duration `json:"serve_stale,omitempty"`
+
 	// RefreshTokens are what docker login may store instead of a password.
 	// Default: off.
 	RefreshTokens *RefreshTokens `json:"refresh_tokens,omitempty"`
@@ -109,14 +114,15 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.database, err = a.Database.open(ctx); err != nil {
 		return err
 	}
-	if a.ring, err = a.PKI.open(ctx, a.database.store, a.Services, a.logger); err != nil {
-		return fmt.Errorf("pki: %w", err)
-	}
-	metricsOfKeys.add(a.ring)
+	metricsOfDatabase.add(a.database.directory)
 	authenticator, err := a.database.auth.With(a.authOptions())
 	if err != nil {
 		return err
 	}
+	if a.ring, err = a.PKI.open(ctx, a.database.store, a.Services, authenticator.Options().ServeStale, a.logger); err != nil {
+		return fmt.Errorf("pki: %w", err)
+	}
+	metricsOfKeys.add(a.ring)
 	passwords, err := a.passwordRules()
 	if err != nil {
 		return err
@@ -219,6 +225,7 @@ func (a *App) Cleanup() error {
 	if a.database == nil {
 		return nil
 	}
+	metricsOfDatabase.remove(a.database.directory)
 	return a.database.leave()
 }
 

@@ -32,7 +32,7 @@ var ErrTokenRequest = errors.New("invalid access token")
 // byAccessToken proves a user or robot by an access token. Wrong ones are not
 // counted: there is nothing to guess.
 func (a *Authenticator) byAccessToken(ctx context.Context, username string, token opaque.Token) (Principal, error) {
-	login, err := a.store.AccessTokenLogin(ctx, token.ID())
+	login, err := a.directory.AccessToken(ctx, token.ID())
 	if errors.Is(err, store.ErrNotFound) {
 		return Principal{}, ErrInvalidCredentials
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/opaque"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/store"
@@ -69,10 +70,13 @@ func principalOf(login store.Login, method Method) Principal {
 	}
 }
 
-// Authenticator checks credentials against a store.
+// Authenticator checks credentials against a store. While that does not answer,
+// it proves who it can from memory and says [directory.ErrUnavailable] of
+// everybody else, whatever the reason.
 type Authenticator struct {
 	*shared
-	options Options
+	directory *directory.Directory
+	options   Options
 }
 
 // shared is what the Authenticators of one store have in common.
@@ -89,17 +93,18 @@ type shared struct {
 	uses      *uses
 }
 
-// New makes an Authenticator with the default [Options]. Close it before the
-// store.
-func New(s *store.Store, logger *zap.Logger) (*Authenticator, error) {
+// New makes an Authenticator with the default [Options]. The directory is one
+// of the store. Close the Authenticator before both.
+func New(s *store.Store, d *directory.Directory, logger *zap.Logger) *Authenticator {
 	return &Authenticator{
+		directory: d,
 		shared: &shared{
 			store: s, logger: logger,
-			hasher: newHasher(), compare: password.Verify, costs: &costs{store: s}, proofs: newProofs(),
-			guard: newGuard(s), fallbacks: newFallbacks(), uses: newUses(s, logger),
+			hasher: newHasher(), compare: password.Verify, costs: &costs{store: s, away: d.Away}, proofs: newProofs(),
+			guard: newGuard(s, d), fallbacks: newFallbacks(), uses: newUses(s, logger),
 		},
 		options: Options{}.withDefaults(),
-	}, nil
+	}
 }
 
 // With returns an Authenticator with other options that shares everything else:
@@ -110,8 +115,11 @@ func (a *Authenticator) With(options Options) (*Authenticator, error) {
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
-	return &Authenticator{shared: a.shared, options: options}, nil
+	return &Authenticator{shared: a.shared, directory: a.directory.With(options.ServeStale), options: options}, nil
 }
+
+// Directory is what the Authenticator knows subjects by.
+func (a *Authenticator) Directory() *directory.Directory { return a.directory }
 
 // Options are the options of the Authenticator, with all defaults filled in.
 func (a *Authenticator) Options() Options { return a.options }
@@ -147,21 +155,37 @@ func (a *Authenticator) AuthenticateAt(ctx context.Context, service, username, p
 		principal, err = a.byAccessToken(ctx, username, token)
 	}
 	if err != nil {
-		return Principal{}, err
+		return Principal{}, a.unlessAway(err)
 	}
 	return observed(ctx, principal), nil
 }
 
-// lookUp returns an empty login, which nothing can prove, for an unknown name.
-func (s *shared) lookUp(ctx context.Context, username string) (store.Login, error) {
+// unlessAway takes a refusal back while the database does not answer: what is
+// in memory proves that somebody is right, and of others nobody knows. All of
+// them are answered alike, so that it does not show who is in memory.
+func (a *Authenticator) unlessAway(err error) error {
+	if err == ErrInvalidCredentials { //nolint:errorlint // one that was throttled stays refused
+		if away := a.directory.Away(); away != nil {
+			return away
+		}
+	}
+	return err
+}
+
+// lookUp returns an empty login, which nothing can prove, for a name that is
+// unknown or cannot be looked up for the time being.
+func (a *Authenticator) lookUp(ctx context.Context, username string) (store.Login, error) {
 	if !couldBeName(username) {
 		return store.Login{}, nil
 	}
-	login, err := s.store.Login(ctx, username)
-	if errors.Is(err, store.ErrNotFound) {
-		return store.Login{}, nil
+	login, err := a.directory.Login(ctx, username)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, directory.ErrUnavailable) && a.directory.Away() != nil:
+	default:
+		return login, err
 	}
-	return login, err
+	return store.Login{}, nil
 }
 
 func couldBeName(username string) bool { return subject.ValidateName(username) == nil }

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap/zaptest"
 
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
@@ -66,12 +67,11 @@ func (f *fixture) node() *Authenticator {
 	if err != nil {
 		f.Fatal(err)
 	}
-	a, err := New(s, logger)
-	if err != nil {
-		f.Fatal(err)
-	}
+	d := directory.New(s, logger)
+	a := New(s, d, logger)
 	f.Cleanup(func() {
 		a.Close()
+		d.Close()
 		if err := s.Close(); err != nil {
 			f.Error(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -26,11 +27,15 @@ const (
 )
 
 // guard stands between a guesser and the passwords. It counts failures in the
-// store, where they survive a restart and other nodes see them, and lets one
+// store, where they survive a restart and other nodes see them, or in memory
+// while the store does not answer, and lets one
 // attempt at a time through for one place, so that none slips through while
 // another is being counted.
 type guard struct {
-	store *store.Store
+	store     *store.Store
+	directory *directory.Directory
+	ledger    *ledger
+	quiets    *quiet
 
 	mu sync.Mutex
 	// turns are the places with attempts under way.
@@ -58,8 +63,8 @@ type namePace struct {
 	next time.Time
 }
 
-func newGuard(s *store.Store) *guard {
-	return &guard{store: s, turns: map[place]*turns{}, names: map[string]*namePace{}}
+func newGuard(s *store.Store, d *directory.Directory) *guard {
+	return &guard{store: s, directory: d, ledger: newLedger(), quiets: newQuiet(), turns: map[place]*turns{}, names: map[string]*namePace{}}
 }
 
 // standing is what a place has done so far.
@@ -132,7 +137,7 @@ func (s standing) wait(now time.Time) time.Duration {
 func (g *guard) standing(ctx context.Context, o Options, p place) (standing, error) {
 	now := time.Now()
 	window := now.Add(-o.LockoutWindow)
-	failures, err := g.store.Failures(ctx, p.name, window, p.network, window.Add(-o.LockoutDuration))
+	failures, err := g.failures(ctx, p, window, window.Add(-o.LockoutDuration))
 	if err != nil {
 		return standing{}, err
 	}
@@ -141,6 +146,34 @@ func (g *guard) standing(ctx context.Context, o Options, p place) (standing, err
 		return s, &ThrottledError{RetryAfter: s.lockedUntil.Sub(now)}
 	}
 	return s, nil
+}
+
+// failures asks the store, or the ledger while that does not answer.
+func (g *guard) failures(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
+	const timeout = 3 * time.Second
+	mark, unchanged := g.directory.Failures(ctx)
+	m := g.quiets.mark(mark)
+	if g.directory.Away() == nil {
+		reading, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		failures, err := g.store.Failures(reading, p.name, after, p.network, earlier)
+		if err == nil && len(failures) == 0 && unchanged {
+			g.quiets.remember(p, m)
+		}
+		if err == nil || g.directory.Away() == nil {
+			return failures, err
+		}
+	}
+	return g.ledger.failures(p, after, earlier), nil
+}
+
+// quiet reports without a query whether nobody guesses for the name.
+func (g *guard) quiet(ctx context.Context, p place) bool {
+	mark, unchanged := g.directory.Failures(ctx)
+	if unchanged {
+		return g.quiets.holds(p, g.quiets.mark(mark))
+	}
+	return false
 }
 
 // free reports whether an attempt needs no turn of its own as long as it is
@@ -288,9 +321,11 @@ func (g *guard) paced(ctx context.Context, o Options, p place, s standing) (time
 	if s.everywhere+others < o.Ceiling {
 		return 0, nil
 	}
-	known, err := g.store.KnowsNetwork(ctx, p.name, p.network)
-	if err != nil || known {
-		return 0, err
+	if g.directory.Away() == nil {
+		known, err := g.store.KnowsNetwork(ctx, p.name, p.network)
+		if err != nil || known {
+			return 0, err
+		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -316,8 +351,17 @@ func (g *guard) failed(ctx context.Context, o Options, p place) error {
 		return nil
 	}
 	now := time.Now()
+	failure := store.Failure{Name: p.name, Network: p.network, At: now}
+	g.ledger.add(failure)
+	// Before it is in the store and after, so that what is read in between is
+	// not taken for the last word.
+	g.quiets.here.Add(1)
+	defer g.quiets.here.Add(1)
+	if g.directory.Away() != nil {
+		return nil
+	}
 	forget := now.Add(-max(o.LockoutWindow+o.LockoutDuration, time.Hour))
-	if err := g.store.RecordFailure(ctx, store.Failure{Name: p.name, Network: p.network, At: now}, forget); err != nil {
+	if err := g.store.RecordFailure(ctx, failure, forget); err != nil && g.directory.Away() == nil {
 		return fmt.Errorf("a login is refused that could not be counted: %w", err)
 	}
 	return nil

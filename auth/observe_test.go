@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap/zaptest"
 
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
@@ -26,10 +27,9 @@ func TestWithObserver(t *testing.T) {
 	if _, err := s.CreateSubject(t.Context(), store.NewSubject{Ref: alice, PasswordHash: hash}); err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(s, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := directory.New(s, logger)
+	t.Cleanup(d.Close)
+	a := New(s, d, logger)
 	var seen []subject.Ref
 	ctx := WithObserver(t.Context(), func(p Principal) { seen = append(seen, p.Ref) })
 	if _, err := a.Authenticate(ctx, "alice", "wrong"); err == nil {

@@ -3,6 +3,8 @@ package auth
 import (
 	"fmt"
 	"time"
+
+	"github.com/dockit-registry/dockit/directory"
 )
 
 // Options are what an operator chooses. Zero values are the defaults.
@@ -27,6 +29,10 @@ type Options struct {
 	// Negative: not at all. Default: one minute.
 	Remember time.Duration
 
+	// ServeStale is how long memory stands in for a database that does not
+	// answer. Negative: not at all. Default: one hour.
+	ServeStale time.Duration
+
 	// LockoutFailures is how many wrong passwords for one name from one address
 	// prefix (an IPv4 address, or an IPv6 network of 64 bits) within
 	// LockoutWindow lock the two out for LockoutDuration. Defaults: 10 in 15
@@ -46,6 +52,7 @@ func (o Options) withDefaults() Options {
 		&o.RefreshTokenLife: 90 * 24 * time.Hour,
 		&o.RefreshTokenIdle: 30 * 24 * time.Hour,
 		&o.Remember:         time.Minute,
+		&o.ServeStale:       directory.DefaultServeStale,
 		&o.LockoutWindow:    15 * time.Minute,
 		&o.LockoutDuration:  15 * time.Minute,
 	} {
@@ -66,6 +73,8 @@ const (
 	// maxRemember keeps a password from being good for long after the hash it
 	// was checked against was copied elsewhere.
 	maxRemember = 10 * time.Minute
+	// MaxServeStale bounds [Options.ServeStale]: it keeps what was revoked meanwhile from being good for ever.
+	MaxServeStale = 7 * 24 * time.Hour
 	// maxWindow bounds what one login attempt reads.
 	maxWindow          = time.Hour
 	maxLockout         = 24 * time.Hour
@@ -83,6 +92,7 @@ func (o Options) validate() error {
 		{"idle life of refresh tokens", o.RefreshTokenIdle, time.Minute, 0},
 		{"life of access tokens", o.AccessTokenLife, 0, 0},
 		{"time for which a password is remembered", o.Remember, -1 << 63, maxRemember},
+		{"time without the database", o.ServeStale, -1 << 63, MaxServeStale},
 		{"window of the lockout", o.LockoutWindow, time.Second, maxWindow},
 		{"length of the lockout", o.LockoutDuration, time.Second, maxLockout},
 	} {

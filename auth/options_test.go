@@ -8,7 +8,7 @@ import (
 
 func TestOptions(t *testing.T) {
 	want := Options{
-		RefreshTokenLife: 90 * 24 * time.Hour, RefreshTokenIdle: 30 * 24 * time.Hour, RobotTokens: 2, Remember: time.Minute,
+		RefreshTokenLife: 90 * 24 * time.Hour, RefreshTokenIdle: 30 * 24 * time.Hour, RobotTokens: 2, Remember: time.Minute, ServeStale: time.Hour,
 		LockoutFailures: 10, LockoutWindow: 15 * time.Minute, LockoutDuration: 15 * time.Minute, Ceiling: 100,
 	}
 	if got := (Options{}).withDefaults(); got != want || got.validate() != nil {
@@ -24,6 +24,8 @@ func TestOptions(t *testing.T) {
 		{"negative life of access tokens", Options{AccessTokenLife: -1}, "life of access tokens"},
 		{"long memory", Options{Remember: time.Hour}, "at most 10m"},
 		{"no memory", Options{Remember: -1}, ""},
+		{"long without a database", Options{ServeStale: MaxServeStale + 1}, "database"},
+		{"not without a database", Options{ServeStale: -1}, ""},
 		{"wide window", Options{LockoutWindow: 2 * time.Hour}, "window"},
 		{"long lockout", Options{LockoutDuration: 48 * time.Hour}, "length of the lockout"},
 		{"many failures", Options{LockoutFailures: 101}, "wrong passwords before a lockout"},

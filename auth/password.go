@@ -27,11 +27,15 @@ type attempt struct {
 
 // byPassword proves a user by its password.
 func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Principal, error) {
+	origin := OriginOf(ctx)
+	if principal, ok := a.recall(ctx, username, pw, origin); ok {
+		return principal, nil
+	}
+	// From here on everybody pays for the same queries.
 	login, err := a.lookUp(ctx, username)
 	if err != nil {
 		return Principal{}, err
 	}
-	origin := OriginOf(ctx)
 	at := attempt{username: username, password: pw, origin: origin, place: place{nameOf(login, username), origin.network()}}
 	free, err := a.guard.free(ctx, a.options, at.place)
 	if err != nil {
@@ -61,6 +65,15 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 		}
 		return r.Val.(Principal), nil
 	}
+}
+
+// recall proves a user without a query, if that is possible.
+func (a *Authenticator) recall(ctx context.Context, username, pw string, origin Origin) (Principal, bool) {
+	login, ok := a.directory.RecallLogin(ctx, username)
+	if !ok || !a.guard.quiet(ctx, place{login.Ref.Name, origin.network()}) || !a.remembers(login, pw) {
+		return Principal{}, false
+	}
+	return principalOf(login, ByPassword), true
 }
 
 // nameOf is what failures for a username are counted under. A name that nobody
@@ -108,6 +121,9 @@ func (a *Authenticator) checkPassword(ctx context.Context, at attempt) (Principa
 	}
 	a.uses.network(store.LoginNetwork{SubjectID: principal.ID, Network: at.place.network})
 	if turn.failures > 0 {
+		a.guard.ledger.forget(at.place)
+	}
+	if turn.failures > 0 && a.directory.Away() == nil {
 		// The answer is right whether or not this succeeds.
 		if err := a.store.ForgetFailures(ctx, at.place.name, at.place.network); err != nil {
 			a.logger.Warn("failed logins before a right password still count", zap.Stringer("subject", principal.Ref), zap.Error(err))
@@ -183,7 +199,7 @@ func (a *Authenticator) verify(ctx context.Context, login store.Login, pw string
 // that is stored.
 func (a *Authenticator) upgrade(ctx context.Context, login store.Login, hash string, err error) string {
 	replaced := false
-	if err == nil {
+	if err == nil && a.directory.Away() == nil {
 		replaced, err = a.store.ReplacePasswordHash(ctx, login.ID, login.PasswordHash, hash)
 	}
 	if err != nil {

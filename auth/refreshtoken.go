@@ -26,7 +26,7 @@ func (a *Authenticator) Refresh(ctx context.Context, service, text string) (Prin
 	}
 	principal, err := a.byRefreshToken(ctx, service, "", token)
 	if err != nil {
-		return Principal{}, err
+		return Principal{}, a.unlessAway(err)
 	}
 	return observed(ctx, principal), nil
 }
@@ -37,7 +37,7 @@ func (a *Authenticator) byRefreshToken(ctx context.Context, service, username st
 	if !a.options.RefreshTokens {
 		return Principal{}, ErrInvalidCredentials
 	}
-	login, err := a.store.RefreshTokenLogin(ctx, token.ID())
+	login, err := a.directory.RefreshToken(ctx, token.ID())
 	if errors.Is(err, store.ErrNotFound) {
 		return Principal{}, ErrInvalidCredentials
 	}

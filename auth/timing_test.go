@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
@@ -34,12 +35,12 @@ func BenchmarkSameTime(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a, err := New(s, zap.NewNop())
-	if err != nil {
-		b.Fatal(err)
-	}
+	d := directory.New(s, zap.NewNop())
+	d.Start()
+	a := New(s, d, zap.NewNop())
 	b.Cleanup(func() {
 		a.Close()
+		d.Close()
 		if err := s.Close(); err != nil {
 			b.Error(err)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/client"
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/handlers/admin"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
@@ -46,8 +47,10 @@ func newServer(t *testing.T) string {
 	require.NoError(t, err)
 	_, err = s.CreateSubject(t.Context(), store.NewSubject{Ref: subject.Ref{Kind: subject.User, Name: "root"}, Admin: true, PasswordHash: string(hash)})
 	require.NoError(t, err)
-	authenticator, err := auth.New(s, logger)
-	require.NoError(t, err)
+	known := directory.New(s, logger)
+	known.Start()
+	t.Cleanup(known.Close)
+	authenticator := auth.New(s, known, logger)
 	t.Cleanup(authenticator.Close)
 	ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{Services: []string{"registry"}}, logger)
 	require.NoError(t, err)

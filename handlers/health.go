@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -13,31 +14,85 @@ import (
 // serveHealth says that the process answers.
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 	if allowOnly(w, r, "GET, HEAD") {
-		writeStatus(w, http.StatusOK, "ok")
+		writeAnswer(w, http.StatusOK, map[string]string{"status": "ok"})
 	}
 }
 
-// serveReady says whether tokens can be issued: the database answers a query
-// and every service has a key that can sign.
+// readiness is what this node can do.
+type readiness struct {
+	// Status is ready, degraded when tokens are issued and changes are not
+	// made, or not ready.
+	Status string `json:"status"`
+	// Issue is whether tokens are issued: by what the database says, or from
+	// memory.
+	Issue bool `json:"issue"`
+	// Change is whether the database takes changes.
+	Change bool `json:"change"`
+	// Reason is what is wrong, and until when memory serves.
+	Reason string     `json:"reason,omitempty"`
+	Until  *time.Time `json:"until,omitempty"`
+}
+
+// serveReady says whether tokens can be issued and whether changes can be made.
+// The status is 503 when tokens cannot be issued, and with ?can=change when
+// changes cannot be made.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	if !allowOnly(w, r, "GET, HEAD") {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	if err := s.config.Store.Ping(ctx); err != nil {
-		s.config.Logger.Warn("not ready: the database does not answer", zap.Error(err), remedyField(err))
-		writeStatus(w, http.StatusServiceUnavailable, "the database does not answer")
+	can := r.URL.Query().Get("can")
+	if can != "" && can != "issue" && can != "change" {
+		writeError(w, http.StatusBadRequest, errorInvalidRequest, "unknown can: ask for issue or change")
 		return
+	}
+	answer := s.readiness(ctx)
+	status := http.StatusOK
+	if !answer.Issue || can == "change" && !answer.Change {
+		status = http.StatusServiceUnavailable
+	}
+	writeAnswer(w, status, answer)
+}
+
+func (s *Server) readiness(ctx context.Context) readiness {
+	var reasons []error
+	answer := readiness{Status: "ready", Issue: true, Change: true}
+	status := s.config.Auth.Directory().Status(ctx)
+	switch {
+	case status.Away != nil:
+		answer.Change, answer.Issue = false, status.Recalls
+		if status.Recalls {
+			answer.Until = &status.Until
+			reasons = append(reasons, errors.New("the database does not answer; tokens are issued from memory"))
+		} else {
+			reasons = append(reasons, errors.New("the database does not answer"))
+		}
+	default:
+		if err := s.config.Store.CanChange(ctx); err != nil {
+			answer.Change = false
+			reasons = append(reasons, errors.New("the database takes no changes"))
+			s.config.Logger.Warn("changes cannot be made", zap.Error(err), remedyField(err))
+		}
 	}
 	for _, name := range s.serviceNames() {
 		if _, err := s.config.Ring.SigningKey(name); err != nil {
 			s.config.Logger.Warn("not ready: no key can sign", zap.String("service", name), zap.Error(err))
-			writeStatus(w, http.StatusServiceUnavailable, "no key can sign")
-			return
+			answer.Issue = false
+			reasons = append(reasons, errors.New("no key can sign"))
+			break
 		}
 	}
-	writeStatus(w, http.StatusOK, "ready")
+	switch {
+	case !answer.Issue:
+		answer.Status = "not ready"
+	case !answer.Change:
+		answer.Status = "degraded"
+	}
+	if err := errors.Join(reasons...); err != nil {
+		answer.Reason = err.Error()
+	}
+	return answer
 }
 
 // remedyField tells the log what to do about an error of the database.
@@ -48,7 +103,7 @@ func remedyField(err error) zap.Field {
 	return zap.Skip()
 }
 
-func writeStatus(w http.ResponseWriter, status int, text string) {
+func writeAnswer(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, status, map[string]string{"status": text})
+	writeJSON(w, status, answer)
 }

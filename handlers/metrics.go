@@ -13,6 +13,7 @@ const (
 	outcomeUnauthorized = "unauthorized"
 	outcomeThrottled    = "throttled"
 	outcomeBusy         = "busy"
+	outcomeAway         = "away"
 	outcomeFailed       = "failed"
 )
 
@@ -28,7 +29,7 @@ func NewMetrics() *Metrics {
 	return &Metrics{
 		tokenRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "dockit", Subsystem: "token", Name: "requests_total",
-			Help: "Requests for registry tokens, by service (empty when unknown) and outcome: issued, invalid, unauthorized, throttled, busy or failed.",
+			Help: "Requests for registry tokens, by service (empty when unknown) and outcome: issued, invalid, unauthorized, throttled, busy, away (the database) or failed.",
 		}, []string{"service", "outcome"}),
 		tokenSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "dockit", Subsystem: "token", Name: "request_duration_seconds",

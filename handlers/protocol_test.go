@@ -344,12 +344,12 @@ func TestZot(t *testing.T) {
 	}
 }
 
-func TestNoKeyIsAServerError(t *testing.T) {
+func TestNoDatabase(t *testing.T) {
 	f := withPeople(t)
 	if err := f.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	says := f.refused(f.get(alice, "service="+service), http.StatusInternalServerError)
+	says := f.refused(f.get(alice, "service="+service), http.StatusServiceUnavailable)
 	if strings.Contains(says, "sql") {
 		t.Errorf("an inner error reached the client: %q", says)
 	}

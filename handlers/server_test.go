@@ -17,6 +17,7 @@ import (
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
@@ -56,10 +57,10 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(ring.Close)
-	authenticator, err := auth.New(s, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
+	known := directory.New(s, logger)
+	known.Start()
+	t.Cleanup(known.Close)
+	authenticator := auth.New(s, known, logger)
 	t.Cleanup(authenticator.Close)
 	server, err := New(Config{
 		Store: s, Ring: ring, Auth: authenticator, Issuer: "dockit", Logger: logger, Metrics: NewMetrics(),
@@ -276,24 +277,6 @@ func TestNewRefuses(t *testing.T) {
 				t.Fatalf("New = %v, want an error about %q", err, tc.want)
 			}
 		})
-	}
-}
-
-func TestHealth(t *testing.T) {
-	f := newFixture(t)
-	for _, path := range []string{HealthPath, ReadyPath} {
-		if w := f.do(httptest.NewRequest(http.MethodGet, path, nil)); w.Code != http.StatusOK {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
-		}
-	}
-	if err := f.store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if w := f.do(httptest.NewRequest(http.MethodGet, ReadyPath, nil)); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("ready without a database: %d %s", w.Code, w.Body)
-	}
-	if w := f.do(httptest.NewRequest(http.MethodGet, HealthPath, nil)); w.Code != http.StatusOK {
-		t.Errorf("alive without a database: %d %s", w.Code, w.Body)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/token"
 )
@@ -213,15 +214,15 @@ func (s *Server) identify(ctx context.Context, request tokenRequest) (auth.Princ
 		if request.login {
 			return auth.Principal{}, nil, unauthorized("log in with a username and a password")
 		}
-		effective, err := s.config.Store.AnonymousPermissions(ctx)
-		return auth.Principal{}, permissionsOf(effective), err
+		permissions, err := s.config.Auth.Directory().AnonymousPermissions(ctx)
+		return auth.Principal{}, permissions, err
 	}
 	principal, err := s.authenticate(ctx, request)
 	if err != nil {
 		return auth.Principal{}, nil, err
 	}
-	effective, err := s.config.Store.EffectivePermissionsByID(ctx, principal.ID, principal.Ref)
-	return principal, permissionsOf(effective), err
+	permissions, err := s.config.Auth.Directory().Permissions(ctx, principal.ID, principal.Ref)
+	return principal, permissions, err
 }
 
 func (s *Server) authenticate(ctx context.Context, request tokenRequest) (auth.Principal, error) {
@@ -235,14 +236,6 @@ func (s *Server) authenticate(ctx context.Context, request tokenRequest) (auth.P
 		return principal, &refusal{http.StatusBadRequest, errorInvalidGrant, "the refresh token is not valid any more: log in again", outcomeUnauthorized}
 	}
 	return principal, err
-}
-
-func permissionsOf(effective []store.Effective) []access.Permission {
-	permissions := make([]access.Permission, len(effective))
-	for i, e := range effective {
-		permissions[i] = e.Permission
-	}
-	return permissions
 }
 
 // refuse answers with what went wrong and returns the outcome for the metrics.
@@ -262,8 +255,16 @@ func (s *Server) refuse(w http.ResponseWriter, err error) string {
 	case errors.Is(err, auth.ErrBusy):
 		w.Header().Set("Retry-After", "5")
 		told = &refusal{http.StatusServiceUnavailable, errorUnavailable, "too many logins at once: try again in a few seconds", outcomeBusy}
+	case errors.Is(err, directory.ErrUnavailable):
+		w.Header().Set("Retry-After", "5")
+		s.config.Logger.Debug("cannot issue a token", zap.Error(err))
+		told = &refusal{http.StatusServiceUnavailable, errorUnavailable, "the database does not answer, and these credentials cannot be checked without it: try again in a moment", outcomeAway}
 	case errors.Is(err, context.Canceled):
 		told = &refusal{http.StatusServiceUnavailable, errorUnavailable, "the request was cancelled", outcomeFailed}
+	case store.Remedy(err) != "":
+		w.Header().Set("Retry-After", "5")
+		s.config.Logger.Error("cannot issue a token", zap.Error(err), remedyField(err))
+		told = &refusal{http.StatusServiceUnavailable, errorUnavailable, "the database takes no changes now, without which this token cannot be issued: see the log of Dockit", outcomeFailed}
 	default:
 		s.config.Logger.Error("cannot issue a token", zap.Error(err), remedyField(err))
 		told = &refusal{http.StatusInternalServerError, errorServer, "cannot issue a token: see the log of Dockit", outcomeFailed}

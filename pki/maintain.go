@@ -59,6 +59,9 @@ func (r *Ring) tick(ctx context.Context) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // closing
 	}
+	if err != nil {
+		r.refused.Store(r.now().UnixNano())
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.note("looking after keys", err)

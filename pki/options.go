@@ -62,6 +62,10 @@ type Options struct {
 	// default one second.
 	PollInterval time.Duration
 
+	// ServeStale is how long keys sign while the store does not answer, in
+	// addition to the few seconds that they do anyway; default not at all.
+	ServeStale time.Duration
+
 	// Now is the clock; default [time.Now].
 	Now func() time.Time
 }

@@ -176,13 +176,15 @@ func (r *Ring) Close() {
 // [ErrNoSigningKey] when there is none.
 //
 // A node that has not heard of the others for a while, because the machine
-// slept or the database is away, asks the store first, so that it never signs
-// with a key that was replaced meanwhile.
+// slept or the database is away, asks the store first. When that does not
+// answer it goes on to sign for [Options.ServeStale]: a key that was replaced
+// meanwhile is trusted for longer than its tokens live, and of one that was
+// revoked nobody takes the tokens whose trust is up to date.
 func (r *Ring) SigningKey(service string) (*SigningKey, error) {
 	now := r.now()
 	v := r.view.Load()
 	if !r.fresh(now) {
-		if err := r.ask(); err != nil {
+		if err := r.ask(); err != nil && !r.stale(now) {
 			return nil, fmt.Errorf("%w: asking the database: %w", ErrNoSigningKey, err)
 		}
 		v = r.view.Load()
@@ -212,19 +214,32 @@ func (r *Ring) now() time.Time { return r.options.Now().UTC().Round(0) }
 // fresh reports whether the view was confirmed a short while ago.
 func (r *Ring) fresh(now time.Time) bool {
 	age := now.UnixNano() - r.confirmed.Load()
-	most := max(5*r.options.PollInterval, 5*time.Second).Nanoseconds()
+	most := r.freshness().Nanoseconds()
 	return -most <= age && age <= most
 }
 
+func (r *Ring) freshness() time.Duration { return max(5*r.options.PollInterval, 5*time.Second) }
+
+// stale reports whether the view may be used although nobody confirms it.
+func (r *Ring) stale(now time.Time) bool {
+	age := now.Sub(time.Unix(0, r.confirmed.Load()))
+	return 0 <= age && age < r.options.ServeStale
+}
+
 // ask brings the ring up to date on behalf of requests. They share one
-// attempt, and a failed one holds for a second.
+// attempt, and a failed one holds for a second, or for longer when there are keys
+// to go on with: that the store answers again is found out without requests.
 func (r *Ring) ask() error {
 	_, err, _ := r.asking.Do("", func() (any, error) {
 		now := r.now()
 		if r.fresh(now) {
 			return nil, nil
 		}
-		if age := now.UnixNano() - r.refused.Load(); age >= 0 && age < time.Second.Nanoseconds() {
+		hold := time.Second
+		if r.stale(now) { // and who asks need not wait
+			hold = 5 * time.Second
+		}
+		if age := now.UnixNano() - r.refused.Load(); age >= 0 && age < hold.Nanoseconds() {
 			return nil, errors.New("it did not answer a moment ago")
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)

@@ -202,6 +202,27 @@ func TestNothingIsSignedWhileTheStoreIsAway(t *testing.T) {
 	signingKey(t, r, "")
 }
 
+func TestKeysSignForAWhileWithoutTheStore(t *testing.T) {
+	c, store := newClock(), new(failingStore)
+	r := generatedRing(t, store, c, Options{PollInterval: 30 * time.Minute, ServeStale: 24 * time.Hour})
+	away := errors.New("no route to host")
+	store.fail(away)
+	id := signingKey(t, r, "").ID
+	for _, after := range []time.Duration{10 * time.Minute, 12 * time.Hour, 11 * time.Hour} {
+		c.advance(after)
+		if again := signingKey(t, r, "").ID; again != id {
+			t.Errorf("signs with %s, not %s", again, id)
+		}
+	}
+	c.advance(time.Hour)
+	if _, err := r.SigningKey(""); !errors.Is(err, ErrNoSigningKey) || !errors.Is(err, away) {
+		t.Errorf("error %v after a day", err)
+	}
+	store.fail(nil)
+	c.advance(2 * time.Second)
+	signingKey(t, r, "")
+}
+
 func TestRotateByHand(t *testing.T) {
 	c, store := newClock(), new(MemoryStore)
 	r := generatedRing(t, store, c, Options{

@@ -203,7 +203,7 @@ func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (A
 		expiresAt = &at
 	}
 	var rotated AccessToken
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.change(ctx, func(tx *sql.Tx) error {
 		current, err := readAccessToken(ctx, tx, id)
 		if err != nil {
 			return err
@@ -230,7 +230,7 @@ func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (A
 // [ErrNotFound].
 func (s *Store) RevokeAccessToken(ctx context.Context, id string) (AccessToken, error) {
 	var revoked AccessToken
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+	err := s.change(ctx, func(tx *sql.Tx) (err error) {
 		if revoked, err = readAccessToken(ctx, tx, id); err != nil {
 			return err
 		}

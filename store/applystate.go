@@ -17,18 +17,18 @@ import (
 // [ErrLastAdmin].
 func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.Options) (state.Plan, error) {
 	var plan state.Plan
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.changeIf(ctx, func(tx *sql.Tx) (bool, error) {
 		var ids map[subject.Ref]int64
 		var err error
 		if plan, ids, err = planState(ctx, tx, wanted, o); err != nil || plan.Empty() {
-			return err
+			return false, err
 		}
 		a := &stateApplier{Store: s, tx: tx, ids: ids, statements: map[string]*sql.Stmt{}}
 		defer a.close()
 		if err := a.apply(ctx, plan); err != nil {
-			return fmt.Errorf("apply the state: %w", err)
+			return false, fmt.Errorf("apply the state: %w", err)
 		}
-		return incrementRevision(ctx, tx)
+		return true, nil
 	})
 	return plan, err
 }

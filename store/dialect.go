@@ -35,6 +35,8 @@ type dialect struct {
 	// retryable reports whether the database undid a transaction that may pass
 	// when it is run once more. A failed commit may be such an error.
 	retryable func(error) bool
+	// writable says why the database takes no writes by its settings.
+	writable func(ctx context.Context, writer *sql.DB) error
 	// lost reports whether the connection broke: what was not committed is
 	// undone, and of a commit that was under way nobody knows.
 	lost func(error) bool

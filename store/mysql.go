@@ -30,6 +30,7 @@ var mysqlDialect = &dialect{
 	exclude:   excludeMySQL,
 	snapshot:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 	retryable: retryableMySQL,
+	writable:  writableMySQL,
 	lost:      lostMySQL,
 	explain:   explainMySQL,
 	migrating: migratingMySQL,
@@ -90,6 +91,20 @@ func checkMySQL(ctx context.Context, db *sql.DB) error {
 func excludeMySQL(ctx context.Context, tx *sql.Tx) error {
 	if _, err := tx.ExecContext(ctx, "UPDATE write_lock SET number = number + 1 WHERE id = 1"); err != nil {
 		return fmt.Errorf("wait for other changes: %w", err)
+	}
+	return nil
+}
+
+// errReadOnly is returned for a server that takes no writes.
+var errReadOnly = errors.New("the server is read-only: it may be a replica, or about to be replaced; point the DSN at the one that takes writes")
+
+func writableMySQL(ctx context.Context, writer *sql.DB) error {
+	var readOnly bool
+	if err := writer.QueryRowContext(ctx, "SELECT @@GLOBAL.read_only").Scan(&readOnly); err != nil {
+		return explainMySQL(fmt.Errorf("ask the server whether it takes writes: %w", err))
+	}
+	if readOnly {
+		return errReadOnly
 	}
 	return nil
 }

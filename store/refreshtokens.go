@@ -49,46 +49,48 @@ type NewRefreshToken struct {
 // CreateRefreshToken makes a refresh token, or returns [ErrStale] when its owner
 // was removed, was disabled or got another password.
 func (s *Store) CreateRefreshToken(ctx context.Context, n NewRefreshToken) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
+	return s.changeIf(ctx, func(tx *sql.Tx) (bool, error) {
 		var valid bool
 		if err := tx.QueryRowContext(ctx,
 			"SELECT EXISTS (SELECT 1 FROM subjects WHERE id = ? AND disabled = 0 AND password_hash = ?)", n.OwnerID, n.PasswordHash).Scan(&valid); err != nil {
-			return fmt.Errorf("read the owner of a refresh token: %w", err)
+			return false, fmt.Errorf("read the owner of a refresh token: %w", err)
 		}
 		if !valid {
-			return fmt.Errorf("the owner of a refresh token: %w", ErrStale)
+			return false, fmt.Errorf("the owner of a refresh token: %w", ErrStale)
 		}
 		now := timestamp(s.now())
 		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE expires_at <= ?", now); err != nil {
-			return fmt.Errorf("remove expired refresh tokens: %w", err)
+			return false, fmt.Errorf("remove expired refresh tokens: %w", err)
 		}
-		if err := makeRoomForRefreshToken(ctx, tx, n.OwnerID); err != nil {
-			return err
+		ended, err := makeRoomForRefreshToken(ctx, tx, n.OwnerID)
+		if err != nil {
+			return false, err
 		}
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO refresh_tokens (id, subject_id, service, hash, client, address, created_at, expires_at,
 			                            last_used_at, last_used_address, last_used_client)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			n.ID, n.OwnerID, n.Service, n.Hash, n.Client, n.Address, now, timestamp(n.ExpiresAt), now, n.Address, n.Client); err != nil {
-			return fmt.Errorf("create refresh token: %w", err)
+			return false, fmt.Errorf("create refresh token: %w", err)
 		}
-		return nil
+		return ended, nil // a new token changes nothing for others
 	})
 }
 
-func makeRoomForRefreshToken(ctx context.Context, tx *sql.Tx, ownerID int64) error {
+// makeRoomForRefreshToken reports whether it ended another token.
+func makeRoomForRefreshToken(ctx context.Context, tx *sql.Tx, ownerID int64) (bool, error) {
 	// The newest ones that may stay beside the next.
 	surplus, err := collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
 		"SELECT id FROM refresh_tokens WHERE subject_id = ? ORDER BY last_used_at DESC, id LIMIT 1000 OFFSET ?", ownerID, maxRefreshTokens-1)
 	if err != nil {
-		return fmt.Errorf("look for unused refresh tokens: %w", err)
+		return false, fmt.Errorf("look for unused refresh tokens: %w", err)
 	}
 	for _, id := range surplus {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE id = ?", id); err != nil {
-			return fmt.Errorf("remove refresh token %q: %w", id, err)
+			return false, fmt.Errorf("remove refresh token %q: %w", id, err)
 		}
 	}
-	return nil
+	return len(surplus) > 0, nil
 }
 
 const refreshColumns = `t.id, s.kind, s.name, t.service, t.client, t.address, t.created_at, t.expires_at,
@@ -141,7 +143,7 @@ func readRefreshToken(ctx context.Context, q queryer, id string) (RefreshToken, 
 // [ErrNotFound].
 func (s *Store) RevokeRefreshToken(ctx context.Context, id string) (RefreshToken, error) {
 	var revoked RefreshToken
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+	err := s.change(ctx, func(tx *sql.Tx) (err error) {
 		if revoked, err = readRefreshToken(ctx, tx, id); err != nil {
 			return err
 		}
@@ -157,7 +159,7 @@ func (s *Store) RevokeRefreshToken(ctx context.Context, id string) (RefreshToken
 // many there were.
 func (s *Store) RevokeRefreshTokens(ctx context.Context, owner subject.Ref) (int64, error) {
 	var revoked int64
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.change(ctx, func(tx *sql.Tx) error {
 		o, err := readSubject(ctx, tx, owner)
 		if err != nil {
 			return err

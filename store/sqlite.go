@@ -41,6 +41,8 @@ var sqlite = &dialect{
 	// The transactions of the writer begin by taking the lock.
 	exclude:  func(context.Context, *sql.Tx) error { return nil },
 	snapshot: &sql.TxOptions{ReadOnly: true},
+	// Only a write can tell.
+	writable: func(context.Context, *sql.DB) error { return nil },
 	lost:     func(error) bool { return false },
 	explain:  func(err error) error { return err },
 	// Each migration is a transaction.

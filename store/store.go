@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -57,11 +58,17 @@ type Store struct {
 	logger  *zap.Logger
 	now     func() time.Time
 
+	// generation counts the changes that were made through this Store.
+	generation atomic.Int64
+	// refused is why the last write failed, if that was the database's doing.
+	refused atomic.Pointer[refusal]
+
 	login        *sql.Stmt
 	effective    *sql.Stmt
 	accessToken  *sql.Stmt
 	refreshToken *sql.Stmt
 	failures     *sql.Stmt
+	marks        *sql.Stmt
 }
 
 // Open opens the database and brings its schema up to date. A SQLite file is
@@ -98,6 +105,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		{&s.accessToken, accessLoginQuery},
 		{&s.refreshToken, refreshLoginQuery},
 		{&s.failures, failuresQuery},
+		{&s.marks, marksQuery},
 	} {
 		stmt, err := s.reader.PrepareContext(ctx, p.text) //nolint:sqlclosecheck // Close does
 		if err != nil {
@@ -111,28 +119,13 @@ func (s *Store) prepare(ctx context.Context) error {
 // Close closes the database. Requests still running on it fail.
 func (s *Store) Close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.login, s.effective, s.accessToken, s.refreshToken, s.failures} {
+	for _, stmt := range []*sql.Stmt{s.login, s.effective, s.accessToken, s.refreshToken, s.failures, s.marks} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
 	}
 	errs = append(errs, s.reader.Close(), s.writer.Close())
 	return errors.Join(errs...)
-}
-
-// Ping reports whether the database answers a query.
-func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.Revision(ctx)
-	return err
-}
-
-// Revision is the number that every change of rights increments.
-func (s *Store) Revision(ctx context.Context) (int64, error) {
-	var number int64
-	if err := s.reader.QueryRowContext(ctx, "SELECT number FROM revision WHERE id = 1").Scan(&number); err != nil {
-		return 0, fmt.Errorf("read revision: %w", err)
-	}
-	return number, nil
 }
 
 // queryer is what reading needs of a database or a transaction.

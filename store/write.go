@@ -14,14 +14,26 @@ import (
 // while a change was committed: it may or may not have been made.
 var ErrUnknownOutcome = errors.New("it is not known whether the change was made: look before you make it again")
 
-// change runs f in a transaction that also increments the revision.
+// change runs f in a transaction that also increments the revision. Everything
+// that takes something away from a subject or a secret, or gives it, is one.
 func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		if err := f(tx); err != nil {
+	return s.changeIf(ctx, func(tx *sql.Tx) (bool, error) { return true, f(tx) })
+}
+
+// changeIf is change for an f that reports whether it changed anything.
+func (s *Store) changeIf(ctx context.Context, f func(tx *sql.Tx) (bool, error)) error {
+	changed := false
+	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		if changed, err = f(tx); err != nil || !changed {
 			return err
 		}
 		return incrementRevision(ctx, tx)
 	})
+	if changed {
+		// After an error as well: what became of the transaction may be unknown.
+		s.generation.Add(1)
+	}
+	return err
 }
 
 func incrementRevision(ctx context.Context, tx *sql.Tx) error {
@@ -34,7 +46,8 @@ func incrementRevision(ctx context.Context, tx *sql.Tx) error {
 // write runs f in a transaction that no other one runs beside, on any node. It
 // repeats the whole of it when the database asks for that or the connection
 // broke before the commit. f must not have effects outside the transaction.
-func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) (err error) {
+	defer func() { s.noteWrite(err) }()
 	const (
 		attempts = 10
 		longest  = 30 * time.Second // no attempt begins later

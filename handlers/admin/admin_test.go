@@ -17,6 +17,7 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
@@ -43,8 +44,10 @@ func newFixture(t *testing.T) *fixture {
 	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")}, logger)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	authenticator, err := auth.New(s, logger)
-	require.NoError(t, err)
+	known := directory.New(s, logger)
+	known.Start()
+	t.Cleanup(known.Close)
+	authenticator := auth.New(s, known, logger)
 	t.Cleanup(authenticator.Close)
 	services := []Service{
 		{Name: "registry", Profile: token.ProfileX5C, TokenTTL: 5 * time.Minute},

@@ -12,6 +12,7 @@ import (
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/state"
@@ -78,6 +79,9 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 			}
 			return p
 		}
+	}
+	if errors.Is(err, directory.ErrUnavailable) {
+		return problem(http.StatusServiceUnavailable, adminapi.CodeStorage, "the database does not answer: nothing can be read or changed until it does; tokens are issued from memory meanwhile")
 	}
 	if ctx.Err() != nil {
 		return problem(http.StatusServiceUnavailable, adminapi.CodeBusy, "the request took too long or was given up")

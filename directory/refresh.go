@@ -1,0 +1,89 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+const (
+	// restFactor is how many times as long as it reads the refresh rests.
+	restFactor = 9
+	// unusedAfter is how long something is kept up to date that nobody uses:
+	// who pushes once a day is there tomorrow.
+	unusedAfter = 25 * time.Hour
+)
+
+// refresh reads again what is in memory after a change, what is used most
+// first: should the database go away, what was not read since the last change
+// would be of no use.
+func (d *shared) refresh(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.changed:
+		}
+		refreshMemory(ctx, d, d.permissions, func(ctx context.Context, id int64) ([]access.Permission, error) {
+			if id == anonymous {
+				return permissionsOf(d.source.AnonymousPermissions(ctx))
+			}
+			return permissionsOf(d.source.EffectivePermissionsByID(ctx, id, subject.Ref{Kind: subject.User}))
+		})
+		refreshMemory(ctx, d, d.logins, d.source.Login)
+		refreshMemory(ctx, d, d.accessTokens, d.source.AccessTokenLogin)
+		refreshMemory(ctx, d, d.refreshTokens, d.source.RefreshTokenLogin)
+	}
+}
+
+// refreshMemory reads again what is not up to date, as long as the database
+// answers.
+func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memory[K, V], read func(context.Context, K) (V, error)) {
+	for _, key := range m.outdated(d.known.Load().marks.Revision) {
+		e, ok := m.entries.GetEntryQuietly(key)
+		if !ok {
+			continue
+		}
+		k, began := d.known.Load(), time.Now()
+		reading, cancel := context.WithTimeout(ctx, readTimeout)
+		value, err := read(reading, key)
+		cancel()
+		switch {
+		case err == nil:
+			m.renew(key, e.Value, value, stamp{revision: k.marks.Revision, read: began.Round(0)})
+		case errors.Is(err, store.ErrNotFound):
+			m.forget(key)
+		default:
+			return // what is asked for is read then
+		}
+		rest := time.NewTimer(restFactor * time.Since(began))
+		select {
+		case <-ctx.Done():
+			rest.Stop()
+			return
+		case <-rest.C:
+		}
+	}
+}
+
+// outdated lists what was read before a revision, what is used most first, and
+// forgets what nobody uses.
+func (m *memory[K, V]) outdated(revision int64) []K {
+	var outdated, unused []K
+	for e := range m.entries.Hottest() {
+		switch {
+		case time.Since(time.Unix(0, e.Value.used.Load())) > unusedAfter:
+			unused = append(unused, e.Key)
+		case e.Value.stamp.revision != revision:
+			outdated = append(outdated, e.Key)
+		}
+	}
+	for _, key := range unused {
+		m.forget(key)
+	}
+	return outdated
+}

@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// Marks tell cheaply whether something changed, on whatever node: as long as a
+// mark is the same, so is what it stands for.
+type Marks struct {
+	// Revision stands for subjects, memberships, permissions and the secrets
+	// of tokens. A new token leaves it as it is: nothing was known of it.
+	Revision int64
+	// Failures stands for the wrong passwords: it changes with each that is
+	// recorded, not when they are forgotten.
+	Failures int64
+}
+
+const marksQuery = `
+SELECT number, (SELECT COALESCE(MAX(id), 0) FROM login_failures) FROM revision WHERE id = 1`
+
+// Marks reads the marks as they are now.
+func (s *Store) Marks(ctx context.Context) (Marks, error) {
+	var m Marks
+	if err := s.marks.QueryRowContext(ctx).Scan(&m.Revision, &m.Failures); err != nil {
+		return Marks{}, fmt.Errorf("read revision: %w", err)
+	}
+	return m, nil
+}
+
+// Revision is the number that every change of rights increments.
+func (s *Store) Revision(ctx context.Context) (int64, error) {
+	m, err := s.Marks(ctx)
+	return m.Revision, err
+}
+
+// Generation grows with every change that was made, or may have been made,
+// through this Store, before that is told to whoever asked for it. It needs no
+// query.
+func (s *Store) Generation() int64 { return s.generation.Load() }

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// probeInterval is how often a database that refused the last write is tried
+// again for [Store.CanChange] at most.
+const probeInterval = time.Second
+
+// refusal is why the database took no write, such as a full disk.
+type refusal struct {
+	err error
+	at  time.Time
+}
+
+// noteWrite keeps what the database itself said to the last write.
+func (s *Store) noteWrite(err error) {
+	switch {
+	case err == nil:
+		s.refused.Store(nil)
+	case errors.Is(err, context.Canceled):
+	case Remedy(err) != "":
+		s.refused.Store(&refusal{err, time.Now()})
+	}
+}
+
+// CanChange says why the database would take no change now, such as a full disk
+// or a server that is read-only, and returns nil when nothing is known against
+// it. After a write was refused it writes a little to find out whether that is
+// over.
+func (s *Store) CanChange(ctx context.Context) error {
+	if last := s.refused.Load(); last != nil {
+		if time.Since(last.at) < probeInterval {
+			return last.err
+		}
+		// The same number once more: nothing changes, and yet it is written.
+		err := s.write(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "UPDATE revision SET number = number WHERE id = 1")
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("try to write: %w", err)
+		}
+	}
+	return s.dialect.writable(ctx, s.writer)
+}

@@ -36,7 +36,7 @@ func incrementRevision(ctx context.Context, tx *sql.Tx) error {
 // broke before the commit. f must not have effects outside the transaction.
 func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	const (
-		attempts = 10
+		attempts = 10               // to reach the database
 		longest  = 30 * time.Second // no attempt begins later
 	)
 	pause, began := 5*time.Millisecond, time.Now()
@@ -45,7 +45,10 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 		if err == nil {
 			return nil
 		}
-		if !again || attempt == attempts || time.Since(began) > longest || ctx.Err() != nil {
+		// Who collides is tried again for longer: with many nodes that is how
+		// changes wait for each other.
+		enough := attempt >= attempts && !s.dialect.retryable(err)
+		if !again || enough || time.Since(began) > longest || ctx.Err() != nil {
 			return s.dialect.explain(err)
 		}
 		select {

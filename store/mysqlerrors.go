@@ -111,7 +111,7 @@ var mysqlAdviceByCode = map[uint16]string{
 	1021:             "the disk of the server is full",
 	1114:             "the server has no room for more rows: look at its disk",
 	mysqlNotInQuorum: "the node of the database's cluster joins it just now or does not see the majority of it, and answers nothing until it does: check the other nodes, and what leads to them",
-	mysqlLockWait:    "the database was busy with other changes for too long: try again",
+	mysqlLockWait:    "the database was busy with other changes, or its node waited for the rest of its cluster, for too long: try again",
 	mysqlDeadlock:    "other changes came in between each time: try again",
 	mysqlCertify:     "other changes came in between each time: try again",
 	1153:             "raise max_allowed_packet of the server",

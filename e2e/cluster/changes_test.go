@@ -191,7 +191,7 @@ func (l *ledger) requireNothingLost(t *testing.T, m *member) {
 	for _, e := range m.admin.audit(t) {
 		k := key{action: e.Action, robot: strings.TrimPrefix(e.Subject, "robot:")}
 		if e.Action == "grant" {
-			for _, right := range strings.Split(string(e.After), `"`) {
+			for right := range strings.SplitSeq(string(e.After), `"`) {
 				if strings.HasPrefix(right, "repository:") {
 					k.right = right
 				}

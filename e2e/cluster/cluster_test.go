@@ -20,6 +20,7 @@ func TestCluster(t *testing.T) {
 	s := startStack(t)
 	pullers := s.addPullers(t)
 	tokens := s.startLoad(t, pullers)
+	s.requireLastAdmin(t)
 	changes := s.startChanges(t)
 	quiet := func(phase string) {
 		t.Helper()
@@ -30,7 +31,6 @@ func TestCluster(t *testing.T) {
 	one, two := s.dockits[0], s.dockits[1]
 
 	s.requireSpread(t)
-	s.requireLastAdmin(t)
 	quiet("nothing is wrong")
 
 	s.killOne(t, changes)
@@ -52,6 +52,7 @@ func TestCluster(t *testing.T) {
 	tokens.requireAllIssued(t, s, "in the end")
 
 	changes.requireNothingLost(t, one)
+	s.requireConflicts(t)
 	s.requireSame(t)
 	for _, m := range s.dockits {
 		out, err := m.Admin().Run(t.Context(), "rbac", "audit", "verify")
@@ -195,6 +196,19 @@ func (s *stack) requireLastAdmin(t *testing.T) {
 	}
 	require.Len(t, last, 1, "admins who could not lay down the office")
 	last[0].require(t, http.MethodPatch, "/users/"+root, map[string]any{"admin": true}, nil)
+}
+
+// requireConflicts makes sure that changes on different nodes collided at all: nobody was told of it.
+func (s *stack) requireConflicts(t *testing.T) {
+	t.Helper()
+	conflicts := 0
+	for _, n := range s.cluster.Nodes {
+		count, err := n.Conflicts(t.Context())
+		require.NoError(t, err)
+		conflicts += count
+	}
+	t.Logf("since the nodes came back, changes of different nodes collided %d times", conflicts)
+	require.NotZero(t, conflicts)
 }
 
 // requireSame waits until every node has the same rows, and compares what both Dockits export.

@@ -26,7 +26,7 @@ const Size = 3
 // User and Password log in to Database on every node, with all rights on it and no others.
 const (
 	User     = "dockit"
-	Password = "galera" //nolint:gosec // of a server that nobody else reaches
+	Password = "galera"
 	Database = "dockit"
 )
 

@@ -86,13 +86,12 @@ func (n *Node) settings() []string {
 		"--performance-schema=OFF", "--max-connections=200",
 		// What Galera needs, and what makes a change that was acknowledged outlive a crash of every node.
 		"--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--innodb-flush-log-at-trx-commit=1",
-		"--wsrep-provider=" + n.cluster.library, "--wsrep-cluster-name=dockit",
+		"--wsrep-on=ON", "--wsrep-provider=" + n.cluster.library, "--wsrep-cluster-name=dockit", "--wsrep-cluster-address=gcomm://" + n.peers,
 	}
 }
 
 func (n *Node) start(ctx context.Context, args ...string) error {
 	args = append(append(n.settings(),
-		"--wsrep-on=ON", "--wsrep-cluster-address=gcomm://"+n.peers,
 		"--wsrep-node-name="+n.name, "--wsrep-node-address=127.0.0.1",
 		"--wsrep-sst-method=rsync", "--wsrep-sst-receive-address="+loopback(n.statePort),
 		"--wsrep-provider-options="+strings.Join([]string{
@@ -207,36 +206,6 @@ func stateOf(ctx context.Context, db *sql.DB) (s State, err error) {
 	return s, rows.Err()
 }
 
-// Checksums are those of every table of Database, by table.
-func (n *Node) Checksums(ctx context.Context) (map[string]int64, error) {
-	rows, err := n.db.QueryContext(ctx, "SELECT table_name FROM information_schema.tables WHERE table_schema = ?", Database)
-	if err != nil {
-		return nil, fmt.Errorf("list the tables of %s: %w", n, err)
-	}
-	defer rows.Close()
-	var tables []string
-	for rows.Next() {
-		var table string
-		if err := rows.Scan(&table); err != nil {
-			return nil, err
-		}
-		tables = append(tables, Database+"."+table)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	sums := map[string]int64{}
-	for _, table := range tables {
-		var name string
-		var sum sql.NullInt64
-		if err := n.db.QueryRowContext(ctx, "CHECKSUM TABLE "+table).Scan(&name, &sum); err != nil {
-			return nil, fmt.Errorf("%s: checksum of %s: %w", n, table, err)
-		}
-		sums[table] = sum.Int64
-	}
-	return sums, nil
-}
-
 var recovered = regexp.MustCompile(`WSREP: Recovered position: (\S+)`)
 
 // recoverPosition reads what a node that is down has seen of the changes of the cluster.
@@ -266,5 +235,5 @@ func (n *Node) makeSafeToBootstrap() error {
 		return fmt.Errorf("%s: %w", n, err)
 	}
 	state = bytes.ReplaceAll(state, []byte("safe_to_bootstrap: 0"), []byte("safe_to_bootstrap: 1"))
-	return os.WriteFile(path, state, 0o600)
+	return os.WriteFile(path, state, 0o600) //nolint:gosec // in a folder of our own
 }

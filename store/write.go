@@ -56,7 +56,12 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 			return s.dialect.explain(err)
 		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // spreads those who collided
 		}
-		pause = min(2*pause, 500*time.Millisecond)
+		longestPause := 500 * time.Millisecond
+		if s.dialect.retryable(err) {
+			// Who lost once must not lose again because others wait less.
+			longestPause = 40 * time.Millisecond
+		}
+		pause = min(2*pause, longestPause)
 	}
 }
 

@@ -24,7 +24,7 @@ demo: ## show Dockit protecting a real registry (ONCE=1: end by itself)
 	@ONCE=$(ONCE) bin/demo
 
 .PHONY: test
-test: test-unit test-manifests test-e2e ## run all tests; installs what they need
+test: test-unit test-manifests test-e2e test-cluster ## run all tests; installs what they need
 
 .PHONY: test-unit
 test-unit: test-mariadb ## run the tests of the main module
@@ -37,7 +37,12 @@ soak: ## kill a server that writes KILLS times (default 1000) and look for what 
 # Results are not cached: go does not know that these tests depend on the main module.
 .PHONY: test-e2e
 test-e2e: test-requirements ## run the end-to-end tests against real registries
-	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 20m ./...
+	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 20m . ./internal/...
+
+.PHONY: test-cluster
+test-cluster: test-mariadb ## run the test of two Dockits on a Galera cluster whose nodes fail
+	scripts/get-galera bin/galera
+	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 10m -v ./cluster
 
 .PHONY: test-manifests
 test-manifests: ## check the manifests for Kubernetes against published schemas

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -54,34 +55,65 @@ func openMySQL(ctx context.Context, dsn string) (writer, reader *sql.DB, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	connector, err := mysql.NewConnector(config)
+	galera, err := lookAtMySQL(ctx, config)
 	if err != nil {
-		// The text may hold parts of the DSN.
-		return nil, nil, fmt.Errorf("the MySQL DSN cannot be used: write %s", mysqlDSNForm)
+		return nil, nil, explainMySQL(fmt.Errorf("open MySQL database %q at %s as %q: %w", config.DBName, config.Addr, config.User, err))
 	}
-	pool := func(connections int) *sql.DB {
+	if galera {
+		// A node of a cluster may be behind: let it catch up with what was
+		// acknowledged elsewhere before it reads.
+		setVariable(config, "wsrep_sync_wait", "1")
+	}
+	pool := func(connections int) (*sql.DB, error) {
+		connector, err := newMySQLConnector(config, galera)
+		if err != nil {
+			return nil, err
+		}
 		db := sql.OpenDB(connector)
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections)
 		db.SetConnMaxLifetime(lifetime)
 		db.SetConnMaxIdleTime(idleTime)
-		return db
+		return db, nil
 	}
-	writer, reader = pool(writers), pool(max(16, 4*runtime.GOMAXPROCS(0)))
-	if err := checkMySQL(ctx, writer); err != nil {
-		err = explainMySQL(fmt.Errorf("open MySQL database %q at %s as %q: %w", config.DBName, config.Addr, config.User, err))
-		return nil, nil, errors.Join(err, writer.Close(), reader.Close())
+	if writer, err = pool(writers); err != nil {
+		return nil, nil, err
+	}
+	if reader, err = pool(max(16, 4*runtime.GOMAXPROCS(0))); err != nil {
+		return nil, nil, errors.Join(err, writer.Close())
 	}
 	return writer, reader, nil
 }
 
-// checkMySQL asks the server for its version, and refuses an old one.
-func checkMySQL(ctx context.Context, db *sql.DB) error {
+func newMySQLConnector(config *mysql.Config, galera bool) (driver.Connector, error) {
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		// The text may hold parts of the DSN.
+		return nil, fmt.Errorf("the MySQL DSN cannot be used: write %s", mysqlDSNForm)
+	}
+	if galera {
+		return galeraConnector{connector}, nil
+	}
+	return connector, nil
+}
+
+// lookAtMySQL asks a server for its version, refuses an old one, and reports
+// whether it is a node of a Galera cluster.
+func lookAtMySQL(ctx context.Context, config *mysql.Config) (galera bool, err error) {
+	connector, err := newMySQLConnector(config, false)
+	if err != nil {
+		return false, err
+	}
+	db := sql.OpenDB(connector)
+	defer func() { err = errors.Join(err, db.Close()) }()
 	var version string
 	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return err
+		return false, err
 	}
-	return checkMySQLVersion(version)
+	if err := checkMySQLVersion(version); err != nil {
+		return false, err
+	}
+	return inGalera(ctx, db)
 }
 
 // excludeMySQL takes the lock before anything is read: InnoDB makes the

@@ -148,6 +148,8 @@ func TestMySQLRepeatsTransactions(t *testing.T) {
 	}{
 		{"deadlock", &mysql.MySQLError{Number: 1213}, 2},
 		{"lock wait timeout", &mysql.MySQLError{Number: 1205}, 2},
+		{"conflict in a group", &mysql.MySQLError{Number: 3101}, 2},
+		{"node without its cluster", &mysql.MySQLError{Number: 1047}, 2},
 		{"lost connection", fmt.Errorf("wrapped: %w", mysql.ErrInvalidConn), 2},
 		{"another error", &mysql.MySQLError{Number: 1064}, 1},
 		{"cancelled", context.Canceled, 1},

@@ -49,19 +49,22 @@ func parseMySQLDSN(dsn string) (*mysql.Config, error) {
 	if err := config.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin")); err != nil {
 		return nil, errors.New("the MySQL DSN cannot take the character set utf8mb4")
 	}
-	set := func(variable, value string) {
-		if config.Params == nil {
-			config.Params = map[string]string{}
-		}
-		if _, given := config.Params[variable]; !given {
-			config.Params[variable] = value
-		}
-	}
 	// What does not fit is an error, and is not cut.
 	delete(config.Params, "sql_mode")
-	set("sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
-	set("innodb_lock_wait_timeout", "20") // less than the read timeout
+	setVariable(config, "sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
+	setVariable(config, "innodb_lock_wait_timeout", "20") // less than the read timeout
 	return config, nil
+}
+
+// setVariable sets a system variable of the server for every connection, unless
+// the DSN does.
+func setVariable(config *mysql.Config, variable, value string) {
+	if config.Params == nil {
+		config.Params = map[string]string{}
+	}
+	if _, given := config.Params[variable]; !given {
+		config.Params[variable] = value
+	}
 }
 
 // Servers before these do not check the constraints of the schema, or are not

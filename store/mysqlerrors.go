@@ -15,18 +15,23 @@ import (
 
 // Errors of MySQL and MariaDB servers by number.
 const (
+	mysqlLockWait    = 1205
+	mysqlDeadlock    = 1213 // in a Galera cluster also a change of another node
+	mysqlCertify     = 3101 // a change of another member of a group of MySQL servers
 	mysqlDuplicate   = 1062
 	mysqlNoTable     = 1146
 	mysqlNotInQuorum = 1047 // a Galera node that is not, or not yet, in its cluster
+	mysqlHalfCommit  = 1180 // such a node left its cluster while it committed
 )
 
 var (
 	// mysqlUndone are errors after which the same transaction may pass: row
-	// changed since it was read, lock wait timeout, deadlock.
-	mysqlUndone = []uint16{1020, 1205, 1213}
-	// mysqlGone are errors of a server that ends the connection: shutting down,
-	// aborted connection, network errors, killed connection, idle for too long.
-	mysqlGone = []uint16{1053, 1152, 1158, 1159, 1160, 1161, 1927, 4031}
+	// changed since it was read, lock wait timeout, conflicts.
+	mysqlUndone = []uint16{1020, mysqlLockWait, mysqlDeadlock, mysqlCertify}
+	// mysqlGone are errors of a server that ends the connection, or is as good
+	// as gone: shutting down, aborted connection, network errors, killed
+	// connection, idle for too long, not in its cluster.
+	mysqlGone = []uint16{1053, 1152, 1158, 1159, 1160, 1161, 1927, 4031, mysqlNotInQuorum, mysqlHalfCommit}
 )
 
 // mysqlCode is the number of a server's error, or 0.
@@ -105,7 +110,10 @@ var mysqlAdviceByCode = map[uint16]string{
 	1226:             "the user has used up what the server grants it: raise its limits",
 	1021:             "the disk of the server is full",
 	1114:             "the server has no room for more rows: look at its disk",
-	mysqlNotInQuorum: "this node of the cluster joins it just now or does not see the majority of it, and changes nothing until it does",
+	mysqlNotInQuorum: "the node of the database's cluster joins it just now or does not see the majority of it, and answers nothing until it does: check the other nodes, and what leads to them",
+	mysqlLockWait:    "the database was busy with other changes, or its node waited for the rest of its cluster, for too long: try again",
+	mysqlDeadlock:    "other changes came in between each time: try again",
+	mysqlCertify:     "other changes came in between each time: try again",
 	1153:             "raise max_allowed_packet of the server",
 }
 

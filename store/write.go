@@ -49,7 +49,7 @@ func incrementRevision(ctx context.Context, tx *sql.Tx) error {
 func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) (err error) {
 	defer func() { s.noteWrite(err) }()
 	const (
-		attempts = 10
+		attempts = 10               // to reach the database
 		longest  = 30 * time.Second // no attempt begins later
 	)
 	pause, began := 5*time.Millisecond, time.Now()
@@ -58,7 +58,10 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) (err error)
 		if err == nil {
 			return nil
 		}
-		if !again || attempt == attempts || time.Since(began) > longest || ctx.Err() != nil {
+		// Who collides is tried again for longer: with many nodes that is how
+		// changes wait for each other.
+		enough := attempt >= attempts && !s.dialect.retryable(err)
+		if !again || enough || time.Since(began) > longest || ctx.Err() != nil {
 			return s.dialect.explain(err)
 		}
 		select {
@@ -66,7 +69,12 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) (err error)
 			return s.dialect.explain(err)
 		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // spreads those who collided
 		}
-		pause = min(2*pause, 500*time.Millisecond)
+		longestPause := 500 * time.Millisecond
+		if s.dialect.retryable(err) {
+			// Who lost once must not lose again because others wait less.
+			longestPause = 40 * time.Millisecond
+		}
+		pause = min(2*pause, longestPause)
 	}
 }
 

@@ -24,6 +24,9 @@ type Config struct {
 	// a server that ran before.
 	Dir string
 
+	// MySQL is the DSN of a database to use instead of one in Dir.
+	MySQL string
+
 	// RootUser and RootPassword are the first admin.
 	RootUser, RootPassword string
 
@@ -75,9 +78,11 @@ func Run(ctx context.Context, c Config) (*Server, error) {
 		c.Port = p
 	}
 	address := port.Localhost(c.Port)
-	args := append([]string{
-		"api-server", "--listen", address, "--sql-dsn", filepath.Join(c.Dir, "dockit.sqlite"),
-	}, c.Args...)
+	dialect, dsn := "sqlite", filepath.Join(c.Dir, "dockit.sqlite")
+	if c.MySQL != "" {
+		dialect, dsn = "mysql", c.MySQL
+	}
+	args := append([]string{"api-server", "--listen", address, "--sql-dialect", dialect}, c.Args...)
 	scheme := "http"
 	if c.HTTPS {
 		scheme = "https"
@@ -86,7 +91,7 @@ func Run(ctx context.Context, c Config) (*Server, error) {
 	if c.Caddyfile != "" {
 		args = []string{"run", "--config", c.Caddyfile}
 	}
-	env := append(Environment(c.Dir), c.Env...)
+	env := append(append(Environment(c.Dir), "DOCKIT_SQL_DSN="+dsn), c.Env...)
 	if c.RootUser != "" {
 		env = append(env, "DOCKIT_ROOT_USER="+c.RootUser, "DOCKIT_ROOT_PASSWORD="+c.RootPassword)
 	}

@@ -32,6 +32,10 @@ type Command struct {
 
 	// Dir is the working directory. Default: that of this process.
 	Dir string
+
+	// Attributes say as whom to run and in which process group. Default: as ourselves, in a group of its own, which
+	// keeps the Ctrl-C of a terminal from reaching the process beside us: we stop it.
+	Attributes *syscall.SysProcAttr
 }
 
 // String is the command line, for messages.
@@ -57,8 +61,10 @@ func Start(command Command) (*Process, error) {
 	p.cmd.Dir = command.Dir
 	p.cmd.Stdout = &p.output
 	p.cmd.Stderr = &p.output
-	// A group of its own keeps the Ctrl-C of a terminal from reaching the process beside us: we stop it.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.SysProcAttr = command.Attributes
+	if p.cmd.SysProcAttr == nil {
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s (%s): %w", command.Name, command, err)
 	}
@@ -103,6 +109,13 @@ func (p *Process) Stop() error {
 		<-p.done
 		return fmt.Errorf("%s %w after %s", p.command.Name, ErrKilled, StopTimeout)
 	}
+}
+
+// Kill ends the process, and what it started in its group, as a crash does, and waits for that.
+func (p *Process) Kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // there may be no group
+	_ = p.cmd.Process.Kill()                              // it may have ended
+	<-p.done
 }
 
 func (p *Process) ended() bool {

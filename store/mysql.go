@@ -27,12 +27,13 @@ var mysqlDialect = &dialect{
 	duplicate: func(err error) bool {
 		return mysqlCode(err) == mysqlDuplicate
 	},
-	exclude:   excludeMySQL,
-	snapshot:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
-	retryable: retryableMySQL,
-	lost:      lostMySQL,
-	explain:   explainMySQL,
-	migrating: migratingMySQL,
+	exclude:     excludeMySQL,
+	snapshot:    &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
+	hashSamples: groupedHashSamples,
+	retryable:   retryableMySQL,
+	lost:        lostMySQL,
+	explain:     explainMySQL,
+	migrating:   migratingMySQL,
 	// InnoDB overwrites deleted rows when it purges them; no client can say when.
 	forget: func(context.Context, *sql.DB) error { return nil },
 }

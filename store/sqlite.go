@@ -41,8 +41,10 @@ var sqlite = &dialect{
 	// The transactions of the writer begin by taking the lock.
 	exclude:  func(context.Context, *sql.Tx) error { return nil },
 	snapshot: &sql.TxOptions{ReadOnly: true},
-	lost:     func(error) bool { return false },
-	explain:  func(err error) error { return err },
+
+	hashSamples: steppedHashSamples,
+	lost:        func(error) bool { return false },
+	explain:     func(err error) error { return err },
 	// Each migration is a transaction.
 	migrating: func(_ context.Context, _ *sql.DB, _ int64, migrate func() error) error { return migrate() },
 	forget:    checkpointSQLite,

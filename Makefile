@@ -5,6 +5,7 @@ TAGS          := nobadger,nomysql,nopgx
 GOLANGCI_LINT := bin/golangci-lint-v2.15.0
 FUZZTIME      ?= 10s
 KILLS         ?= 1000
+USERS         ?= 1000000
 
 # The race detector needs a C compiler. CI does not go without.
 RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
@@ -33,6 +34,11 @@ test-unit: test-mariadb ## run the tests of the main module
 .PHONY: soak
 soak: ## kill a server that writes KILLS times (default 1000) and look for what it lost
 	DOCKIT_TEST_KILLS=$(KILLS) $(TEST_ENV) go test $(RACE) -tags $(TAGS) -count=1 -timeout 60m -v -run '^TestCrashes$$' ./cmd/dockit
+
+.PHONY: scale
+scale: ## measure a database of USERS users (default 1000000) against a small one
+	@CGO_ENABLED=0 go build -C e2e -o ../bin/scale ./scale
+	@bin/scale -users $(USERS)
 
 # Results are not cached: go does not know that these tests depend on the main module.
 .PHONY: test-e2e

@@ -32,6 +32,9 @@ type dialect struct {
 	// snapshot are the options of a transaction that reads the database as it
 	// is at one moment.
 	snapshot *sql.TxOptions
+	// hashSamples reads a password hash of each kind. MySQL and MariaDB have no
+	// way in common to index an expression.
+	hashSamples string
 	// retryable reports whether the database undid a transaction that may pass
 	// when it is run once more. A failed commit may be such an error.
 	retryable func(error) bool

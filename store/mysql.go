@@ -28,13 +28,14 @@ var mysqlDialect = &dialect{
 	duplicate: func(err error) bool {
 		return mysqlCode(err) == mysqlDuplicate
 	},
-	exclude:   excludeMySQL,
-	snapshot:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
-	retryable: retryableMySQL,
-	writable:  writableMySQL,
-	lost:      lostMySQL,
-	explain:   explainMySQL,
-	migrating: migratingMySQL,
+	exclude:     excludeMySQL,
+	snapshot:    &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
+	hashSamples: groupedHashSamples,
+	retryable:   retryableMySQL,
+	lost:        lostMySQL,
+	explain:     explainMySQL,
+	migrating:   migratingMySQL,
+	writable:    writableMySQL,
 	// InnoDB overwrites deleted rows when it purges them; no client can say when.
 	forget: func(context.Context, *sql.DB) error { return nil },
 }

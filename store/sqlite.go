@@ -41,10 +41,12 @@ var sqlite = &dialect{
 	// The transactions of the writer begin by taking the lock.
 	exclude:  func(context.Context, *sql.Tx) error { return nil },
 	snapshot: &sql.TxOptions{ReadOnly: true},
+
+	hashSamples: steppedHashSamples,
+	lost:        func(error) bool { return false },
+	explain:     func(err error) error { return err },
 	// Only a write can tell.
 	writable: func(context.Context, *sql.DB) error { return nil },
-	lost:     func(error) bool { return false },
-	explain:  func(err error) error { return err },
 	// Each migration is a transaction.
 	migrating: func(_ context.Context, _ *sql.DB, _ int64, migrate func() error) error { return migrate() },
 	forget:    checkpointSQLite,

@@ -99,22 +99,43 @@ func readSubject(ctx context.Context, q queryer, ref subject.Ref) (Subject, erro
 
 // Subjects lists the subjects of one kind by name.
 func (s *Store) Subjects(ctx context.Context, kind subject.Kind, page Page) ([]Subject, error) {
+	condition, args := page.condition()
 	all, err := collect(ctx, s.reader, scanSubject,
-		"SELECT "+subjectColumns+" FROM subjects s WHERE s.kind = ? AND "+pageCondition+" ORDER BY s.name LIMIT ?",
-		append([]any{kind}, page.args()...)...)
+		"SELECT "+subjectColumns+" FROM subjects s WHERE s.kind = ? AND "+condition+" ORDER BY s.name LIMIT ?",
+		append(append([]any{kind}, args...), page.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", kind.Plural(), err)
 	}
 	return all, nil
 }
 
-// pageCondition restricts s.name to a [Page]. Names hold ASCII only, so that
-// every name with a prefix sorts before the prefix followed by DEL.
-const pageCondition = "s.name > ? AND s.name >= ? AND s.name < ? AND s.admin = COALESCE(?, s.admin) AND s.disabled = COALESCE(?, s.disabled)"
-
-func (p Page) args() []any {
+// condition restricts s to a [Page], in terms that an index can answer: SQLite
+// looks at one lower bound only, and would read every name from the beginning
+// if it took the wrong one of two. Names hold ASCII only, so that every name
+// with a prefix sorts before the prefix followed by DEL.
+func (p Page) condition() (string, []any) {
 	const del = "\x7f"
-	return []any{p.After, p.Prefix, p.Prefix + del, p.Admin, p.Disabled, p.Limit}
+	text, args := "s.name > ?", []any{p.After}
+	if p.After < p.Prefix {
+		text, args = "s.name >= ?", []any{p.Prefix}
+	}
+	if p.Prefix != "" {
+		text, args = text+" AND s.name < ?", append(args, p.Prefix+del)
+	}
+	// Not as parameters: an index may hold only those who are so.
+	for _, filter := range []struct {
+		column string
+		wanted *bool
+	}{{"admin", p.Admin}, {"disabled", p.Disabled}} {
+		switch {
+		case filter.wanted == nil:
+		case *filter.wanted:
+			text += " AND s." + filter.column + " = 1"
+		default:
+			text += " AND s." + filter.column + " = 0"
+		}
+	}
+	return text, args
 }
 
 // CreateSubject makes a subject, or returns [ErrExists] when any subject has

@@ -138,6 +138,71 @@ func TestSubjectsPages(t *testing.T) {
 	})
 }
 
+func TestPagesAreNarrowed(t *testing.T) {
+	yes, no := true, false
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		create(t, s, "group:dev")
+		for _, n := range []NewSubject{
+			{Ref: ref(t, "user:a1")},
+			{Ref: ref(t, "user:a2"), Admin: true},
+			{Ref: ref(t, "user:a3"), Disabled: true},
+			{Ref: ref(t, "user:b1"), Admin: true, Disabled: true},
+			{Ref: ref(t, "user:b2")},
+			{Ref: ref(t, "robot:a4"), Disabled: true},
+		} {
+			if _, err := s.CreateSubject(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.AddMember(t.Context(), ref(t, "group:dev"), n.Ref); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, tc := range []struct {
+			name           string
+			page           Page
+			users, members []string
+		}{
+			{"prefix", Page{Prefix: "a"}, []string{"a1", "a2", "a3", "anonymous"}, []string{"a1", "a2", "a3", "a4"}},
+			{"after, within the prefix", Page{Prefix: "a", After: "a1"}, []string{"a2", "a3", "anonymous"}, []string{"a2", "a3", "a4"}},
+			{"after, before the prefix", Page{Prefix: "b", After: "a1"}, []string{"b1", "b2"}, []string{"b1", "b2"}},
+			{"after, behind the prefix", Page{Prefix: "a", After: "b1"}, nil, nil},
+			{"admins", Page{Admin: &yes}, []string{"a2", "b1"}, []string{"a2", "b1"}},
+			{"no admins", Page{Admin: &no, After: "a1"}, []string{"a3", "anonymous", "b2"}, []string{"a3", "a4", "b2"}},
+			{"disabled", Page{Disabled: &yes}, []string{"a3", "b1"}, []string{"a3", "a4", "b1"}},
+			{"disabled admins", Page{Disabled: &yes, Admin: &yes}, []string{"b1"}, []string{"b1"}},
+			{"enabled", Page{Disabled: &no, Prefix: "b"}, []string{"b2"}, []string{"b2"}},
+		} {
+			tc.page.Limit = 10
+			users, err := s.Subjects(t.Context(), subject.User, tc.page)
+			if got := namesOf(users); err != nil || !slices.Equal(got, tc.users) {
+				t.Errorf("%s: users %v, %v; want %v", tc.name, got, err, tc.users)
+			}
+			for _, large := range []int{10_000, 1} {
+				defer setLargeGroup(large)()
+				members, err := s.Members(t.Context(), ref(t, "group:dev"), tc.page)
+				if got := namesOf(members); err != nil || !slices.Equal(got, tc.members) {
+					t.Errorf("%s, a group is large from %d: members %v, %v; want %v", tc.name, large, got, err, tc.members)
+				}
+			}
+		}
+	})
+}
+
+// setLargeGroup returns what sets it back.
+func setLargeGroup(members int) func() {
+	before := largeGroup
+	largeGroup = members
+	return func() { largeGroup = before }
+}
+
+func namesOf(subjects []Subject) (names []string) {
+	for _, s := range subjects {
+		names = append(names, s.Ref.Name)
+	}
+	return names
+}
+
 func TestMemberships(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		s := db.open(t)

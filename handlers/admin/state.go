@@ -3,10 +3,12 @@ package admin
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/state"
@@ -26,8 +28,7 @@ type exportInput struct {
 }
 
 type exportOutput struct {
-	ContentType string `header:"Content-Type"`
-	Body        []byte
+	Body func(huma.Context)
 }
 
 type documentInput struct {
@@ -57,11 +58,17 @@ func (a *API) registerState(api huma.API) {
 // exportState reads everything before it answers: a slow client must not keep
 // the database from clearing its log, and a failure is told as one.
 func (a *API) exportState(ctx context.Context, in *exportInput) (*exportOutput, error) {
-	var document bytes.Buffer
-	if err := a.writeState(ctx, state.NewWriter(&document, in.Format)); err != nil {
-		return nil, a.problemOf(ctx, err)
+	document := new(spool)
+	if err := a.writeState(ctx, state.NewWriter(document, in.Format)); err != nil {
+		return nil, a.problemOf(ctx, errors.Join(err, document.Close()))
 	}
-	return &exportOutput{"application/" + string(in.Format), document.Bytes()}, nil
+	return &exportOutput{func(out huma.Context) {
+		out.SetHeader("Content-Type", "application/"+string(in.Format))
+		_, err := document.WriteTo(out.BodyWriter())
+		if err = errors.Join(err, document.Close()); err != nil {
+			a.config.Logger.Info("an export did not reach its client", zap.Error(err))
+		}
+	}}, nil
 }
 
 func (a *API) writeState(ctx context.Context, w *state.Writer) error {

@@ -85,6 +85,11 @@ func (p *Process) Done() <-chan struct{} {
 	return p.done
 }
 
+// PID is the id of the process.
+func (p *Process) PID() int {
+	return p.cmd.Process.Pid
+}
+
 // Output is everything that the process has printed so far.
 func (p *Process) Output() string {
 	return p.output.String()

@@ -1,0 +1,45 @@
+package admin
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestSpool(t *testing.T) {
+	line := bytes.Repeat([]byte("x"), 1<<20)
+	for name, c := range map[string]struct {
+		lines, files int
+		folder       string
+	}{
+		"short":             {8, 0, ""},
+		"long":              {20, 1, ""},
+		"long, and no file": {20, 0, "missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			t.Setenv("TMPDIR", filepath.Join(folder, c.folder))
+			var s spool
+			for range c.lines {
+				_, err := s.Write(line)
+				require.NoError(t, err)
+			}
+			files, err := os.ReadDir(folder)
+			require.NoError(t, err)
+			assert.Len(t, files, c.files)
+			var all bytes.Buffer
+			n, err := s.WriteTo(&all)
+			require.NoError(t, err)
+			assert.Equal(t, int64(c.lines)<<20, n)
+			assert.Equal(t, bytes.Repeat(line, c.lines), all.Bytes())
+			require.NoError(t, s.Close())
+			files, err = os.ReadDir(folder)
+			require.NoError(t, err)
+			assert.Empty(t, files)
+		})
+	}
+}

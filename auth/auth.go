@@ -172,20 +172,29 @@ func (a *Authenticator) unlessAway(err error) error {
 	return err
 }
 
-// lookUp returns an empty login, which nothing can prove, for a name that is
-// unknown or cannot be looked up for the time being.
-func (a *Authenticator) lookUp(ctx context.Context, username string) (store.Login, error) {
+// found is a login, which is empty for a name that is unknown or cannot be
+// looked up: nothing can prove that.
+type found struct {
+	store.Login
+	// away is why the name could not be looked up. No password for it is wrong.
+	away error
+}
+
+func (a *Authenticator) lookUp(ctx context.Context, username string) (found, error) {
 	if !couldBeName(username) {
-		return store.Login{}, nil
+		return found{}, nil
 	}
 	login, err := a.directory.Login(ctx, username)
 	switch {
+	case err == nil:
+		return found{Login: login}, nil
 	case errors.Is(err, store.ErrNotFound):
-	case errors.Is(err, directory.ErrUnavailable) && a.directory.Away() != nil:
+		return found{}, nil
+	case errors.Is(err, directory.ErrUnavailable):
+		return found{away: err}, nil
 	default:
-		return login, err
+		return found{}, err
 	}
-	return store.Login{}, nil //nolint:nilerr // what cannot be looked up is answered like what is unknown
 }
 
 func couldBeName(username string) bool { return subject.ValidateName(username) == nil }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,15 +37,15 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 	if err != nil {
 		return Principal{}, err
 	}
-	at := attempt{username: username, password: pw, origin: origin, place: place{nameOf(login, username), origin.network()}}
+	at := attempt{username: username, password: pw, origin: origin, place: place{nameOf(login.Login, username), origin.network()}}
 	free, err := a.guard.free(ctx, a.options, at.place)
 	if err != nil {
 		return Principal{}, err
 	}
 	// A guess must not be compared with what is remembered before it had its
 	// turn, or guessing would be as fast as that.
-	if free && a.remembers(login, pw) {
-		return principalOf(login, ByPassword), nil
+	if free && a.remembers(login.Login, pw) {
+		return principalOf(login.Login, ByPassword), nil
 	}
 	at.same = a.proofs.sum("attempt", login.PasswordHash, at.place.name, at.place.network, pw)
 	result := a.flights.DoChan(string(at.same[:]), func() (any, error) {
@@ -109,8 +110,8 @@ func (a *Authenticator) checkPassword(ctx context.Context, at attempt) (Principa
 	if err != nil {
 		return Principal{}, err
 	}
-	if a.remembers(login, at.password) {
-		return principalOf(login, ByPassword), nil
+	if a.remembers(login.Login, at.password) {
+		return principalOf(login.Login, ByPassword), nil
 	}
 	principal, err := a.prove(ctx, login, at)
 	switch {
@@ -133,25 +134,26 @@ func (a *Authenticator) checkPassword(ctx context.Context, at attempt) (Principa
 }
 
 // prove checks the password against what is stored, and returns an empty
-// Principal when it is not right. What is stored may change during a check.
-func (a *Authenticator) prove(ctx context.Context, login store.Login, at attempt) (Principal, error) {
+// Principal when it is not right, or [directory.ErrUnavailable] when what is
+// stored cannot be known. It may change during a check.
+func (a *Authenticator) prove(ctx context.Context, login found, at attempt) (Principal, error) {
 	const checks = 2
 	for range checks {
-		hash, err := a.verify(ctx, login, at.password)
+		hash, err := a.verify(ctx, login.Login, at.password)
 		if err != nil || hash == "" {
-			return Principal{}, err
+			return Principal{}, errors.Join(err, login.away)
 		}
 		current, err := a.lookUp(ctx, at.username)
 		switch {
 		case err != nil:
 			return Principal{}, err
 		case current.ID == login.ID && current.PasswordHash == hash && !current.Disabled:
-			a.proofs.remember(a.proofs.of(current, at.password))
-			return principalOf(current, ByPassword), nil
+			a.proofs.remember(a.proofs.of(current.Login, at.password))
+			return principalOf(current.Login, ByPassword), nil
 		}
 		login = current
 	}
-	return Principal{}, nil
+	return Principal{}, login.away
 }
 
 // verify returns the stored hash of a password that is right, and nothing for

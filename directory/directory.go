@@ -33,10 +33,13 @@ const DefaultServeStale = time.Hour
 
 // Source is what a Directory reads: a [store.Store].
 type Source interface {
-	// Generation grows with every change by this process, before it is
+	// Watch has f told of every change by this process before it is
 	// acknowledged.
-	Generation() int64
+	Watch(f func(store.Change))
 	Marks(ctx context.Context) (store.Marks, error)
+	// Changes tells the changes after a revision, and up to another one, from
+	// each other.
+	Changes(ctx context.Context, after, upTo int64) ([]store.Change, error)
 	Login(ctx context.Context, name string) (store.Login, error)
 	AccessTokenLogin(ctx context.Context, id string) (store.AccessTokenLogin, error)
 	RefreshTokenLogin(ctx context.Context, id string) (store.RefreshTokenLogin, error)
@@ -58,6 +61,8 @@ type shared struct {
 
 	known   atomic.Pointer[knowledge]
 	failing atomic.Pointer[failure] // nil while the database answers
+	touches *touches
+	heard   atomic.Int64 // the changes by this process
 	// late is set while an answer about the marks has been waited for in vain.
 	late   atomic.Bool
 	asking singleflight.Group
@@ -78,14 +83,16 @@ type shared struct {
 func New(source Source, logger *zap.Logger) *Directory {
 	d := &shared{
 		source: source, logger: logger,
-		logins:        newMemory[string](loginWeight),
-		accessTokens:  newMemory[string](accessTokenWeight),
-		refreshTokens: newMemory[string](refreshTokenWeight),
-		permissions:   newMemory[int64](permissionsWeight),
+		touches:       newTouches(),
+		logins:        newMemory(loginWeight, func(_ string, l store.Login) int64 { return l.ID }),
+		accessTokens:  newMemory(accessTokenWeight, func(_ string, l store.AccessTokenLogin) int64 { return l.ID }),
+		refreshTokens: newMemory(refreshTokenWeight, func(_ string, l store.RefreshTokenLogin) int64 { return l.ID }),
+		permissions:   newMemory(permissionsWeight, func(id int64, _ []access.Permission) int64 { return id }),
 		changed:       make(chan struct{}, 1),
 		stop:          func() {},
 	}
 	d.known.Store(new(knowledge))
+	source.Watch(d.hear)
 	return &Directory{shared: d, serveStale: DefaultServeStale}
 }
 
@@ -129,7 +136,7 @@ func (d *Directory) Login(ctx context.Context, name string) (store.Login, error)
 // a query.
 func (d *Directory) RecallLogin(ctx context.Context, name string) (store.Login, bool) {
 	k, err := d.confirm(ctx)
-	if e, ok := d.logins.get(name); ok && d.holds(e.stamp, k, err) {
+	if e, ok := d.logins.get(name); ok && d.holds(e.stamp, e.value.ID, k, err) {
 		return e.value, true
 	}
 	return store.Login{}, false
@@ -190,8 +197,11 @@ const readTimeout = 3 * time.Second
 func lookUp[K comparable, V any](ctx context.Context, d *Directory, m *memory[K, V], key K, recall bool, read func(context.Context) (V, error)) (V, error) {
 	k, unconfirmed := d.confirm(ctx)
 	e, remembered := m.get(key)
+	holds := func(unconfirmed error) bool {
+		return remembered && d.holds(e.stamp, m.subject(key, e.value), k, unconfirmed)
+	}
 	away := d.failing.Load()
-	if remembered && (recall || away != nil) && d.holds(e.stamp, k, unconfirmed) {
+	if (recall || away != nil) && holds(unconfirmed) {
 		return e.value, nil
 	}
 	var none V
@@ -200,18 +210,18 @@ func lookUp[K comparable, V any](ctx context.Context, d *Directory, m *memory[K,
 	}
 	reading, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	began := time.Now().Round(0)
+	s := d.stampNow()
 	value, err := read(reading)
 	switch {
 	case err == nil:
-		m.put(key, value, stamp{revision: k.marks.Revision, read: began})
+		m.put(key, value, s)
 		return value, nil
 	case errors.Is(err, store.ErrNotFound):
 		m.forget(key)
 		return none, err
 	case ctx.Err() != nil:
 		return none, err
-	case remembered && d.holds(e.stamp, k, err):
+	case holds(err):
 		return e.value, nil
 	default:
 		return none, fmt.Errorf("%w: %w", ErrUnavailable, err)

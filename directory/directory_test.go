@@ -91,8 +91,8 @@ func TestLoginIsReadEachTime(t *testing.T) {
 			t.Errorf("read %d times to recall", n)
 		}
 		f.source.here("alice", false)
-		if _, ok := f.RecallLogin(t.Context(), "alice"); ok {
-			t.Error("recalled what was changed")
+		if login, ok := f.RecallLogin(t.Context(), "alice"); ok && login.Revision != 2 {
+			t.Errorf("recalled what was changed: %+v", login)
 		}
 	})
 }
@@ -161,16 +161,26 @@ func TestKnownChangesHoldWithoutTheDatabase(t *testing.T) {
 		bubble(t, func(t *testing.T, f *fixture) {
 			f.gets("alice", 1)
 			f.source.elsewhere("alice", true)
-			f.source.mu.Lock()
-			known := f.source.marks
-			f.source.mu.Unlock()
+			if err := f.ask(); err != nil {
+				t.Error(err)
+			}
 			f.source.set(errDown, false)
-			f.known.Store(&knowledge{marks: known, asked: time.Now().Round(0)})
 			f.misses("alice")
 		})
 	})
-	t.Run("and the others are read again in time", func(t *testing.T) {
+	t.Run("and the others still hold", func(t *testing.T) {
 		bubble(t, func(t *testing.T, f *fixture) {
+			f.gets("alice", 1)
+			f.gets("bob", 1)
+			f.source.here("alice", true)
+			f.source.set(errDown, false)
+			f.gets("bob", 1)
+			f.misses("alice")
+		})
+	})
+	t.Run("and the others are read again in time where it is not known whom it concerns", func(t *testing.T) {
+		bubble(t, func(t *testing.T, f *fixture) {
+			f.source.nameless = true
 			f.gets("alice", 1)
 			f.gets("bob", 1)
 			f.source.elsewhere("alice", true)
@@ -181,6 +191,58 @@ func TestKnownChangesHoldWithoutTheDatabase(t *testing.T) {
 			f.misses("alice")
 		})
 	})
+}
+
+// What concerns others must not make anybody wait for the database.
+func TestChangesOfOthersCostNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.gets("alice", 1)
+		n := f.source.took("access token", func() {
+			for range 100 {
+				f.source.here("bob", false)
+				f.source.elsewhere("carol", false)
+				f.wait(100 * time.Millisecond)
+				f.gets("alice", 1)
+			}
+		})
+		if n != 0 {
+			t.Errorf("read %d times because of others", n)
+		}
+	})
+}
+
+// A database that was replaced by an older one counts its revisions anew.
+func TestOlderDatabase(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.source.mu.Lock()
+		f.source.marks.Revision = 100
+		f.source.mu.Unlock()
+		f.wait(time.Second)
+		f.gets("alice", 1)
+		f.source.mu.Lock()
+		f.source.marks.Revision, f.source.changed["alice"] = 50, 49
+		f.source.mu.Unlock()
+		f.wait(time.Second)
+		f.gets("alice", 49)
+		f.source.elsewhere("alice", false)
+		f.wait(time.Second)
+		f.gets("alice", 51)
+	})
+}
+
+func TestTouchesAreBounded(t *testing.T) {
+	touched := newTouches()
+	for i := range int64(maxTouches + 1) {
+		touched.add(store.Change{Revision: i + 1, SubjectID: i + 10})
+	}
+	if n := len(touched.subjects); n > maxTouches {
+		t.Errorf("%d subjects", n)
+	}
+	for _, id := range []int64{1, 10, maxTouches} {
+		if last := touched.last(id); last != maxTouches+1 {
+			t.Errorf("%d changed at %d last", id, last)
+		}
+	}
 }
 
 func TestUnusedIsForgotten(t *testing.T) {
@@ -237,8 +299,9 @@ func TestOneBadRowIsNoAbsence(t *testing.T) {
 
 func TestPermissions(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
+		ci := f.source.id("ci")
 		ask := func() string {
-			mine, err := f.Permissions(t.Context(), 7, subject.Ref{Kind: subject.Robot, Name: "ci"})
+			mine, err := f.Permissions(t.Context(), ci, subject.Ref{Kind: subject.Robot, Name: "ci"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -252,11 +315,16 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("read %d times, want once each", n)
 		}
 		f.source.elsewhere("ci", false)
+		if n := f.source.took("permissions", func() { f.wait(time.Second) }); n != 1 {
+			t.Errorf("read %d times after a change that concerns one of two", n)
+		}
+		f.source.nameless = true
+		f.source.elsewhere("ci", false)
 		if n := f.source.took("permissions", func() { f.wait(time.Second) }); n != 2 {
 			t.Errorf("read %d times after a change, want once each", n)
 		}
 		if n := f.source.took("permissions", func() {
-			if got := ask(); got != "at/2 at/2" {
+			if got := ask(); got != "at/3 at/3" {
 				t.Errorf("rights of %s", got)
 			}
 		}); n != 0 {
@@ -266,7 +334,7 @@ func TestPermissions(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	m := newMemory[int64](permissionsWeight)
+	m := newMemory(permissionsWeight, func(id int64, _ []access.Permission) int64 { return id })
 	many := make([]access.Permission, 1000)
 	for i := range many {
 		many[i].Name = strings.Repeat("x", 100)

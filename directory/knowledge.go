@@ -28,8 +28,11 @@ const (
 // knowledge is what is known of the marks.
 type knowledge struct {
 	marks store.Marks
-	// generation is the one of this process before they were read.
-	generation int64
+	// epoch counts how often the revision went backwards, as it does when the
+	// database was replaced by an older one.
+	epoch int64
+	// heard counts the changes of this process before the marks were read.
+	heard int64
 	// asked is when they were asked for, without a monotonic clock, which
 	// stands still while a machine sleeps.
 	asked time.Time
@@ -79,13 +82,31 @@ func (d *shared) confirm(ctx context.Context) (*knowledge, error) {
 
 func (d *shared) fresh(k *knowledge) bool {
 	age := time.Now().Round(0).Sub(k.asked)
-	return k.generation == d.source.Generation() && -freshness < age && age < freshness
+	return k.heard == d.heard.Load() && -freshness < age && age < freshness
+}
+
+// current reports whether no change is known since something was read that
+// concerns its subject.
+func (d *shared) current(s stamp, subjectID int64) bool {
+	return s.epoch == d.known.Load().epoch && s.revision >= d.touches.last(subjectID)
+}
+
+// stampNow is the stamp of what is read from now on.
+func (d *shared) stampNow() stamp {
+	k := d.known.Load()
+	return stamp{revision: k.marks.Revision, epoch: k.epoch, read: time.Now().Round(0)}
+}
+
+// hear takes a change by this process into account.
+func (d *shared) hear(c store.Change) {
+	d.touches.add(c)
+	d.heard.Add(1)
 }
 
 // holds reports whether what was read at a time is still true, or may be taken
 // for true because nobody can be asked.
-func (d *Directory) holds(s stamp, k *knowledge, unconfirmed error) bool {
-	if s.revision != k.marks.Revision || k.generation != d.source.Generation() {
+func (d *Directory) holds(s stamp, subjectID int64, k *knowledge, unconfirmed error) bool {
+	if !d.current(s, subjectID) {
 		return false
 	}
 	if unconfirmed == nil {
@@ -100,8 +121,9 @@ func (d *Directory) holds(s stamp, k *knowledge, unconfirmed error) bool {
 func (d *shared) ask() error {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
-	k := &knowledge{generation: d.source.Generation(), asked: time.Now().Round(0)}
-	marks, err := d.source.Marks(ctx)
+	before := d.known.Load()
+	k := &knowledge{heard: d.heard.Load(), epoch: before.epoch, asked: time.Now().Round(0)}
+	changes, err := d.news(ctx, before, k)
 	if err != nil {
 		if d.failing.Load() == nil {
 			d.failing.Store(&failure{err, k.asked})
@@ -109,19 +131,42 @@ func (d *shared) ask() error {
 		}
 		return err
 	}
-	k.marks = marks
-	before := d.known.Swap(k)
+	d.touches.add(changes...)
+	d.known.Store(k)
+	if k.epoch != before.epoch {
+		d.touches.forget() // they are about what does not count any more
+	}
 	d.late.Store(false)
 	if away := d.failing.Swap(nil); away != nil {
 		d.logger.Info("the database answers again", zap.Duration("after", time.Since(away.since)))
 	}
-	if before.marks.Revision != marks.Revision {
+	if before.marks.Revision != k.marks.Revision {
 		select {
 		case d.changed <- struct{}{}:
 		default:
 		}
 	}
 	return nil
+}
+
+// news reads the marks and what was changed since they were read before.
+func (d *shared) news(ctx context.Context, before, k *knowledge) ([]store.Change, error) {
+	marks, err := d.source.Marks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k.marks = marks
+	switch {
+	case before.asked.IsZero():
+		return []store.Change{{Revision: marks.Revision, SubjectID: store.Everybody}}, nil
+	case marks.Revision == before.marks.Revision:
+		return nil, nil
+	case marks.Revision < before.marks.Revision:
+		k.epoch++
+		return nil, nil
+	default:
+		return d.source.Changes(ctx, before.marks.Revision, marks.Revision)
+	}
 }
 
 // follow keeps the marks fresh, so that requests need not ask for them, and

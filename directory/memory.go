@@ -17,6 +17,8 @@ const memoryBytes = 16 << 20
 // memory keeps what was read.
 type memory[K comparable, V any] struct {
 	entries *otter.Cache[K, *entry[V]]
+	// subject is the id of whom something was read.
+	subject func(K, V) int64
 }
 
 // stamp says when something was read.
@@ -24,6 +26,7 @@ type stamp struct {
 	// revision was the latest that was known before: what was read is at least
 	// as new.
 	revision int64
+	epoch    int64
 	read     time.Time
 }
 
@@ -33,8 +36,8 @@ type entry[V any] struct {
 	used  atomic.Int64 // Unix nanoseconds
 }
 
-func newMemory[K comparable, V any](weigh func(V) int) *memory[K, V] {
-	return &memory[K, V]{otter.Must(&otter.Options[K, *entry[V]]{
+func newMemory[K comparable, V any](weigh func(V) int, subject func(K, V) int64) *memory[K, V] {
+	return &memory[K, V]{subject: subject, entries: otter.Must(&otter.Options[K, *entry[V]]{
 		MaximumWeight: memoryBytes,
 		Weigher:       func(_ K, e *entry[V]) uint32 { return uint32(min(weigh(e.value), memoryBytes)) },
 		// What there is to do is little, and nothing of it goes on after Close.

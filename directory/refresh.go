@@ -43,18 +43,18 @@ func (d *shared) refresh(ctx context.Context) {
 // refreshMemory reads again what is not up to date, as long as the database
 // answers.
 func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memory[K, V], read func(context.Context, K) (V, error)) {
-	for _, key := range m.outdated(d.known.Load().marks.Revision) {
+	for _, key := range m.outdated(d) {
 		e, ok := m.entries.GetEntryQuietly(key)
 		if !ok {
 			continue
 		}
-		k, began := d.known.Load(), time.Now()
+		s, began := d.stampNow(), time.Now()
 		reading, cancel := context.WithTimeout(ctx, readTimeout)
 		value, err := read(reading, key)
 		cancel()
 		switch {
 		case err == nil:
-			m.renew(key, e.Value, value, stamp{revision: k.marks.Revision, read: began.Round(0)})
+			m.renew(key, e.Value, value, s)
 		case errors.Is(err, store.ErrNotFound):
 			m.forget(key)
 		default:
@@ -70,15 +70,15 @@ func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memor
 	}
 }
 
-// outdated lists what was read before a revision, what is used most first, and
-// forgets what nobody uses.
-func (m *memory[K, V]) outdated(revision int64) []K {
+// outdated lists what may have changed since it was read, what is used most
+// first, and forgets what nobody uses.
+func (m *memory[K, V]) outdated(d *shared) []K {
 	var outdated, unused []K
 	for e := range m.entries.Hottest() {
 		switch {
 		case time.Since(time.Unix(0, e.Value.used.Load())) > unusedAfter:
 			unused = append(unused, e.Key)
-		case e.Value.stamp.revision != revision:
+		case !d.current(e.Value.stamp, m.subject(e.Key, e.Value.value)):
 			outdated = append(outdated, e.Key)
 		}
 	}

@@ -22,8 +22,12 @@ var errDown = errors.New("connection refused")
 // source is a database with subjects whose only right is as old as they were
 // changed last, seen through one node.
 type source struct {
-	mu         sync.Mutex
-	generation int64
+	mu      sync.Mutex
+	watcher func(store.Change)
+	ids     map[string]int64
+	changes []store.Change
+	// nameless is set while changes are not told apart.
+	nameless bool
 	// acknowledged is the latest revision that a change here made.
 	acknowledged int64
 	marks        store.Marks
@@ -34,11 +38,19 @@ type source struct {
 }
 
 func newSource(names ...string) *source {
-	s := &source{changed: map[string]int64{}, reads: map[string]int{}, marks: store.Marks{Revision: 1}}
+	s := &source{ids: map[string]int64{}, changed: map[string]int64{}, reads: map[string]int{}, marks: store.Marks{Revision: 1}}
 	for _, name := range names {
 		s.changed[name] = 1
 	}
 	return s
+}
+
+// id is that of a subject, with the lock held.
+func (s *source) id(name string) int64 {
+	if s.ids[name] == 0 {
+		s.ids[name] = int64(10 + len(s.ids))
+	}
+	return s.ids[name]
 }
 
 // elsewhere changes a subject on another node, or removes it.
@@ -46,6 +58,7 @@ func (s *source) elsewhere(name string, remove bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.marks.Revision++
+	s.changes = append(s.changes, store.Change{Revision: s.marks.Revision, SubjectID: s.id(name)})
 	if s.changed[name] = s.marks.Revision; remove {
 		delete(s.changed, name)
 	}
@@ -55,10 +68,12 @@ func (s *source) elsewhere(name string, remove bool) {
 func (s *source) here(name string, remove bool) {
 	s.elsewhere(name, remove)
 	s.mu.Lock()
+	made := s.changes[len(s.changes)-1]
+	s.mu.Unlock()
+	s.watcher(made)
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	made := s.changed[name]
-	s.generation++
-	s.acknowledged = made
+	s.acknowledged = max(s.acknowledged, s.changed[name])
 }
 
 func (s *source) set(down error, hang bool) {
@@ -90,10 +105,24 @@ func (s *source) took(what string, do func()) int {
 	return s.reads[what] - before[what]
 }
 
-func (s *source) Generation() int64 {
+func (s *source) Watch(f func(store.Change)) { s.watcher = f }
+
+func (s *source) Changes(ctx context.Context, after, upTo int64) ([]store.Change, error) {
+	if err := s.read(ctx, "changes"); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.generation
+	if s.nameless {
+		return []store.Change{{Revision: upTo, SubjectID: store.Everybody}}, nil
+	}
+	var changes []store.Change
+	for _, c := range s.changes {
+		if c.Revision > after && c.Revision <= upTo {
+			changes = append(changes, c)
+		}
+	}
+	return changes, nil
 }
 
 func (s *source) Marks(ctx context.Context) (store.Marks, error) {
@@ -114,7 +143,7 @@ func (s *source) Login(ctx context.Context, name string) (store.Login, error) {
 	if s.changed[name] == 0 {
 		return store.Login{}, fmt.Errorf("%s: %w", name, store.ErrNotFound)
 	}
-	return store.Login{ID: int64(len(name)), Ref: subject.Ref{Kind: subject.User, Name: name}, Revision: s.changed[name]}, nil
+	return store.Login{ID: s.id(name), Ref: subject.Ref{Kind: subject.User, Name: name}, Revision: s.changed[name]}, nil
 }
 
 func (s *source) AccessTokenLogin(ctx context.Context, id string) (store.AccessTokenLogin, error) {
@@ -126,7 +155,7 @@ func (s *source) AccessTokenLogin(ctx context.Context, id string) (store.AccessT
 	if s.changed[id] == 0 {
 		return store.AccessTokenLogin{}, fmt.Errorf("%s: %w", id, store.ErrNotFound)
 	}
-	return store.AccessTokenLogin{Login: store.Login{Revision: s.changed[id]}}, nil
+	return store.AccessTokenLogin{Login: store.Login{ID: s.id(id), Revision: s.changed[id]}}, nil
 }
 
 func (s *source) RefreshTokenLogin(context.Context, string) (store.RefreshTokenLogin, error) {

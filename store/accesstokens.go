@@ -203,25 +203,29 @@ func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (A
 		expiresAt = &at
 	}
 	var rotated AccessToken
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		current, err := readAccessToken(ctx, tx, id)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		if !current.ExpiresAt.IsZero() && !s.now().Before(current.ExpiresAt) {
-			return fmt.Errorf("access token %q: %w", id, ErrExpired)
+			return nobody, fmt.Errorf("access token %q: %w", id, ErrExpired)
+		}
+		owner, err := readSubject(ctx, tx, current.Owner)
+		if err != nil {
+			return nobody, err
 		}
 		_, err = tx.ExecContext(ctx, `
 			UPDATE access_tokens SET previous_hash = hash, previous_until = ?, hash = ?, rotated_at = ?, expires_at = COALESCE(?, expires_at)
 			WHERE id = ?`,
 			optionalTimestamp(r.PreviousUntil), r.Hash, timestamp(s.now()), expiresAt, id)
 		if err != nil {
-			return fmt.Errorf("rotate access token %q: %w", id, err)
+			return nobody, fmt.Errorf("rotate access token %q: %w", id, err)
 		}
 		if rotated, err = readAccessToken(ctx, tx, id); err != nil {
-			return err
+			return nobody, err
 		}
-		return s.record(ctx, tx, audit.RotateToken, rotated.Owner, nil, auditedAccessToken(rotated))
+		return affects(owner), s.record(ctx, tx, audit.RotateToken, rotated.Owner, nil, auditedAccessToken(rotated))
 	})
 	return rotated, err
 }
@@ -230,14 +234,18 @@ func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (A
 // [ErrNotFound].
 func (s *Store) RevokeAccessToken(ctx context.Context, id string) (AccessToken, error) {
 	var revoked AccessToken
-	err := s.change(ctx, func(tx *sql.Tx) (err error) {
+	err := s.change(ctx, func(tx *sql.Tx) (_ affected, err error) {
 		if revoked, err = readAccessToken(ctx, tx, id); err != nil {
-			return err
+			return nobody, err
+		}
+		owner, err := readSubject(ctx, tx, revoked.Owner)
+		if err != nil {
+			return nobody, err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM access_tokens WHERE id = ?", id); err != nil {
-			return fmt.Errorf("revoke access token %q: %w", id, err)
+			return nobody, fmt.Errorf("revoke access token %q: %w", id, err)
 		}
-		return s.record(ctx, tx, audit.RevokeToken, revoked.Owner, auditedAccessToken(revoked), nil)
+		return affects(owner), s.record(ctx, tx, audit.RevokeToken, revoked.Owner, auditedAccessToken(revoked), nil)
 	})
 	return revoked, err
 }

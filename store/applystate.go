@@ -17,18 +17,18 @@ import (
 // [ErrLastAdmin].
 func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.Options) (state.Plan, error) {
 	var plan state.Plan
-	err := s.changeIf(ctx, func(tx *sql.Tx) (bool, error) {
+	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		var ids map[subject.Ref]int64
 		var err error
 		if plan, ids, err = planState(ctx, tx, wanted, o); err != nil || plan.Empty() {
-			return false, err
+			return nobody, err
 		}
 		a := &stateApplier{Store: s, tx: tx, ids: ids, statements: map[string]*sql.Stmt{}}
 		defer a.close()
 		if err := a.apply(ctx, plan); err != nil {
-			return false, fmt.Errorf("apply the state: %w", err)
+			return nobody, fmt.Errorf("apply the state: %w", err)
 		}
-		return true, nil
+		return everybody, nil
 	})
 	return plan, err
 }

@@ -77,6 +77,10 @@ var copiedTables = []copiedTable{
 		name: "revision", key: "id", filled: "number <> 1",
 		integers: columns("id number"),
 	},
+	{
+		name: "changes", key: "revision", filled: anyRow,
+		integers: columns("revision subject_id"),
+	},
 }
 
 const anyRow = "1 = 1"

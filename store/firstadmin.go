@@ -21,29 +21,29 @@ func (s *Store) CreateFirstAdmin(ctx context.Context, ref subject.Ref, passwordH
 		return Subject{}, err
 	}
 	var created Subject
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		var has bool
 		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM subjects WHERE admin = 1)").Scan(&has); err != nil {
-			return fmt.Errorf("look for an admin: %w", err)
+			return nobody, fmt.Errorf("look for an admin: %w", err)
 		}
 		if has {
-			return fmt.Errorf("create %s as the first admin: there is an admin: %w", ref, ErrExists)
+			return nobody, fmt.Errorf("create %s as the first admin: there is an admin: %w", ref, ErrExists)
 		}
 		var err error
 		if created, err = s.insertSubject(ctx, tx, NewSubject{Ref: ref, Admin: true, PasswordHash: passwordHash}); err != nil {
-			return err
+			return nobody, err
 		}
 		now := timestamp(s.now())
 		for _, p := range permissions {
 			if _, err := tx.ExecContext(ctx,
 				"INSERT INTO permissions (subject_id, type, name, actions, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
 				created.ID, p.Type, p.Name, p.Actions, now, now); err != nil {
-				return fmt.Errorf("grant %s to %s: %w", p, ref, err)
+				return nobody, fmt.Errorf("grant %s to %s: %w", p, ref, err)
 			}
 		}
 		after := stateOf(created)
 		after.Permissions = permissions
-		return s.record(ctx, tx, audit.Create, ref, nil, after)
+		return affects(created), s.record(ctx, tx, audit.Create, ref, nil, after)
 	})
 	return created, err
 }

@@ -33,8 +33,3 @@ func (s *Store) Revision(ctx context.Context) (int64, error) {
 	m, err := s.Marks(ctx)
 	return m.Revision, err
 }
-
-// Generation grows with every change that was made, or may have been made,
-// through this Store, before that is told to whoever asked for it. It needs no
-// query.
-func (s *Store) Generation() int64 { return s.generation.Load() }

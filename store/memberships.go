@@ -67,16 +67,16 @@ func checkMembership(group, member subject.Ref) error {
 }
 
 func (s *Store) changeMembership(ctx context.Context, group, member subject.Ref, f func(tx *sql.Tx, groupID, memberID int64) error) error {
-	return s.change(ctx, func(tx *sql.Tx) error {
+	return s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		g, err := readSubject(ctx, tx, group)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		m, err := readSubject(ctx, tx, member)
 		if err != nil {
-			return err
+			return nobody, err
 		}
-		return f(tx, g.ID, m.ID)
+		return affects(m), f(tx, g.ID, m.ID)
 	})
 }
 

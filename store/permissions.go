@@ -19,14 +19,14 @@ func (s *Store) Grant(ctx context.Context, ref subject.Ref, p access.Permission)
 		return access.Permission{}, err
 	}
 	granted := p
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		owner, err := readSubject(ctx, tx, ref)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		held, err := heldActions(ctx, tx, owner.ID, p)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		granted.Actions = p.Actions | held
 		now := timestamp(s.now())
@@ -40,12 +40,12 @@ func (s *Store) Grant(ctx context.Context, ref subject.Ref, p access.Permission)
 				granted.Actions, now, owner.ID, p.Type, p.Name)
 		}
 		if err != nil {
-			return fmt.Errorf("grant %s to %s: %w", p, ref, err)
+			return nobody, fmt.Errorf("grant %s to %s: %w", p, ref, err)
 		}
 		if granted.Actions == held {
-			return nil
+			return affects(owner), nil
 		}
-		return s.record(ctx, tx, audit.Grant, ref, permissionState(access.Permission{Type: p.Type, Name: p.Name, Actions: held}), permissionState(granted))
+		return affects(owner), s.record(ctx, tx, audit.Grant, ref, permissionState(access.Permission{Type: p.Type, Name: p.Name, Actions: held}), permissionState(granted))
 	})
 	return granted, err
 }
@@ -59,21 +59,21 @@ func (s *Store) Revoke(ctx context.Context, ref subject.Ref, p access.Permission
 		return access.Permission{}, err
 	}
 	remaining := p
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		owner, err := readSubject(ctx, tx, ref)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		held, err := heldActions(ctx, tx, owner.ID, p)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		remaining.Actions = held &^ p.Actions
 		switch {
 		case p.Actions&access.Pull != 0 && remaining.Actions&access.Push != 0:
-			return fmt.Errorf("%s keeps %s: %w: revoke push as well", ref, remaining, ErrIncluded)
+			return nobody, fmt.Errorf("%s keeps %s: %w: revoke push as well", ref, remaining, ErrIncluded)
 		case held&p.Actions == 0:
-			return fmt.Errorf("%s has no permission %s of its own: %w", ref, p, ErrNotFound)
+			return nobody, fmt.Errorf("%s has no permission %s of its own: %w", ref, p, ErrNotFound)
 		case remaining.Actions == 0:
 			_, err = tx.ExecContext(ctx,
 				"DELETE FROM permissions WHERE subject_id = ? AND type = ? AND name = ?", owner.ID, p.Type, p.Name)
@@ -83,9 +83,9 @@ func (s *Store) Revoke(ctx context.Context, ref subject.Ref, p access.Permission
 				remaining.Actions, timestamp(s.now()), owner.ID, p.Type, p.Name)
 		}
 		if err != nil {
-			return fmt.Errorf("revoke %s from %s: %w", p, ref, err)
+			return nobody, fmt.Errorf("revoke %s from %s: %w", p, ref, err)
 		}
-		return s.record(ctx, tx, audit.Revoke, ref, permissionState(access.Permission{Type: p.Type, Name: p.Name, Actions: held}), permissionState(remaining))
+		return affects(owner), s.record(ctx, tx, audit.Revoke, ref, permissionState(access.Permission{Type: p.Type, Name: p.Name, Actions: held}), permissionState(remaining))
 	})
 	return remaining, err
 }

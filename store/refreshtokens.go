@@ -49,31 +49,34 @@ type NewRefreshToken struct {
 // CreateRefreshToken makes a refresh token, or returns [ErrStale] when its owner
 // was removed, was disabled or got another password.
 func (s *Store) CreateRefreshToken(ctx context.Context, n NewRefreshToken) error {
-	return s.changeIf(ctx, func(tx *sql.Tx) (bool, error) {
+	return s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		var valid bool
 		if err := tx.QueryRowContext(ctx,
 			"SELECT EXISTS (SELECT 1 FROM subjects WHERE id = ? AND disabled = 0 AND password_hash = ?)", n.OwnerID, n.PasswordHash).Scan(&valid); err != nil {
-			return false, fmt.Errorf("read the owner of a refresh token: %w", err)
+			return nobody, fmt.Errorf("read the owner of a refresh token: %w", err)
 		}
 		if !valid {
-			return false, fmt.Errorf("the owner of a refresh token: %w", ErrStale)
+			return nobody, fmt.Errorf("the owner of a refresh token: %w", ErrStale)
 		}
 		now := timestamp(s.now())
 		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE expires_at <= ?", now); err != nil {
-			return false, fmt.Errorf("remove expired refresh tokens: %w", err)
+			return nobody, fmt.Errorf("remove expired refresh tokens: %w", err)
 		}
 		ended, err := makeRoomForRefreshToken(ctx, tx, n.OwnerID)
 		if err != nil {
-			return false, err
+			return nobody, err
 		}
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO refresh_tokens (id, subject_id, service, hash, client, address, created_at, expires_at,
 			                            last_used_at, last_used_address, last_used_client)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			n.ID, n.OwnerID, n.Service, n.Hash, n.Client, n.Address, now, timestamp(n.ExpiresAt), now, n.Address, n.Client); err != nil {
-			return false, fmt.Errorf("create refresh token: %w", err)
+			return nobody, fmt.Errorf("create refresh token: %w", err)
 		}
-		return ended, nil // a new token changes nothing for others
+		if !ended {
+			return nobody, nil // a new token changes nothing for others
+		}
+		return affected(n.OwnerID), nil
 	})
 }
 
@@ -143,14 +146,18 @@ func readRefreshToken(ctx context.Context, q queryer, id string) (RefreshToken, 
 // [ErrNotFound].
 func (s *Store) RevokeRefreshToken(ctx context.Context, id string) (RefreshToken, error) {
 	var revoked RefreshToken
-	err := s.change(ctx, func(tx *sql.Tx) (err error) {
+	err := s.change(ctx, func(tx *sql.Tx) (_ affected, err error) {
 		if revoked, err = readRefreshToken(ctx, tx, id); err != nil {
-			return err
+			return nobody, err
+		}
+		owner, err := readSubject(ctx, tx, revoked.Owner)
+		if err != nil {
+			return nobody, err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE id = ?", id); err != nil {
-			return fmt.Errorf("revoke refresh token %q: %w", id, err)
+			return nobody, fmt.Errorf("revoke refresh token %q: %w", id, err)
 		}
-		return s.record(ctx, tx, audit.RevokeToken, revoked.Owner, auditedToken{RefreshToken: revoked.ID, Service: revoked.Service}, nil)
+		return affects(owner), s.record(ctx, tx, audit.RevokeToken, revoked.Owner, auditedToken{RefreshToken: revoked.ID, Service: revoked.Service}, nil)
 	})
 	return revoked, err
 }
@@ -159,15 +166,15 @@ func (s *Store) RevokeRefreshToken(ctx context.Context, id string) (RefreshToken
 // many there were.
 func (s *Store) RevokeRefreshTokens(ctx context.Context, owner subject.Ref) (int64, error) {
 	var revoked int64
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		o, err := readSubject(ctx, tx, owner)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		if revoked, err = endRefreshTokens(ctx, tx, o); err != nil || revoked == 0 {
-			return err
+			return nobody, err
 		}
-		return s.record(ctx, tx, audit.RevokeToken, owner, map[string]int64{"refresh_tokens": revoked}, nil)
+		return affects(o), s.record(ctx, tx, audit.RevokeToken, owner, map[string]int64{"refresh_tokens": revoked}, nil)
 	})
 	return revoked, err
 }

@@ -58,8 +58,8 @@ type Store struct {
 	logger  *zap.Logger
 	now     func() time.Time
 
-	// generation counts the changes that were made through this Store.
-	generation atomic.Int64
+	// watcher is told of the changes that were made through this Store.
+	watcher atomic.Pointer[func(Change)]
 	// refused is why the last write failed, if that was the database's doing.
 	refused atomic.Pointer[refusal]
 

@@ -148,11 +148,11 @@ func (s *Store) CreateSubject(ctx context.Context, n NewSubject) (Subject, error
 		return Subject{}, err
 	}
 	var created Subject
-	err := s.change(ctx, func(tx *sql.Tx) (err error) {
+	err := s.change(ctx, func(tx *sql.Tx) (_ affected, err error) {
 		if created, err = s.insertSubject(ctx, tx, n); err != nil {
-			return err
+			return nobody, err
 		}
-		return s.record(ctx, tx, audit.Create, n.Ref, nil, stateOf(created))
+		return affects(created), s.record(ctx, tx, audit.Create, n.Ref, nil, stateOf(created))
 	})
 	return created, err
 }
@@ -194,10 +194,10 @@ func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectCha
 		return Subject{}, fmt.Errorf("%s takes permissions only: %w", ref, ErrBuiltIn)
 	}
 	var updated Subject
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		current, err := readForChange(ctx, tx, ref, pre)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		admin, disabled := current.Admin, current.Disabled
 		if c.Admin != nil {
@@ -208,30 +208,30 @@ func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectCha
 		}
 		if !admin || disabled {
 			if err := refuseLastAdmin(ctx, tx, current); err != nil {
-				return err
+				return nobody, err
 			}
 		}
 		if _, err := tx.ExecContext(ctx,
 			"UPDATE subjects SET admin = ?, disabled = ?, password_hash = COALESCE(?, password_hash), version = version + 1, updated_at = ? WHERE id = ?",
 			admin, disabled, c.PasswordHash, timestamp(s.now()), current.ID); err != nil {
-			return fmt.Errorf("update %s: %w", ref, err)
+			return nobody, fmt.Errorf("update %s: %w", ref, err)
 		}
 		if disabled || c.PasswordHash != nil {
 			if _, err := endRefreshTokens(ctx, tx, current); err != nil {
-				return err
+				return nobody, err
 			}
 		}
 		if updated, err = readSubject(ctx, tx, ref); err != nil {
-			return err
+			return nobody, err
 		}
 		action, after := audit.Update, stateOf(updated)
 		switch {
 		case c.PasswordHash != nil:
 			action, after.Password = audit.SetPassword, "changed"
 		case updated.Admin == current.Admin && updated.Disabled == current.Disabled:
-			return nil // nothing to tell
+			return affects(current), nil // nothing to tell
 		}
-		return s.record(ctx, tx, action, ref, stateOf(current), after)
+		return affects(current), s.record(ctx, tx, action, ref, stateOf(current), after)
 	})
 	return updated, err
 }
@@ -242,22 +242,22 @@ func (s *Store) DeleteSubject(ctx context.Context, ref subject.Ref, pre Precondi
 	if ref.BuiltIn() {
 		return fmt.Errorf("%s cannot be removed: %w", ref, ErrBuiltIn)
 	}
-	return s.change(ctx, func(tx *sql.Tx) error {
+	return s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		current, err := readForChange(ctx, tx, ref, pre)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		if err := refuseLastAdmin(ctx, tx, current); err != nil {
-			return err
+			return nobody, err
 		}
 		before, err := removedState(ctx, tx, current)
 		if err != nil {
-			return err
+			return nobody, err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM subjects WHERE id = ?", current.ID); err != nil {
-			return fmt.Errorf("delete %s: %w", ref, err)
+			return nobody, fmt.Errorf("delete %s: %w", ref, err)
 		}
-		return s.record(ctx, tx, audit.Remove, ref, before, nil)
+		return affects(current), s.record(ctx, tx, audit.Remove, ref, before, nil)
 	})
 }
 

@@ -14,33 +14,25 @@ import (
 // while a change was committed: it may or may not have been made.
 var ErrUnknownOutcome = errors.New("it is not known whether the change was made: look before you make it again")
 
-// change runs f in a transaction that also increments the revision. Everything
-// that takes something away from a subject or a secret, or gives it, is one.
-func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return s.changeIf(ctx, func(tx *sql.Tx) (bool, error) { return true, f(tx) })
-}
-
-// changeIf is change for an f that reports whether it changed anything.
-func (s *Store) changeIf(ctx context.Context, f func(tx *sql.Tx) (bool, error)) error {
-	changed := false
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
-		if changed, err = f(tx); err != nil || !changed {
+// change runs f in a transaction that is also the next revision. Everything that
+// takes something away from a subject or a secret, or gives it, is one. f says
+// whom it concerns.
+func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) (affected, error)) error {
+	var made Change
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		made = Change{}
+		whom, err := f(tx)
+		if err != nil || whom == nobody {
 			return err
 		}
-		return incrementRevision(ctx, tx)
+		made, err = note(ctx, tx, whom)
+		return err
 	})
-	if changed {
-		// After an error as well: what became of the transaction may be unknown.
-		s.generation.Add(1)
+	// After an error as well: what became of the commit may be unknown.
+	if watcher := s.watcher.Load(); watcher != nil && made.Revision != 0 {
+		(*watcher)(made)
 	}
 	return err
-}
-
-func incrementRevision(ctx context.Context, tx *sql.Tx) error {
-	if _, err := tx.ExecContext(ctx, "UPDATE revision SET number = number + 1 WHERE id = 1"); err != nil {
-		return fmt.Errorf("increment revision: %w", err)
-	}
-	return nil
 }
 
 // write runs f in a transaction that no other one runs beside, on any node. It

@@ -196,6 +196,12 @@ func (s *stack) requireLastAdmin(t *testing.T) {
 	}
 	require.Len(t, last, 1, "admins who could not lay down the office")
 	last[0].require(t, http.MethodPatch, "/users/"+root, map[string]any{"admin": true}, nil)
+	for _, m := range s.dockits { // which may have it from the other one
+		require.Eventually(t, func() bool {
+			a, err := m.admin.send(t.Context(), http.MethodGet, api+"/users/"+root, nil)
+			return err == nil && a.ok()
+		}, 2*time.Second, 20*time.Millisecond, "%s is an admin again", root)
+	}
 }
 
 // requireConflicts makes sure that changes on different nodes collided at all: nobody was told of it.

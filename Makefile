@@ -43,7 +43,7 @@ scale: ## measure a database of USERS users (default 1000000) against a small on
 # Results are not cached: go does not know that these tests depend on the main module.
 .PHONY: test-e2e
 test-e2e: test-requirements ## run the end-to-end tests against real registries
-	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 20m . ./internal/...
+	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 20m . ./internal/... ./scale
 
 .PHONY: test-cluster
 test-cluster: test-mariadb ## run the test of two Dockits on a Galera cluster whose nodes fail

@@ -17,7 +17,7 @@ import (
 
 const (
 	rootUser     = "admin"
-	rootPassword = "correct horse battery staple" //nolint:gosec // of databases with nothing in them
+	rootPassword = "correct horse battery staple"
 
 	// userTokens is how many users have an access token, at most.
 	userTokens = 20_000
@@ -56,7 +56,7 @@ func generate(ctx context.Context, binary, folder string, users int) (*database,
 		return nil, fmt.Errorf("fill %s: %w", d.file(), err)
 	}
 	if err := verify(ctx, binary, d); err != nil {
-		return nil, fmt.Errorf("Dockit reads %s differently: %w", d.file(), err)
+		return nil, fmt.Errorf("read %s back with Dockit: %w", d.file(), err)
 	}
 	info, err := os.Stat(d.file())
 	if err != nil {

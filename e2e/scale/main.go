@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -43,7 +44,7 @@ func main() {
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, o)
+	err := run(ctx, o, os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "scale:", err)
@@ -51,7 +52,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options) (err error) {
+func run(ctx context.Context, o options, out io.Writer) (err error) {
 	switch {
 	case o.users < 2*smallUsers:
 		return fmt.Errorf("%d users: give at least %d, twice what they are compared with", o.users, 2*smallUsers)
@@ -72,7 +73,7 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}
 	if o.generate != "" {
-		return keep(ctx, o)
+		return keep(ctx, o, out)
 	}
 
 	small, err := generate(ctx, o.dockit, filepath.Join(folder, "small"), smallUsers)
@@ -87,7 +88,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := r.write(os.Stdout, o.output); err != nil {
+	if err := r.write(out, o.output); err != nil {
 		return err
 	}
 	if !r.passed() {
@@ -97,7 +98,7 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 // keep fills a database to play with.
-func keep(ctx context.Context, o options) error {
+func keep(ctx context.Context, o options, out io.Writer) error {
 	if _, err := os.Stat(o.generate); err == nil {
 		return fmt.Errorf("%s exists: name a folder that does not", o.generate)
 	}
@@ -105,9 +106,9 @@ func keep(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("database:  %s\nusers:     %s … %s, and the admin %s\npassword:  %s\n",
+	fmt.Fprintf(out, "database:  %s\nusers:     %s … %s, and the admin %s\npassword:  %s\n",
 		db.file(), db.userNumbered(0), db.userNumbered(db.users-1), rootUser, rootPassword)
-	fmt.Printf("tokens:    %s\n           %s\n", db.robots[0], db.people[0])
+	fmt.Fprintf(out, "tokens:    %s\n           %s\n", db.robots[0], db.people[0])
 	return nil
 }
 

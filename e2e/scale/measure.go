@@ -12,7 +12,7 @@ import (
 )
 
 // settle is how long a server that has nothing to do is left alone before its memory is looked at.
-const settle = 3 * time.Second
+var settle = 3 * time.Second
 
 // figures are what one database cost, by the id of what was measured.
 type figures struct {

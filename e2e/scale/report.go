@@ -20,11 +20,11 @@ const (
 
 // report is what is printed. Its form in JSON is stable.
 type report struct {
-	SmallUsers int       `json:"small_users"`
-	LargeUsers int       `json:"large_users"`
-	Costs      []cost    `json:"costs"`
+	SmallUsers int         `json:"small_users"`
+	LargeUsers int         `json:"large_users"`
+	Costs      []cost      `json:"costs"`
 	Memory     []footprint `json:"memory"`
-	Verdicts   []verdict `json:"verdicts"`
+	Verdicts   []verdict   `json:"verdicts"`
 }
 
 // cost is that of one thing to do. Times are in milliseconds.

@@ -25,7 +25,7 @@ const rowsAtOnce = 1000
 func insertInto(ctx context.Context, tx *sql.Tx, table string, columns ...string) (*rows, error) {
 	r := &rows{tx: tx, table: table, columns: columns, told: time.Now()}
 	var err error
-	if r.stmt, err = tx.PrepareContext(ctx, r.statement(rowsAtOnce)); err != nil { //nolint:sqlclosecheck // finish does
+	if r.stmt, err = tx.PrepareContext(ctx, r.statement(rowsAtOnce)); err != nil {
 		return nil, fmt.Errorf("insert into %s: %w", table, err)
 	}
 	return r, nil

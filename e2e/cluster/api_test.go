@@ -1,94 +1,29 @@
 package cluster
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/e2e/internal/call"
 )
 
 const api = "/dockit/api/v1"
 
-// http1 keeps connections: both Dockits stay up, whatever happens to the nodes.
-var http1 = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}, Timeout: time.Minute}
-
-// caller calls one Dockit as one user.
-type caller struct {
-	base, username, password string
-}
-
-// answer is what a request got.
-type answer struct {
-	status int
-	kind   string
-	body   []byte
-}
-
-// problem is the body of a refusal.
-type problem struct {
-	Status int    `json:"status"`
-	Code   string `json:"code"`
-	Detail string `json:"detail"`
-}
-
-func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
-
-func (a answer) problem() (p problem) {
-	if strings.HasPrefix(a.kind, "application/problem+json") {
-		_ = json.Unmarshal(a.body, &p) // then it says nothing, and the test tells
-	}
-	return p
-}
-
-func (a answer) String() string {
-	return fmt.Sprintf("%d %s", a.status, bytes.TrimSpace(a.body))
-}
-
-// send makes one request.
-func (c caller) send(ctx context.Context, method, path string, body any) (answer, error) {
-	var content io.Reader
-	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			return answer{}, err
-		}
-		content = bytes.NewReader(encoded)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, content)
-	if err != nil {
-		return answer{}, err
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.username != "" {
-		req.SetBasicAuth(c.username, c.password)
-	}
-	resp, err := http1.Do(req)
-	if err != nil {
-		return answer{}, err
-	}
-	defer resp.Body.Close()
-	read, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header.Get("Content-Type"), read}, err
-}
+// caller is somebody who calls one Dockit.
+type caller struct{ call.Caller }
 
 // require makes a request of the admin API that must succeed, and decodes what it answers.
 func (c caller) require(t *testing.T, method, path string, body, into any) {
 	t.Helper()
-	a, err := c.send(t.Context(), method, api+path, body)
+	a, err := c.Send(t.Context(), method, api+path, body)
 	require.NoError(t, err)
-	require.Truef(t, a.ok(), "%s %s: %s", method, path, a)
+	require.Truef(t, a.OK(), "%s %s: %s", method, path, a)
 	if into != nil {
-		require.NoError(t, json.Unmarshal(a.body, into))
+		require.NoError(t, json.Unmarshal(a.Body, into))
 	}
 }
 
@@ -131,11 +66,11 @@ type state struct {
 
 func (c caller) state(t *testing.T) (exported state, text string) {
 	t.Helper()
-	a, err := c.send(t.Context(), http.MethodGet, api+"/state?format=json", nil)
+	a, err := c.Send(t.Context(), http.MethodGet, api+"/state?format=json", nil)
 	require.NoError(t, err)
-	require.Truef(t, a.ok(), "export: %s", a)
-	require.NoError(t, json.Unmarshal(a.body, &exported))
-	return exported, string(a.body)
+	require.Truef(t, a.OK(), "export: %s", a)
+	require.NoError(t, json.Unmarshal(a.Body, &exported))
+	return exported, string(a.Body)
 }
 
 func (s state) robots() subjects {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/e2e/internal/call"
 )
 
 const (
@@ -92,7 +94,7 @@ func (l *ledger) round(ctx context.Context, m *member, robot string) {
 			return false
 		}
 		began := time.Now()
-		a, err := m.admin.send(background, method, api+path, body)
+		a, err := m.admin.Send(background, method, api+path, body)
 		c.outcome = l.judge(c, a, err)
 		l.record(m, c, a, time.Since(began))
 		time.Sleep(pause / 2)
@@ -110,14 +112,14 @@ func (l *ledger) round(ctx context.Context, m *member, robot string) {
 }
 
 // judge says what an answer means. Anything but a success and a clear refusal is a surprise.
-func (l *ledger) judge(c change, a answer, err error) outcome {
-	p := a.problem()
+func (l *ledger) judge(c change, a call.Answer, err error) outcome {
+	p := a.Problem()
 	switch {
-	case err == nil && a.ok():
+	case err == nil && a.OK():
 		return acknowledged
-	case err == nil && a.status == http.StatusServiceUnavailable && strings.Contains(p.Detail, "not known whether the change was made"):
+	case err == nil && a.Status == http.StatusServiceUnavailable && strings.Contains(p.Detail, "not known whether the change was made"):
 		return unknown
-	case err == nil && a.status == http.StatusServiceUnavailable && p.Detail != "":
+	case err == nil && a.Status == http.StatusServiceUnavailable && p.Detail != "":
 		return refused
 	}
 	l.mu.Lock()
@@ -126,7 +128,7 @@ func (l *ledger) judge(c change, a answer, err error) outcome {
 	return unknown
 }
 
-func (l *ledger) record(m *member, c change, a answer, took time.Duration) {
+func (l *ledger) record(m *member, c change, a call.Answer, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.changes = append(l.changes, c)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dockit-registry/dockit/e2e/internal/call"
 	"github.com/dockit-registry/dockit/e2e/internal/galera"
 )
 
@@ -60,7 +61,7 @@ func TestCluster(t *testing.T) {
 		t.Logf("%s: %s", m, out)
 	}
 	assert.Equal(t, certificates(t, one), certificates(t, two))
-	assert.Equal(t, s.trust.bundle, certificates(t, one), "registries know what they have to")
+	assert.Equal(t, s.trust.PEM, certificates(t, one), "registries know what they have to")
 }
 
 // killOne kills the node that a Dockit is on, has keys rotated meanwhile, and starts it again.
@@ -121,9 +122,9 @@ func (s *stack) killAll(t *testing.T, changes *ledger) {
 		changes.awaitOutcome(t, m, refused, 3)
 	}
 	// Somebody who was never seen is told to come again, and that it is not about the password.
-	a, err := caller{s.dockits[0].URL, "nobody-knows", "a wrong password"}.send(t.Context(), http.MethodGet, "/v2/token?service="+service, nil)
+	a, err := call.Caller{Base: s.dockits[0].URL, Username: "nobody-knows", Password: "a wrong password"}.Send(t.Context(), http.MethodGet, "/v2/token?service="+service, nil)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusServiceUnavailable, a.status, "%s", a)
+	require.Equal(t, http.StatusServiceUnavailable, a.Status, "%s", a)
 
 	require.NoError(t, s.cluster.Recover(t.Context()))
 	s.requireWhole(t)
@@ -172,34 +173,34 @@ func (s *stack) requireLastAdmin(t *testing.T) {
 	admins := []caller{s.dockits[0].admin}
 	for i := range 7 {
 		c := s.dockits[(i+1)%2].admin
-		c.username, c.password = fmt.Sprintf("admin%d", i), s.password
-		s.dockits[0].admin.require(t, http.MethodPost, "/users", map[string]any{"name": c.username, "password": c.password, "admin": true}, nil)
+		c.Username, c.Password = fmt.Sprintf("admin%d", i), s.password
+		s.dockits[0].admin.require(t, http.MethodPost, "/users", map[string]any{"name": c.Username, "password": c.Password, "admin": true}, nil)
 		admins = append(admins, c)
 	}
-	answers := make([]answer, len(admins))
+	answers := make([]call.Answer, len(admins))
 	errs := make([]error, len(admins))
 	var all sync.WaitGroup
 	for i, c := range admins {
 		all.Go(func() {
-			answers[i], errs[i] = c.send(t.Context(), http.MethodPatch, api+"/users/"+c.username, map[string]any{"admin": false})
+			answers[i], errs[i] = c.Send(t.Context(), http.MethodPatch, api+"/users/"+c.Username, map[string]any{"admin": false})
 		})
 	}
 	all.Wait()
 	var last []caller
 	for i, a := range answers {
 		require.NoError(t, errs[i])
-		if a.problem().Code == "last_admin" {
+		if a.Problem().Code == "last_admin" {
 			last = append(last, admins[i])
 			continue
 		}
-		assert.Truef(t, a.ok(), "%s: %s", admins[i].username, a)
+		assert.Truef(t, a.OK(), "%s: %s", admins[i].Username, a)
 	}
 	require.Len(t, last, 1, "admins who could not lay down the office")
 	last[0].require(t, http.MethodPatch, "/users/"+root, map[string]any{"admin": true}, nil)
 	for _, m := range s.dockits { // which may have it from the other one
 		require.Eventually(t, func() bool {
-			a, err := m.admin.send(t.Context(), http.MethodGet, api+"/users/"+root, nil)
-			return err == nil && a.ok()
+			a, err := m.admin.Send(t.Context(), http.MethodGet, api+"/users/"+root, nil)
+			return err == nil && a.OK()
 		}, 2*time.Second, 20*time.Millisecond, "%s is an admin again", root)
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/e2e/internal/call"
+	"github.com/dockit-registry/dockit/e2e/internal/trust"
 )
 
 // puller is somebody who asks for tokens all the time.
@@ -140,28 +143,28 @@ func (l *load) requireAllIssued(t *testing.T, s *stack, phase string) {
 }
 
 // pull asks for a token and checks it as the registry does.
-func (m *member) pull(ctx context.Context, trust *trust, p puller, repository string) (time.Duration, error) {
+func (m *member) pull(ctx context.Context, bundle *trust.Bundle, p puller, repository string) (time.Duration, error) {
 	began := time.Now()
-	a, err := caller{m.URL, p.username, p.password}.send(ctx, http.MethodGet,
+	a, err := call.Caller{Base: m.URL, Username: p.username, Password: p.password}.Send(ctx, http.MethodGet,
 		"/v2/token?service="+service+"&scope=repository:"+repository+":pull", nil)
 	took := time.Since(began)
 	if err != nil {
 		return took, err
 	}
-	if !a.ok() {
+	if !a.OK() {
 		return took, fmt.Errorf("%s", a)
 	}
 	var issued struct{ Token string }
-	if err := json.Unmarshal(a.body, &issued); err != nil {
+	if err := json.Unmarshal(a.Body, &issued); err != nil {
 		return took, err
 	}
-	return took, trust.verify(issued.Token, repository)
+	return took, bundle.Verify(issued.Token, repository)
 }
 
 // mayPull reports whether somebody gets a token with the right to pull.
-func (m *member) mayPull(ctx context.Context, t *testing.T, trust *trust, p puller, repository string) bool {
-	_, err := m.pull(ctx, trust, p, repository)
-	if err != nil && !errors.Is(err, errNotAllowed) {
+func (m *member) mayPull(ctx context.Context, t *testing.T, bundle *trust.Bundle, p puller, repository string) bool {
+	_, err := m.pull(ctx, bundle, p, repository)
+	if err != nil && !errors.Is(err, trust.ErrNotAllowed) {
 		t.Logf("%s: %v", m, err)
 	}
 	return err == nil

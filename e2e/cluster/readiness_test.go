@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/e2e/internal/call"
 )
 
 // readiness is what /readyz says.
@@ -20,11 +22,11 @@ type readiness struct {
 
 // readiness asks. A probe with a question gets a status for that question alone.
 func (m *member) readiness(ctx context.Context, query string) (said readiness, status int, err error) {
-	a, err := caller{base: m.URL}.send(ctx, http.MethodGet, "/readyz"+query, nil)
+	a, err := call.Caller{Base: m.URL}.Send(ctx, http.MethodGet, "/readyz"+query, nil)
 	if err != nil {
 		return said, 0, err
 	}
-	return said, a.status, json.Unmarshal(a.body, &said)
+	return said, a.Status, json.Unmarshal(a.Body, &said)
 }
 
 // requireReadiness waits until a Dockit says of itself what is wanted, whatever reason it has.

@@ -14,8 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/e2e/internal/build"
+	"github.com/dockit-registry/dockit/e2e/internal/call"
 	"github.com/dockit-registry/dockit/e2e/internal/dockit"
 	"github.com/dockit-registry/dockit/e2e/internal/galera"
+	"github.com/dockit-registry/dockit/e2e/internal/trust"
 )
 
 const (
@@ -31,7 +33,7 @@ type stack struct {
 	dockits  []*member
 	password string
 	// trust is what a registry has read once, when everything began.
-	trust *trust
+	trust *trust.Bundle
 }
 
 // member is one of the Dockits.
@@ -74,7 +76,7 @@ func startStack(t *testing.T) *stack {
 			if errs[i] == nil {
 				s.dockits[i] = &member{
 					Server: server, balancer: balancer, node: order[0],
-					admin: caller{base: server.URL, username: root, password: s.password},
+					admin: caller{call.Caller{Base: server.URL, Username: root, Password: s.password}},
 				}
 			}
 		})

@@ -1,108 +1,27 @@
 package cluster
 
 import (
-	"crypto/ecdsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"math/big"
 	"net/http"
-	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/e2e/internal/call"
+	"github.com/dockit-registry/dockit/e2e/internal/trust"
 )
 
-// trust is what a registry has read of a bundle when it was started, and never again.
-type trust struct {
-	roots  *x509.CertPool
-	bundle string
-}
-
-func readTrust(t *testing.T, m *member) *trust {
+func readTrust(t *testing.T, m *member) *trust.Bundle {
 	t.Helper()
-	bundle := certificates(t, m)
-	roots := x509.NewCertPool()
-	require.True(t, roots.AppendCertsFromPEM([]byte(bundle)))
-	return &trust{roots: roots, bundle: bundle}
+	bundle, err := trust.Parse(certificates(t, m))
+	require.NoError(t, err)
+	return bundle
 }
 
 // certificates is the bundle that a Dockit hands out.
 func certificates(t *testing.T, m *member) string {
 	t.Helper()
-	a, err := caller{base: m.URL}.send(t.Context(), http.MethodGet, "/v2/certs/pem", nil)
+	a, err := call.Caller{Base: m.URL}.Send(t.Context(), http.MethodGet, "/v2/certs/pem", nil)
 	require.NoError(t, err)
-	require.Truef(t, a.ok(), "certificates: %s", a)
-	return string(a.body)
+	require.Truef(t, a.OK(), "certificates: %s", a)
+	return string(a.Body)
 }
-
-// verify checks a token as a registry does, and that it allows to pull a repository.
-func (t *trust) verify(token, repository string) error {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return errors.New("no JWT")
-	}
-	var header struct {
-		Algorithm string `json:"alg"`
-		// Chain is DER in base64, which is how JSON has bytes.
-		Chain [][]byte `json:"x5c"`
-	}
-	var claims struct {
-		Audience any   `json:"aud"`
-		Expires  int64 `json:"exp"`
-		Access   []struct {
-			Type, Name string
-			Actions    []string
-		}
-	}
-	for part, into := range map[string]any{parts[0]: &header, parts[1]: &claims} {
-		decoded, err := base64.RawURLEncoding.DecodeString(part)
-		if err == nil {
-			err = json.Unmarshal(decoded, into)
-		}
-		if err != nil {
-			return fmt.Errorf("read the token: %w", err)
-		}
-	}
-	if header.Algorithm != "ES256" || len(header.Chain) == 0 {
-		return fmt.Errorf("signed by %s with %d certificates", header.Algorithm, len(header.Chain))
-	}
-	leaf, err := x509.ParseCertificate(header.Chain[0])
-	if err != nil {
-		return fmt.Errorf("read the certificate of the token: %w", err)
-	}
-	between := x509.NewCertPool()
-	for _, der := range header.Chain[1:] {
-		if c, err := x509.ParseCertificate(der); err == nil {
-			between.AddCert(c)
-		}
-	}
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: t.roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-		return fmt.Errorf("the certificate of the token: %w", err)
-	}
-	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
-	key, ok := leaf.PublicKey.(*ecdsa.PublicKey)
-	if err != nil || !ok || len(signature) != 64 {
-		return errors.New("the signature cannot be read")
-	}
-	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	if !ecdsa.Verify(key, digest[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
-		return errors.New("the signature is wrong")
-	}
-	if time.Unix(claims.Expires, 0).Before(time.Now()) {
-		return errors.New("the token has ended")
-	}
-	for _, a := range claims.Access {
-		if a.Type == "repository" && a.Name == repository && slices.Contains(a.Actions, "pull") {
-			return nil
-		}
-	}
-	return errNotAllowed
-}
-
-var errNotAllowed = errors.New("the token does not allow what was asked for")

@@ -75,7 +75,7 @@ var listings = []work{
 
 // asking are what registries' clients do. The first ones warm up what has nothing to do with the database.
 var asking = []work{
-	{"token_robot", "token, robot with access token", 200, func(ctx context.Context, r round, i int) error {
+	{"token_robot", "token, robot with access token", 1000, func(ctx context.Context, r round, i int) error {
 		robot := r.robots[i%len(r.robots)]
 		return r.token(ctx, robot.owner, robot.text)
 	}},

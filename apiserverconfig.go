@@ -90,7 +90,7 @@ func (o *apiServerOptions) app() (*App, error) {
 	a := &App{
 		Issuer:   literal(o.issuer),
 		TokenTTL: caddy.Duration(o.tokenTTL),
-		Database: &Database{Dialect: o.sqlDialect},
+		Database: &Database{Dialect: o.sqlDialect, LitestreamSocket: literal(o.litestreamSocket)},
 		PKI:      &PKI{File: literal(o.pkiFile), CertificateFile: literal(o.pkiCertificateFile)},
 	}
 	for _, service := range o.services {

@@ -35,6 +35,7 @@ type apiServerOptions struct {
 	tokenTTL           time.Duration
 	sqlDialect         string
 	sqlDSN             string
+	litestreamSocket   string
 	pkiGenerate        bool
 	pkiFile            string
 	pkiCertificateFile string
@@ -71,6 +72,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.tokenTTL, "token-ttl", DefaultTokenTTL, "how long a token is valid, at least 1m")
 	flags.StringVar(&o.sqlDialect, "sql-dialect", DefaultDialect, "kind of database: sqlite or mysql")
 	flags.StringVar(&o.sqlDSN, "sql-dsn", defaultDSN, "database: for sqlite a path or file: URI, for mysql (MariaDB too) user:password@tcp(host:3306)/database?tls=true; rather in DOCKIT_SQL_DSN_FILE")
+	flags.StringVar(&o.litestreamSocket, "litestream-socket", "", "control socket of Litestream, a `path`, for sqlite: a change is acknowledged only after Litestream has replicated it")
 	flags.BoolVar(&o.pkiGenerate, "pki-generate", true, "make and keep the keys that sign tokens")
 	flags.StringVar(&o.pkiFile, "pki-file", "", "PEM `file` with a private key and its certificates to sign with, with --pki-generate=false")
 	flags.StringVar(&o.pkiCertificateFile, "pki-certificate-file", "", "PEM `file` with the certificates of the key in --pki-file, when they do not stand in it")
@@ -126,6 +128,9 @@ func (o *apiServerOptions) check() error {
 func (o *apiServerOptions) checkDatabase() error {
 	if err := checkChoice("--sql-dialect", o.sqlDialect, "sqlite", "mysql"); err != nil {
 		return err
+	}
+	if o.sqlDialect != DefaultDialect && o.litestreamSocket != "" {
+		return fmt.Errorf("--litestream-socket with --sql-dialect %s: Litestream replicates SQLite only", o.sqlDialect)
 	}
 	if o.sqlDialect != DefaultDialect && !o.given("sql-dsn") {
 		return fmt.Errorf("--sql-dialect %s needs --sql-dsn: user:password@tcp(host:3306)/database?tls=true", o.sqlDialect)

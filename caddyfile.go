@@ -44,7 +44,9 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			profile   x5c|jwks|zot
 //			token_ttl <duration>
 //		}
-//		database sqlite|mysql <dsn>
+//		database sqlite|mysql <dsn> {
+//			litestream_socket <path>
+//		}
 //		pki      generate|file <key> [<certificate>] {
 //			key_type       ec256|ec384|ec521|rsa2048|rsa3072|rsa4096|ed25519
 //			leaf_life      <duration>
@@ -155,7 +157,9 @@ func (db *Database) unmarshal(d *caddyfile.Dispenser) error {
 	if !d.Args(&db.Dialect, &db.DSN) || d.NextArg() {
 		return d.Err("write: database sqlite <path>, or: database mysql <dsn>")
 	}
-	return noBlock(d, "database")
+	return settings(d, "database", map[string]func() error{
+		"litestream_socket": func() error { return argument(d, &db.LitestreamSocket) },
+	})
 }
 
 func (u *RootUser) unmarshal(d *caddyfile.Dispenser) error {

@@ -58,7 +58,7 @@ func TestCaddyfileErrors(t *testing.T) {
 		},
 		{
 			"block after database", "{\n\tdockit {\n\t\tdatabase sqlite a {\n\t\t\twal off\n\t\t}\n\t}\n}\n",
-			[]string{"Caddyfile:4", `unknown subdirective "wal"`},
+			[]string{"Caddyfile:4", `unknown subdirective "wal" of database: use litestream_socket`},
 		},
 		{
 			"unknown profile", "{\n\tdockit {\n\t\tservice a {\n\t\t\tprofile harbor\n\t\t}\n\t}\n}\n",

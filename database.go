@@ -29,6 +29,11 @@ type Database struct {
 	// data source name with user and password; keep that one in a placeholder.
 	// Default: dockit.sqlite in Caddy's data directory.
 	DSN string `json:"dsn,omitempty"`
+
+	// LitestreamSocket is the path of Litestream's control socket, for SQLite:
+	// then a change is acknowledged only after Litestream has replicated it.
+	// Default: none.
+	LitestreamSocket string `json:"litestream_socket,omitempty"`
 }
 
 // openTimeout is how long opening and migrating a database may take.
@@ -44,6 +49,9 @@ func (d *Database) open(ctx context.Context) (*database, error) {
 	config := store.Config{Dialect: d.Dialect}
 	var err error
 	if config.DSN, err = expand("database DSN", d.DSN); err != nil {
+		return nil, err
+	}
+	if config.LitestreamSocket, err = expand("litestream_socket", d.LitestreamSocket); err != nil {
 		return nil, err
 	}
 	if config.Dialect == "" {

@@ -26,7 +26,7 @@ type readiness struct {
 	// Issue is whether tokens are issued: by what the database says, or from
 	// memory.
 	Issue bool `json:"issue"`
-	// Change is whether the database takes changes.
+	// Change is whether the database takes changes, and they are acknowledged.
 	Change bool `json:"change"`
 	// Reason is what is wrong, and until when memory serves.
 	Reason string     `json:"reason,omitempty"`
@@ -71,7 +71,11 @@ func (s *Server) readiness(ctx context.Context) readiness {
 	default:
 		if err := s.config.Store.CanChange(ctx); err != nil {
 			answer.Change = false
-			reasons = append(reasons, errors.New("the database takes no changes"))
+			if errors.Is(err, store.ErrNotReplicated) {
+				reasons = append(reasons, errors.New("changes are made, and not replicated"))
+			} else {
+				reasons = append(reasons, errors.New("the database takes no changes"))
+			}
 			s.config.Logger.Warn("changes cannot be made", zap.Error(err), remedyField(err))
 		}
 	}

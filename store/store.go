@@ -48,6 +48,9 @@ type Config struct {
 	// DSN is, for SQLite, the path of the database file or a file: URI, and for
 	// MySQL user:password@tcp(host:3306)/database?tls=true.
 	DSN string
+	// LitestreamSocket is the path of Litestream's control socket, for SQLite
+	// only: [Store.Replicated] waits for it then. Default: none.
+	LitestreamSocket string
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -59,7 +62,8 @@ type Store struct {
 	now     func() time.Time
 
 	// watcher is told of the changes that were made through this Store.
-	watcher atomic.Pointer[func(Change)]
+	watcher    atomic.Pointer[func(Change)]
+	litestream *litestream // or nil
 	// refused is why the last write failed, if that was the database's doing.
 	refused atomic.Pointer[refusal]
 
@@ -78,17 +82,22 @@ func Open(ctx context.Context, config Config, logger *zap.Logger) (*Store, error
 	if err != nil {
 		return nil, err
 	}
+	replicating, err := newLitestream(config)
+	if err != nil {
+		return nil, err
+	}
 	writer, reader, err := d.open(ctx, config.DSN)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dialect: d, writer: writer, reader: reader, logger: logger, now: time.Now}
+	s := &Store{dialect: d, writer: writer, reader: reader, litestream: replicating, logger: logger, now: time.Now}
 	if who := d.exposed(config.DSN); who != "" {
 		logger.Warn("others can read the database, with its password hashes and keys: make it readable for its owner alone", zap.String("because", who))
 	}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(remedied(err), s.Close())
 	}
+	replicating.check(ctx, logger)
 	return s, nil
 }
 
@@ -118,6 +127,7 @@ func (s *Store) prepare(ctx context.Context) error {
 
 // Close closes the database. Requests still running on it fail.
 func (s *Store) Close() error {
+	s.litestream.close()
 	var errs []error
 	for _, stmt := range []*sql.Stmt{s.login, s.effective, s.accessToken, s.refreshToken, s.failures, s.marks} {
 		if stmt != nil {

@@ -29,8 +29,8 @@ func (s *Store) noteWrite(err error) {
 	}
 }
 
-// CanChange says why the database would take no change now, such as a full disk
-// or a server that is read-only, and returns nil when nothing is known against
+// CanChange says why the database would take no change now, such as a full disk,
+// a server that is read-only or a Litestream that does not answer, and returns nil when nothing is known against
 // it. After a write was refused it writes a little to find out whether that is
 // over.
 func (s *Store) CanChange(ctx context.Context) error {
@@ -47,5 +47,8 @@ func (s *Store) CanChange(ctx context.Context) error {
 			return fmt.Errorf("try to write: %w", err)
 		}
 	}
-	return s.dialect.writable(ctx, s.writer)
+	if err := s.dialect.writable(ctx, s.writer); err != nil {
+		return err
+	}
+	return s.canReplicate(ctx)
 }

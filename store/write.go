@@ -90,6 +90,7 @@ func (s *Store) writeOnce(ctx context.Context, f func(tx *sql.Tx) error) (again 
 		return mayPass(err), err
 	}
 	err = tx.Commit()
+	s.litestream.wrote() // even if that is not sure
 	switch {
 	case err == nil:
 		return false, nil

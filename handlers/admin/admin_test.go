@@ -40,8 +40,13 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureOn(t, store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")})
+}
+
+func newFixtureOn(t *testing.T, config store.Config) *fixture {
+	t.Helper()
 	logger := zaptest.NewLogger(t)
-	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")}, logger)
+	s, err := store.Open(t.Context(), config, logger)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	known := directory.New(s, logger)

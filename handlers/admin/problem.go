@@ -44,6 +44,7 @@ var refusals = []struct {
 	{store.ErrKind, http.StatusConflict, adminapi.CodeKind, ""},
 	{store.ErrTooMany, http.StatusConflict, adminapi.CodeTooMany, ""},
 	{store.ErrIncluded, http.StatusConflict, adminapi.CodeIncluded, ""},
+	{store.ErrNotReplicated, http.StatusServiceUnavailable, adminapi.CodeNotReplicated, ""},
 	{store.ErrUnknownOutcome, http.StatusServiceUnavailable, adminapi.CodeStorage, ""},
 	{pki.ErrUnknownKey, http.StatusNotFound, adminapi.CodeNotFound, ""},
 	{pki.ErrBrought, http.StatusConflict, adminapi.CodeBrought, ""},

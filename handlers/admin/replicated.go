@@ -1,0 +1,66 @@
+package admin
+
+import (
+	"net/http"
+
+	"go.uber.org/zap"
+)
+
+// replicated acknowledges a change only when the store says that it is
+// replicated, if there is anything to wait for. A request that asks again for
+// what is there already waits as well: the answer to the first one may have
+// been that it is not known.
+func (a *API) replicated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(&acknowledgement{ResponseWriter: w, api: a, request: r}, r)
+	})
+}
+
+// acknowledgement is an answer that tells of success only when what was changed
+// is replicated.
+type acknowledgement struct {
+	http.ResponseWriter
+	api     *API
+	request *http.Request
+	// begun is set once there is a status, refused when it is not the one that
+	// was to be given.
+	begun, refused bool
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *acknowledgement) WriteHeader(status int) {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	if status < http.StatusBadRequest {
+		if err := w.api.config.Store.Replicated(w.request.Context()); err != nil {
+			w.api.config.Logger.Error("a change is not acknowledged", zap.Error(err))
+			w.refused = true
+			w.Header().Del("Content-Length")
+			w.Header().Del("ETag")
+			w.Header().Del("Location")
+			writeProblem(w.ResponseWriter, w.api.problemOf(w.request.Context(), err))
+			return
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [io.Writer].
+func (w *acknowledgement) Write(p []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.refused {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *acknowledgement) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,195 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+// controlSocket answers like the control socket of Litestream, whenever the
+// test lets it. What the real one does is in the end-to-end tests.
+type controlSocket struct {
+	path    string
+	asked   chan struct{}
+	answers chan func(w http.ResponseWriter)
+
+	mu       sync.Mutex
+	requests []string
+}
+
+func newControlSocket(t *testing.T) *controlSocket {
+	t.Helper()
+	c := &controlSocket{path: filepath.Join(t.TempDir(), "sock"), asked: make(chan struct{}, 100), answers: make(chan func(http.ResponseWriter), 100)}
+	listener, err := net.Listen("unix", c.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /sync", func(w http.ResponseWriter, r *http.Request) {
+		var request struct {
+			Path    string
+			Wait    bool
+			Timeout int
+		}
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil || !request.Wait || request.Timeout != 10 {
+			t.Errorf("asked for %+v, %v", request, err)
+		}
+		c.mu.Lock()
+		c.requests = append(c.requests, request.Path)
+		c.mu.Unlock()
+		c.asked <- struct{}{}
+		select {
+		case answer := <-c.answers:
+			answer(w)
+		case <-r.Context().Done():
+		}
+	})
+	mux.HandleFunc("GET /list", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"databases":[{"path":"/elsewhere/db","status":"replicating"}]}`))
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return c
+}
+
+func synced(w http.ResponseWriter) {
+	_, _ = w.Write([]byte(`{"status":"synced","path":"x","txid":7,"replicated_txid":7}`))
+}
+
+func (c *controlSocket) rounds() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.requests)
+}
+
+func openReplicated(t *testing.T, c *controlSocket) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite"), LitestreamSocket: c.path}, zaptest.NewLogger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	c.answers <- synced // of what was there before
+	if err := s.Replicated(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-c.asked
+	return s
+}
+
+func TestReplicatedSharesRounds(t *testing.T) {
+	c := newControlSocket(t)
+	s := openReplicated(t, c)
+	if err := s.Replicated(t.Context()); err != nil || c.rounds() != 1 {
+		t.Fatalf("nothing was written: %v after %d rounds", err, c.rounds())
+	}
+	create(t, s, "user:alice")
+	first := make(chan error, 1)
+	go func() { first <- s.Replicated(t.Context()) }()
+	<-c.asked // the round of alice has begun, and is too early for the others
+	create(t, s, "user:bob", "user:carol")
+	others := make(chan error, 2)
+	for range 2 {
+		go func() { others <- s.Replicated(t.Context()) }()
+	}
+	c.answers <- synced
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	<-c.asked
+	select {
+	case err := <-others:
+		t.Errorf("acknowledged before it was replicated: %v", err)
+	default:
+	}
+	c.answers <- synced
+	// Whoever came after the second round began has one more.
+	c.answers <- synced
+	for range 2 {
+		if err := <-others; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := c.rounds(); n < 3 || n > 4 {
+		t.Errorf("%d rounds", n)
+	}
+	for _, path := range c.requests {
+		if path != s.litestream.database || !filepath.IsAbs(path) {
+			t.Errorf("asked for %s", path)
+		}
+	}
+}
+
+func TestNotReplicated(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		answer func(w http.ResponseWriter)
+		says   string
+	}{
+		{"replica behind", func(w http.ResponseWriter) {
+			_, _ = w.Write([]byte(`{"status":"no_change","txid":7,"replicated_txid":6}`))
+		}, "replica at 6"},
+		{"another database", func(w http.ResponseWriter) {
+			http.Error(w, `{"error":"database not found: /x"}`, http.StatusNotFound)
+		}, "404 Not Found database not found: /x"},
+		{"nonsense", func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>")) }, "cannot be read"},
+		{"broken off", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "EOF"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newControlSocket(t)
+			s := openReplicated(t, c)
+			create(t, s, "user:alice")
+			c.answers <- tc.answer
+			err := s.Replicated(t.Context())
+			if !errors.Is(err, ErrNotReplicated) || !strings.Contains(err.Error(), tc.says) {
+				t.Fatalf("%v, want %q", err, tc.says)
+			}
+			if err := s.CanChange(t.Context()); !errors.Is(err, ErrNotReplicated) {
+				t.Errorf("CanChange: %v", err)
+			}
+			c.answers <- synced // nothing was written since, and yet it is asked for again
+			if err := s.Replicated(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := s.CanChange(t.Context()); err != nil {
+				t.Errorf("CanChange: %v", err)
+			}
+		})
+	}
+}
+
+func TestLitestreamConfig(t *testing.T) {
+	if _, err := Open(t.Context(), Config{Dialect: "mysql", DSN: "u:p@tcp(localhost:1)/d", LitestreamSocket: "/s"}, zap.NewNop()); err == nil || !strings.Contains(err.Error(), "SQLite only") {
+		t.Errorf("a socket for MySQL: %v", err)
+	}
+	for name, tc := range map[string]struct{ socket, says string }{
+		"nobody listens":   {filepath.Join(t.TempDir(), "none"), "no such file"},
+		"another database": {newControlSocket(t).path, "replicates /elsewhere/db, and not /"},
+	} {
+		core, logs := observer.New(zap.WarnLevel)
+		s, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "d.sqlite"), LitestreamSocket: tc.socket}, zap.New(core))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer s.Close()
+		if all := logs.All(); len(all) != 1 || !strings.Contains(all[0].ContextMap()["error"].(string), tc.says) {
+			t.Errorf("%s: %+v", name, all)
+		}
+	}
+	s := onSQLite.open(t)
+	create(t, s, "user:alice")
+	if err := s.Replicated(t.Context()); err != nil {
+		t.Errorf("without a socket: %v", err)
+	}
+}

@@ -23,6 +23,9 @@ type work struct {
 // coldSubjects is how many subjects ask for a token in each round: as many as the small database has.
 const coldSubjects = smallUsers
 
+// busyRobots is how many robots ask for tokens all the time, as in every CI: as many as the small database has.
+const busyRobots = 10
+
 // logins is how many users log in with their password in each round.
 const logins = 20
 
@@ -76,7 +79,7 @@ var listings = []work{
 // asking are what registries' clients do. The first ones warm up what has nothing to do with the database.
 var asking = []work{
 	{"token_robot", "token, robot with access token", 1000, func(ctx context.Context, r round, i int) error {
-		robot := r.robots[i%len(r.robots)]
+		robot := r.robots[i%busyRobots]
 		return r.token(ctx, robot.owner, robot.text)
 	}},
 	{"token_cold", "token, user for the first time", coldSubjects, tokenOfPerson},

@@ -25,7 +25,7 @@ demo: ## show Dockit protecting a real registry (ONCE=1: end by itself)
 	@ONCE=$(ONCE) bin/demo
 
 .PHONY: test
-test: test-unit test-manifests test-e2e test-cluster ## run all tests; installs what they need
+test: test-unit test-manifests test-e2e test-litestream test-cluster ## run all tests; installs what they need
 
 .PHONY: test-unit
 test-unit: test-mariadb ## run the tests of the main module
@@ -44,6 +44,11 @@ scale: ## measure a database of USERS users (default 1000000) against a small on
 .PHONY: test-e2e
 test-e2e: test-requirements ## run the end-to-end tests against real registries
 	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 20m . ./internal/... ./scale
+
+.PHONY: test-litestream
+test-litestream: ## run the test of Dockit and Litestream on a machine that is lost again and again
+	scripts/get-litestream bin
+	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 10m -v ./litestream
 
 .PHONY: test-cluster
 test-cluster: test-mariadb ## run the test of two Dockits on a Galera cluster whose nodes fail

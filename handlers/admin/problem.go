@@ -82,7 +82,11 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 		}
 	}
 	if errors.Is(err, directory.ErrUnavailable) {
-		return problem(http.StatusServiceUnavailable, adminapi.CodeStorage, "the database does not answer: nothing can be read or changed until it does; tokens are issued from memory meanwhile")
+		remedy := store.Remedy(err)
+		if remedy == "" {
+			remedy = "the database does not answer"
+		}
+		return problem(http.StatusServiceUnavailable, adminapi.CodeStorage, "nothing can be read or changed now, and tokens are issued from memory: "+remedy)
 	}
 	if ctx.Err() != nil {
 		return problem(http.StatusServiceUnavailable, adminapi.CodeBusy, "the request took too long or was given up")

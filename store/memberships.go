@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/subject"
@@ -92,18 +94,42 @@ func (s *Store) Members(ctx context.Context, group subject.Ref, page Page) ([]Su
 	if err != nil {
 		return nil, err
 	}
-	from := "memberships m JOIN subjects s ON s.id = m.member_id"
+	list := s.membersSorted
 	if large {
-		from = "subjects s CROSS JOIN memberships m ON m.member_id = s.id" // SQLite keeps this order
+		list = s.membersByName
 	}
-	condition, args := page.condition()
-	members, err := collect(ctx, s.reader, scanSubject,
-		"SELECT "+subjectColumns+" FROM "+from+" WHERE m.group_id = ? AND "+condition+" ORDER BY s.name LIMIT ?",
-		append(append([]any{g.ID}, args...), page.Limit)...)
+	members, err := list(ctx, g.ID, page)
 	if err != nil {
 		return nil, fmt.Errorf("list members of %s: %w", group, err)
 	}
 	return members, nil
+}
+
+func (s *Store) membersSorted(ctx context.Context, groupID int64, page Page) ([]Subject, error) {
+	condition, args := page.condition()
+	return collect(ctx, s.reader, scanSubject,
+		"SELECT "+subjectColumns+" FROM memberships m JOIN subjects s ON s.id = m.member_id WHERE m.group_id = ? AND "+condition+" ORDER BY s.name LIMIT ?",
+		append(append([]any{groupID}, args...), page.Limit)...)
+}
+
+// membersByName goes through the names of each kind by itself, so that it does
+// not meet those of all groups first.
+func (s *Store) membersByName(ctx context.Context, groupID int64, page Page) ([]Subject, error) {
+	condition, args := page.condition()
+	var members []Subject
+	for _, kind := range []subject.Kind{subject.User, subject.Robot} {
+		// SQLite keeps the order of a cross join.
+		some, err := collect(ctx, s.reader, scanSubject,
+			"SELECT "+subjectColumns+" FROM subjects s CROSS JOIN memberships m ON m.member_id = s.id"+
+				" WHERE s.kind = ? AND m.group_id = ? AND "+condition+" ORDER BY s.name LIMIT ?",
+			append(append([]any{kind, groupID}, args...), page.Limit)...)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, some...)
+	}
+	slices.SortFunc(members, func(a, b Subject) int { return strings.Compare(a.Ref.Name, b.Ref.Name) })
+	return members[:min(len(members), page.Limit)], nil
 }
 
 // largeGroup is how many members make a group large; tests need fewer.

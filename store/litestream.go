@@ -22,8 +22,9 @@ import (
 // may not be in its replica: they would be lost together with this machine.
 var ErrNotReplicated = errors.New("the change is made, and it is not known whether Litestream has replicated it")
 
-// replicateTimeout is how long Litestream may take for what was written.
-const replicateTimeout = 10 * time.Second
+// replicateTimeout is how long Litestream may take for what was written. It
+// takes whole seconds.
+const replicateTimeout = 5 * time.Second
 
 // litestream has what was written replicated before it is acknowledged, through
 // the control socket of Litestream.
@@ -234,17 +235,18 @@ func (l *litestream) check(ctx context.Context, logger *zap.Logger) {
 }
 
 // canReplicate says why changes would not be acknowledged, as far as is known.
-func (s *Store) canReplicate(ctx context.Context) error {
+// It has that tried again, at most once a second, and does not wait for it: who
+// asks may only want tokens.
+func (s *Store) canReplicate() error {
 	if s.litestream == nil {
 		return nil
 	}
 	last := s.litestream.failed.Load()
-	switch {
-	case last == nil:
+	if last == nil {
 		return nil
-	case time.Since(last.at) < probeInterval:
-		return last.err
-	default:
-		return s.Replicated(ctx)
 	}
+	if time.Since(last.at) >= probeInterval {
+		s.litestream.join()
+	}
+	return last.err
 }

@@ -41,7 +41,7 @@ func newControlSocket(t *testing.T) *controlSocket {
 			Wait    bool
 			Timeout int
 		}
-		if err := json.NewDecoder(r.Body).Decode(&request); err != nil || !request.Wait || request.Timeout != 10 {
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil || !request.Wait || request.Timeout != 5 {
 			t.Errorf("asked for %+v, %v", request, err)
 		}
 		c.mu.Lock()
@@ -191,5 +191,34 @@ func TestLitestreamConfig(t *testing.T) {
 	create(t, s, "user:alice")
 	if err := s.Replicated(t.Context()); err != nil {
 		t.Errorf("without a socket: %v", err)
+	}
+}
+
+// TestReadinessDoesNotWaitForLitestream has a Litestream that hangs: who asks
+// whether tokens are issued gets an answer.
+func TestReadinessDoesNotWaitForLitestream(t *testing.T) {
+	c := newControlSocket(t)
+	s := openReplicated(t, c)
+	create(t, s, "user:alice")
+	c.answers <- func(w http.ResponseWriter) { http.Error(w, `{"error":"no"}`, http.StatusInternalServerError) }
+	if err := s.Replicated(t.Context()); !errors.Is(err, ErrNotReplicated) {
+		t.Fatal(err)
+	}
+	<-c.asked
+	s.litestream.failed.Store(&refusal{s.litestream.failed.Load().err, time.Now().Add(-probeInterval)})
+	for range 3 { // and nobody answers the one attempt that they make
+		if err := s.CanChange(t.Context()); !errors.Is(err, ErrNotReplicated) {
+			t.Error(err)
+		}
+	}
+	<-c.asked
+	for range 3 { // those who came later have at most two more
+		c.answers <- synced
+	}
+	if err := s.Replicated(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := s.CanChange(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

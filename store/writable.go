@@ -29,10 +29,10 @@ func (s *Store) noteWrite(err error) {
 	}
 }
 
-// CanChange says why the database would take no change now, such as a full disk,
-// a server that is read-only or a Litestream that does not answer, and returns nil when nothing is known against
-// it. After a write was refused it writes a little to find out whether that is
-// over.
+// CanChange says why the database would take no change now, such as a full disk
+// or a server that is read-only, or why it would not be acknowledged, and
+// returns nil when nothing is known against it. After a write was refused it
+// writes a little to find out whether that is over.
 func (s *Store) CanChange(ctx context.Context) error {
 	if last := s.refused.Load(); last != nil {
 		if time.Since(last.at) < probeInterval {
@@ -50,5 +50,5 @@ func (s *Store) CanChange(ctx context.Context) error {
 	if err := s.dialect.writable(ctx, s.writer); err != nil {
 		return err
 	}
-	return s.canReplicate(ctx)
+	return s.canReplicate()
 }

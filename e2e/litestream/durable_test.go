@@ -21,6 +21,7 @@ const losses = 20
 func TestDurableAcknowledgement(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, true)
+	m.token(t) // makes a change: from now on there is a replica
 	var changes ledger
 	began := time.Now()
 	for round := range losses {

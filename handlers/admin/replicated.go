@@ -8,8 +8,8 @@ import (
 
 // replicated acknowledges a change only when the store says that it is
 // replicated, if there is anything to wait for. A request that asks again for
-// what is there already waits as well: the answer to the first one may have
-// been that it is not known.
+// what is there already, or removes what is gone, waits as well: the answer to
+// the first one may have been that it is not known.
 func (a *API) replicated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -20,8 +20,19 @@ func (a *API) replicated(next http.Handler) http.Handler {
 	})
 }
 
-// acknowledgement is an answer that tells of success only when what was changed
-// is replicated.
+// tellsState reports whether an answer lets the caller take for made what the
+// database holds: a success, or a refusal because of what is there or is not.
+func tellsState(status int) bool {
+	switch status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed:
+		return true
+	default:
+		return status < http.StatusBadRequest
+	}
+}
+
+// acknowledgement is an answer that tells what is in the database only when
+// that is replicated.
 type acknowledgement struct {
 	http.ResponseWriter
 	api     *API
@@ -37,7 +48,7 @@ func (w *acknowledgement) WriteHeader(status int) {
 		return
 	}
 	w.begun = true
-	if status < http.StatusBadRequest {
+	if tellsState(status) {
 		if err := w.api.config.Store.Replicated(w.request.Context()); err != nil {
 			w.api.config.Logger.Error("a change is not acknowledged", zap.Error(err))
 			w.refused = true

@@ -25,11 +25,12 @@ func TestChangesWaitForTheReplica(t *testing.T) {
 		code                     adminapi.Code
 	}{
 		{"create", http.MethodPost, "/robots", `{"name":"ci"}`, http.StatusServiceUnavailable, adminapi.CodeNotReplicated},
-		{"create again", http.MethodPost, "/robots", `{"name":"ci"}`, http.StatusConflict, adminapi.CodeExists},
+		{"create again", http.MethodPost, "/robots", `{"name":"ci"}`, http.StatusServiceUnavailable, adminapi.CodeNotReplicated},
 		{"grant", http.MethodPost, "/robots/ci/permissions", `{"permission":"repository:a:pull"}`, http.StatusServiceUnavailable, adminapi.CodeNotReplicated},
 		{"grant again", http.MethodPost, "/robots/ci/permissions", `{"permission":"repository:a:pull"}`, http.StatusServiceUnavailable, adminapi.CodeNotReplicated},
 		{"token", http.MethodPost, "/robots/ci/access-tokens", `{"name":"one"}`, http.StatusServiceUnavailable, adminapi.CodeNotReplicated},
 		{"remove", http.MethodDelete, "/robots/ci", "", http.StatusServiceUnavailable, adminapi.CodeNotReplicated},
+		{"remove again", http.MethodDelete, "/robots/ci", "", http.StatusServiceUnavailable, adminapi.CodeNotReplicated},
 		{"rotate keys", http.MethodPost, "/pki/rotate", "{}", http.StatusServiceUnavailable, adminapi.CodeNotReplicated},
 		{"invalid", http.MethodPost, "/robots", `{"name":"C:i"}`, http.StatusUnprocessableEntity, adminapi.CodeInvalid},
 		{"list", http.MethodGet, "/robots", "", http.StatusOK, ""},

@@ -13,6 +13,9 @@ import (
 const (
 	// restFactor is how many times as long as it reads the refresh rests.
 	restFactor = 9
+	// refreshInterval is how often memory is gone through at most: where changes
+	// come all the time, few of them concern who is in it.
+	refreshInterval = time.Second
 	// unusedAfter is how long something is kept up to date that nobody uses:
 	// who pushes once a day is there tomorrow.
 	unusedAfter = 25 * time.Hour
@@ -28,6 +31,7 @@ func (d *shared) refresh(ctx context.Context) {
 			return
 		case <-d.changed:
 		}
+		interval := time.NewTimer(refreshInterval)
 		refreshMemory(ctx, d, d.permissions, func(ctx context.Context, id int64) ([]access.Permission, error) {
 			if id == anonymous {
 				return permissionsOf(d.source.AnonymousPermissions(ctx))
@@ -37,6 +41,12 @@ func (d *shared) refresh(ctx context.Context) {
 		refreshMemory(ctx, d, d.logins, d.source.Login)
 		refreshMemory(ctx, d, d.accessTokens, d.source.AccessTokenLogin)
 		refreshMemory(ctx, d, d.refreshTokens, d.source.RefreshTokenLogin)
+		select {
+		case <-ctx.Done():
+			interval.Stop()
+			return
+		case <-interval.C:
+		}
 	}
 }
 

@@ -118,6 +118,16 @@ func (a *Authenticator) With(options Options) (*Authenticator, error) {
 	return &Authenticator{shared: a.shared, directory: a.directory.With(options.ServeStale), options: options}, nil
 }
 
+// ClearLockout is [store.Store.ClearLockout] that also forgets what is counted
+// in memory because the store took no changes.
+func (a *Authenticator) ClearLockout(ctx context.Context, owner subject.Ref, network string) (int64, error) {
+	cleared, err := a.store.ClearLockout(ctx, owner, network)
+	if err != nil {
+		return 0, err
+	}
+	return cleared + a.guard.ledger.clear(owner.Name, network), nil
+}
+
 // Directory is what the Authenticator knows subjects by.
 func (a *Authenticator) Directory() *directory.Directory { return a.directory }
 
@@ -164,7 +174,7 @@ func (a *Authenticator) AuthenticateAt(ctx context.Context, service, username, p
 // in memory proves that somebody is right, and of others nobody knows. All of
 // them are answered alike, so that it does not show who is in memory.
 func (a *Authenticator) unlessAway(err error) error {
-	if err == ErrInvalidCredentials { //nolint:errorlint // one that was throttled stays refused
+	if errors.Is(err, ErrInvalidCredentials) {
 		if away := a.directory.Away(); away != nil {
 			return away
 		}

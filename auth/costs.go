@@ -2,9 +2,11 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -43,9 +45,15 @@ func (c *costs) current(ctx context.Context) (map[password.Cost]string, error) {
 		}
 		return decoys, nil
 	}
-	samples, err := c.store.PasswordHashSamples(ctx)
+	reading, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	samples, err := c.store.PasswordHashSamples(reading)
+	if err != nil && c.decoys != nil {
+		c.readAt = time.Now().Add(10*time.Second - costsLife) // others need not wait for it
+		return c.decoys, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", directory.ErrUnavailable, err)
 	}
 	for _, sample := range samples {
 		if password.ValidHash(sample) != nil {

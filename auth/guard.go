@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ const (
 
 // guard stands between a guesser and the passwords. It counts failures in the
 // store, where they survive a restart and other nodes see them, or in memory
-// while the store does not answer, and lets one
+// while the store takes no changes, and lets one
 // attempt at a time through for one place, so that none slips through while
 // another is being counted.
 type guard struct {
@@ -148,32 +149,42 @@ func (g *guard) standing(ctx context.Context, o Options, p place) (standing, err
 	return s, nil
 }
 
-// failures asks the store, or the ledger while that does not answer.
+// failures are those in the store, as long as that answers, and those that it
+// did not take.
 func (g *guard) failures(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
 	const timeout = 3 * time.Second
 	mark, unchanged := g.directory.Failures(ctx)
 	m := g.quiets.mark(mark)
+	uncounted := g.ledger.failures(p, after, earlier)
 	if g.directory.Away() == nil {
 		reading, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		failures, err := g.store.Failures(reading, p.name, after, p.network, earlier)
-		if err == nil && len(failures) == 0 && unchanged {
+		if err == nil && len(failures)+len(uncounted) == 0 && unchanged {
 			g.quiets.remember(p, m)
 		}
-		if err == nil || g.directory.Away() == nil {
-			return failures, err
+		if err == nil {
+			return latestFirst(failures, uncounted), nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if g.directory.Status(ctx); g.directory.Away() == nil { // it may have gone just now
+			return nil, fmt.Errorf("%w: %w", directory.ErrUnavailable, err)
 		}
 	}
-	return g.ledger.failures(p, after, earlier), nil
+	return uncounted, nil
 }
 
 // quiet reports without a query whether nobody guesses for the name.
 func (g *guard) quiet(ctx context.Context, p place) bool {
 	mark, unchanged := g.directory.Failures(ctx)
-	if unchanged {
-		return g.quiets.holds(p, g.quiets.mark(mark))
+	if !unchanged || !g.quiets.holds(p, g.quiets.mark(mark)) {
+		return false
 	}
-	return false
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.turns[p] == nil // else a guess may be about to be counted
 }
 
 // free reports whether an attempt needs no turn of its own as long as it is
@@ -322,9 +333,11 @@ func (g *guard) paced(ctx context.Context, o Options, p place, s standing) (time
 		return 0, nil
 	}
 	if g.directory.Away() == nil {
-		known, err := g.store.KnowsNetwork(ctx, p.name, p.network)
-		if err != nil || known {
-			return 0, err
+		asking, cancel := context.WithTimeout(ctx, 3*time.Second)
+		known, err := g.store.KnowsNetwork(asking, p.name, p.network)
+		cancel()
+		if err == nil && known {
+			return 0, nil
 		}
 	}
 	g.mu.Lock()
@@ -345,24 +358,32 @@ func (g *guard) paced(ctx context.Context, o Options, p place, s standing) (time
 	return wait, nil
 }
 
-// failed counts a wrong password.
-func (g *guard) failed(ctx context.Context, o Options, p place) error {
+// failed counts a wrong password: in the store, or in memory while that takes no
+// changes.
+func (g *guard) failed(ctx context.Context, o Options, p place) {
 	if p.name == "" {
-		return nil
+		return
 	}
 	now := time.Now()
 	failure := store.Failure{Name: p.name, Network: p.network, At: now}
-	g.ledger.add(failure)
 	// Before it is in the store and after, so that what is read in between is
 	// not taken for the last word.
 	g.quiets.here.Add(1)
 	defer g.quiets.here.Add(1)
-	if g.directory.Away() != nil {
-		return nil
+	if g.directory.Away() == nil {
+		forget := now.Add(-max(o.LockoutWindow+o.LockoutDuration, time.Hour))
+		if g.store.RecordFailure(ctx, failure, forget) == nil {
+			return
+		}
 	}
-	forget := now.Add(-max(o.LockoutWindow+o.LockoutDuration, time.Hour))
-	if err := g.store.RecordFailure(ctx, failure, forget); err != nil && g.directory.Away() == nil {
-		return fmt.Errorf("a login is refused that could not be counted: %w", err)
+	g.ledger.add(failure)
+}
+
+func latestFirst(failures, more []store.Failure) []store.Failure {
+	if len(more) == 0 {
+		return failures
 	}
-	return nil
+	all := slices.Concat(failures, more)
+	slices.SortStableFunc(all, func(a, b store.Failure) int { return b.At.Compare(a.At) })
+	return all
 }

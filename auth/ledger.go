@@ -16,8 +16,7 @@ const (
 	maxLedgerFailures = 2 * maxCeiling
 )
 
-// ledger holds the wrong passwords that this process saw itself, for as long as
-// the store cannot be asked.
+// ledger holds the wrong passwords that the store did not take.
 type ledger struct {
 	mu    sync.Mutex
 	names *lru.Cache[string, []store.Failure] // the latest last
@@ -46,6 +45,17 @@ func (l *ledger) forget(p place) {
 	defer l.mu.Unlock()
 	failures, _ := l.names.Get(p.name)
 	l.names.Add(p.name, slices.DeleteFunc(slices.Clone(failures), func(f store.Failure) bool { return f.Network == p.network }))
+}
+
+// clear forgets the failures for a name from a network or, without one, from
+// everywhere, and returns how many there were.
+func (l *ledger) clear(name, network string) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	failures, _ := l.names.Get(name)
+	kept := slices.DeleteFunc(slices.Clone(failures), func(f store.Failure) bool { return network == "" || f.Network == network })
+	l.names.Add(name, kept)
+	return int64(len(failures) - len(kept))
 }
 
 // failures lists what [store.Store.Failures] would.

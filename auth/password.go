@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -38,16 +41,28 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 		return Principal{}, err
 	}
 	at := attempt{username: username, password: pw, origin: origin, place: place{nameOf(login.Login, username), origin.network()}}
+	principal, err := a.inTurn(ctx, login, at)
+	if login.away != nil && errors.Is(err, ErrInvalidCredentials) {
+		// Whatever came of it: nobody knows.
+		return Principal{}, login.away
+	}
+	return principal, err
+}
+
+// inTurn checks a password when nobody guesses, or else together with whoever
+// asks the same.
+func (a *Authenticator) inTurn(ctx context.Context, login found, at attempt) (Principal, error) {
 	free, err := a.guard.free(ctx, a.options, at.place)
 	if err != nil {
 		return Principal{}, err
 	}
 	// A guess must not be compared with what is remembered before it had its
 	// turn, or guessing would be as fast as that.
-	if free && a.remembers(login.Login, pw) {
+	if free && a.remembers(login.Login, at.password) {
 		return principalOf(login.Login, ByPassword), nil
 	}
-	at.same = a.proofs.sum("attempt", login.PasswordHash, at.place.name, at.place.network, pw)
+	state := fmt.Sprint(login.ID, login.Disabled, login.Admin) // one that began before somebody was disabled is another
+	at.same = a.proofs.sum("attempt", login.PasswordHash, state, at.place.name, at.place.network, at.password)
 	result := a.flights.DoChan(string(at.same[:]), func() (any, error) {
 		// Others may wait for the same answer: who asked first may go away.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxCheck)
@@ -59,7 +74,7 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 		return Principal{}, ctx.Err()
 	case r := <-result:
 		if r.Err == ErrInvalidCredentials { //nolint:errorlint // one that was throttled was not counted
-			a.fallbacks.refuse(at.same, origin.Method)
+			a.fallbacks.refuse(at.same, at.origin.Method)
 		}
 		if r.Err != nil {
 			return Principal{}, r.Err
@@ -99,22 +114,37 @@ func (a *Authenticator) remembers(login store.Login, pw string) bool {
 }
 
 // checkPassword waits until the attempt has its turn and checks the password.
-func (a *Authenticator) checkPassword(ctx context.Context, at attempt) (Principal, error) {
+func (a *Authenticator) checkPassword(ctx context.Context, at attempt) (_ Principal, err error) {
 	turn, err := a.guard.enter(ctx, a.options, at.place)
 	if err != nil {
 		return Principal{}, err
 	}
-	defer turn.leave()
+	defer func() {
+		if errors.Is(err, ErrBusy) {
+			// It was not counted. The next one waits for a while.
+			time.AfterFunc(firstDelay, turn.leave)
+			return
+		}
+		turn.leave()
+	}()
 	// Time may have passed since the login was read.
 	login, err := a.lookUp(ctx, at.username)
 	if err != nil {
 		return Principal{}, err
+	}
+	if nameOf(login.Login, at.username) != at.place.name {
+		// The database went away or came back: another place would have its turn.
+		return Principal{}, fmt.Errorf("%w: the name was looked up in between", directory.ErrUnavailable)
 	}
 	if a.remembers(login.Login, at.password) {
 		return principalOf(login.Login, ByPassword), nil
 	}
 	principal, err := a.prove(ctx, login, at)
 	switch {
+	case errors.Is(err, directory.ErrUnavailable) && strings.HasPrefix(at.place.name, unknownName):
+		// Counted as for a name that is known: else it would show who is.
+		a.guard.failed(ctx, a.options, at.place)
+		return Principal{}, err
 	case err != nil:
 		return Principal{}, err
 	case principal.ID == 0:
@@ -238,8 +268,6 @@ func (a *Authenticator) refuse(ctx context.Context, at attempt) error {
 	if a.fallbacks.repeats(at.same, at.origin.Method) {
 		return ErrInvalidCredentials
 	}
-	if err := a.guard.failed(ctx, a.options, at.place); err != nil {
-		return err
-	}
+	a.guard.failed(ctx, a.options, at.place)
 	return ErrInvalidCredentials
 }

@@ -67,6 +67,9 @@ func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, serv
 	if !a.options.RefreshTokens || p.Method != ByPassword {
 		return "", nil
 	}
+	if away := a.directory.Away(); away != nil {
+		return "", away
+	}
 	token, origin := opaque.New(opaque.Refresh), OriginOf(ctx)
 	err := a.store.CreateRefreshToken(ctx, store.NewRefreshToken{
 		ID: token.ID(), OwnerID: p.ID, PasswordHash: p.passwordHash, Service: service, Hash: token.Hash(),

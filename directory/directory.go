@@ -61,8 +61,10 @@ type shared struct {
 
 	known   atomic.Pointer[knowledge]
 	failing atomic.Pointer[failure] // nil while the database answers
-	touches *touches
-	heard   atomic.Int64 // the changes by this process
+	// touches are the changes in the database, by revision, and own those by this
+	// process, by how many it heard of.
+	touches, own *touches
+	heard        atomic.Int64
 	// late is set while an answer about the marks has been waited for in vain.
 	late   atomic.Bool
 	asking singleflight.Group
@@ -84,6 +86,7 @@ func New(source Source, logger *zap.Logger) *Directory {
 	d := &shared{
 		source: source, logger: logger,
 		touches:       newTouches(),
+		own:           newTouches(),
 		logins:        newMemory(loginWeight, func(_ string, l store.Login) int64 { return l.ID }),
 		accessTokens:  newMemory(accessTokenWeight, func(_ string, l store.AccessTokenLogin) int64 { return l.ID }),
 		refreshTokens: newMemory(refreshTokenWeight, func(_ string, l store.RefreshTokenLogin) int64 { return l.ID }),
@@ -201,6 +204,9 @@ func lookUp[K comparable, V any](ctx context.Context, d *Directory, m *memory[K,
 		return remembered && d.holds(e.stamp, m.subject(key, e.value), k, unconfirmed)
 	}
 	away := d.failing.Load()
+	if away != nil && unconfirmed == nil {
+		unconfirmed = away.err // the marks are a moment old, and nothing can be read any more
+	}
 	if (recall || away != nil) && holds(unconfirmed) {
 		return e.value, nil
 	}

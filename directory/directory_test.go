@@ -233,7 +233,7 @@ func TestOlderDatabase(t *testing.T) {
 func TestTouchesAreBounded(t *testing.T) {
 	touched := newTouches()
 	for i := range int64(maxTouches + 1) {
-		touched.add(store.Change{Revision: i + 1, SubjectID: i + 10})
+		touched.add(i+1, i+10)
 	}
 	if n := len(touched.subjects); n > maxTouches {
 		t.Errorf("%d subjects", n)

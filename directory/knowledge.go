@@ -88,19 +88,20 @@ func (d *shared) fresh(k *knowledge) bool {
 // current reports whether no change is known since something was read that
 // concerns its subject.
 func (d *shared) current(s stamp, subjectID int64) bool {
-	return s.epoch == d.known.Load().epoch && s.revision >= d.touches.last(subjectID)
+	return s.epoch == d.known.Load().epoch && s.revision >= d.touches.last(subjectID) && s.heard >= d.own.last(subjectID)
 }
 
 // stampNow is the stamp of what is read from now on.
 func (d *shared) stampNow() stamp {
 	k := d.known.Load()
-	return stamp{revision: k.marks.Revision, epoch: k.epoch, read: time.Now().Round(0)}
+	return stamp{revision: k.marks.Revision, epoch: k.epoch, heard: d.heard.Load(), read: time.Now().Round(0)}
 }
 
 // hear takes a change by this process into account.
 func (d *shared) hear(c store.Change) {
-	d.touches.add(c)
-	d.heard.Add(1)
+	// By its own number: what became of it may be unknown, and its revision
+	// another change's.
+	d.own.add(d.heard.Add(1), c.SubjectID)
 }
 
 // holds reports whether what was read at a time is still true, or may be taken
@@ -131,7 +132,9 @@ func (d *shared) ask() error {
 		}
 		return err
 	}
-	d.touches.add(changes...)
+	for _, c := range changes {
+		d.touches.add(c.Revision, c.SubjectID)
+	}
 	d.known.Store(k)
 	if k.epoch != before.epoch {
 		d.touches.forget() // they are about what does not count any more
@@ -139,12 +142,10 @@ func (d *shared) ask() error {
 	d.late.Store(false)
 	if away := d.failing.Swap(nil); away != nil {
 		d.logger.Info("the database answers again", zap.Duration("after", time.Since(away.since)))
+		d.refreshSoon() // what could not be read
 	}
-	if before.marks.Revision != k.marks.Revision {
-		select {
-		case d.changed <- struct{}{}:
-		default:
-		}
+	if before.marks.Revision != k.marks.Revision || before.heard != k.heard {
+		d.refreshSoon()
 	}
 	return nil
 }

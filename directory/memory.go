@@ -27,7 +27,9 @@ type stamp struct {
 	// as new.
 	revision int64
 	epoch    int64
-	read     time.Time
+	// heard counts the changes of this process before.
+	heard int64
+	read  time.Time
 }
 
 type entry[V any] struct {

@@ -16,6 +16,8 @@ const (
 	// refreshInterval is how often memory is gone through at most: where changes
 	// come all the time, few of them concern who is in it.
 	refreshInterval = time.Second
+	// maxRefreshFailures in a row end one round.
+	maxRefreshFailures = 3
 	// unusedAfter is how long something is kept up to date that nobody uses:
 	// who pushes once a day is there tomorrow.
 	unusedAfter = 25 * time.Hour
@@ -50,9 +52,18 @@ func (d *shared) refresh(ctx context.Context) {
 	}
 }
 
+// refreshSoon has what is in memory gone through.
+func (d *shared) refreshSoon() {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
 // refreshMemory reads again what is not up to date, as long as the database
 // answers.
 func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memory[K, V], read func(context.Context, K) (V, error)) {
+	failures := 0
 	for _, key := range m.outdated(d) {
 		e, ok := m.entries.GetEntryQuietly(key)
 		if !ok {
@@ -64,11 +75,18 @@ func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memor
 		cancel()
 		switch {
 		case err == nil:
+			failures = 0
 			m.renew(key, e.Value, value, s)
 		case errors.Is(err, store.ErrNotFound):
 			m.forget(key)
 		default:
-			return // what is asked for is read then
+			if d.failing.Load() == nil {
+				d.refreshSoon()
+			}
+			// One row may be bad; more than that is the database.
+			if failures++; failures == maxRefreshFailures {
+				return
+			}
 		}
 		rest := time.NewTimer(restFactor * time.Since(began))
 		select {

@@ -10,7 +10,7 @@ import (
 // as changed once.
 const maxTouches = 50_000
 
-// touches are the latest revisions that concern each subject.
+// touches are the numbers of the latest changes that concern each subject.
 type touches struct {
 	mu sync.RWMutex
 	// everybody is the latest one that concerns whoever is not in subjects.
@@ -21,32 +21,30 @@ type touches struct {
 
 func newTouches() *touches { return &touches{subjects: map[int64]int64{}} }
 
-// add takes changes into account, in any order.
-func (t *touches) add(changes ...store.Change) {
+// add takes a change into account, in any order.
+func (t *touches) add(number, subjectID int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, c := range changes {
-		t.latest = max(t.latest, c.Revision)
-		if c.SubjectID == store.Everybody {
-			t.everybody = max(t.everybody, c.Revision)
-			continue
-		}
-		t.subjects[c.SubjectID] = max(t.subjects[c.SubjectID], c.Revision)
-		if len(t.subjects) > maxTouches {
-			t.everybody = t.latest
-			clear(t.subjects)
-		}
+	t.latest = max(t.latest, number)
+	if subjectID == store.Everybody {
+		t.everybody = max(t.everybody, number)
+		return
+	}
+	t.subjects[subjectID] = max(t.subjects[subjectID], number)
+	if len(t.subjects) > maxTouches {
+		t.everybody = t.latest
+		clear(t.subjects)
 	}
 }
 
-// last is the latest known revision that concerns a subject.
+// last is the latest known change that concerns a subject.
 func (t *touches) last(subjectID int64) int64 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return max(t.everybody, t.subjects[subjectID])
 }
 
-// forget makes the revisions begin anew.
+// forget makes the numbers begin anew.
 func (t *touches) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

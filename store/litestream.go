@@ -231,6 +231,7 @@ func (l *litestream) check(ctx context.Context, logger *zap.Logger) {
 	if err == nil {
 		err = fmt.Errorf("litestream replicates %s, and not %s", strings.Join(paths, ", "), l.database)
 	}
+	l.failed.Store(&refusal{fmt.Errorf("%w: %w: %s", ErrNotReplicated, err, l.remedy()), time.Now()})
 	logger.Warn("changes are acknowledged only when Litestream has replicated them, and it does not yet", zap.Error(err), zap.String("remedy", l.remedy()))
 }
 

@@ -28,8 +28,7 @@ func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) (affected, error)
 		made, err = note(ctx, tx, whom)
 		return err
 	})
-	// After an error as well: what became of the commit may be unknown.
-	if watcher := s.watcher.Load(); watcher != nil && made.Revision != 0 {
+	if watcher := s.watcher.Load(); watcher != nil && made.Revision != 0 && (err == nil || errors.Is(err, ErrUnknownOutcome)) {
 		(*watcher)(made)
 	}
 	return err
@@ -89,6 +88,8 @@ func (s *Store) writeOnce(ctx context.Context, f func(tx *sql.Tx) error) (again 
 	if err := f(tx); err != nil {
 		return mayPass(err), err
 	}
+	// Before as well: others see the change before Commit returns.
+	s.litestream.wrote()
 	err = tx.Commit()
 	s.litestream.wrote() // even if that is not sure
 	switch {

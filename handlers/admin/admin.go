@@ -23,6 +23,7 @@ import (
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
 )
 
 // Config is what the admin API is made of.
@@ -54,6 +55,7 @@ type Authenticator interface {
 	CreateAccessToken(ctx context.Context, r auth.TokenRequest) (store.AccessToken, opaque.Token, error)
 	RotateAccessToken(ctx context.Context, id string, grace time.Duration, expiresAt *time.Time) (store.AccessToken, opaque.Token, error)
 	Lockouts(ctx context.Context) ([]auth.Lockout, error)
+	ClearLockout(ctx context.Context, owner subject.Ref, network string) (int64, error)
 }
 
 // API answers every path below [adminapi.Prefix].

@@ -70,7 +70,7 @@ func (a *API) clearLockouts(ctx context.Context, owner subject.Ref, network stri
 		}
 		network = prefix.String()
 	}
-	cleared, err := a.config.Store.ClearLockout(ctx, owner, network)
+	cleared, err := a.config.Auth.ClearLockout(ctx, owner, network)
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}

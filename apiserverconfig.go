@@ -33,9 +33,8 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	// readTimeout bounds a whole request. It is for servers without upstream
 	// only: pushing a large layer takes longer. Dockit's own endpoints bound
-	// themselves, all but an export to seconds; Caddy does not let them take
-	// longer than this.
-	readTimeout = 6 * time.Minute
+	// themselves.
+	readTimeout = 20 * time.Second
 	idleTimeout = 2 * time.Minute
 	gracePeriod = 10 * time.Second
 	// maxHeaderBytes leaves room for a query that is too long, so that it gets

@@ -197,7 +197,7 @@ func TestMySQLLosesNothing(t *testing.T) {
 	cut := make(chan int)
 	go func() {
 		n := 0
-		for ; !done.Load(); time.Sleep(15 * time.Millisecond) {
+		for ; !done.Load() && n < 150; time.Sleep(15 * time.Millisecond) { // a slow machine gets through, too
 			n += cutConnections(t, server)
 		}
 		cut <- n

@@ -206,11 +206,6 @@ func (a *App) Start() error {
 func (a *App) awaitStart(ctx context.Context) error {
 	select {
 	case <-a.started:
-		return nil // whatever became of ctx: what is in memory can be answered
-	default:
-	}
-	select {
-	case <-a.started:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("dockit has not started yet: %w", ctx.Err())

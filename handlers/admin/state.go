@@ -58,10 +58,6 @@ func (a *API) registerState(api huma.API) {
 // exportState reads everything before it answers: a slow client must not keep
 // the database from clearing its log, and a failure is told as one.
 func (a *API) exportState(ctx context.Context, in *exportInput) (*exportOutput, error) {
-	// A large one takes longer than a server may wait to read from a connection,
-	// which would end the context of the request.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stateTimeout)
-	defer cancel()
 	document := new(spool)
 	if err := a.writeState(ctx, state.NewWriter(document, in.Format)); err != nil {
 		return nil, a.problemOf(ctx, errors.Join(err, document.Close()))

@@ -3,6 +3,7 @@
 package limit
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -21,20 +22,41 @@ type Limits struct {
 // Apply sets the limits on a request before anything of its body is read. The
 // returned function must be called once the request is answered.
 //
-// The deadline to read stays after that: the server still drains what nobody
-// read of the body, and sets another one before the next request.
+// The deadline to read ends with the body. After that the server reads on only
+// to find out whether the client goes away, and a deadline would end the context
+// of this request and of every later one on the connection. It stays when the
+// body is not read to its end: the server still drains what nobody read, and
+// sets another one before the next request.
 func Apply(w http.ResponseWriter, r *http.Request, l Limits) (done func()) {
 	control, now := http.NewResponseController(w), time.Now()
 	// Not every ResponseWriter has deadlines; the limit on size holds.
-	_ = control.SetReadDeadline(now.Add(l.Read))
 	_ = control.SetWriteDeadline(now.Add(l.Write))
-	r.Body = body{http.MaxBytesReader(w, r.Body, l.Body)}
+	ended := func() { _ = control.SetReadDeadline(time.Time{}) }
+	if r.ContentLength == 0 { // a body of unknown length has -1
+		ended()
+	} else {
+		_ = control.SetReadDeadline(now.Add(l.Read))
+		r.Body = &body{http.MaxBytesReader(w, r.Body, l.Body), ended}
+	}
 	return func() { _ = control.SetWriteDeadline(time.Time{}) }
 }
 
 // body cannot be closed by a handler. The server takes a body that was closed
 // for one that was read to its end: after a body that was cut short, it would
 // read what comes late as the next request.
-type body struct{ io.Reader }
+type body struct {
+	io.Reader
+	ended func()
+}
 
-func (body) Close() error { return nil }
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.ended()
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (*body) Close() error { return nil }

@@ -92,3 +92,46 @@ func TestConnectionServesTheNextRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestDeadlineEndsWithTheBody answers later than a body may take. Neither that
+// request nor the next one on the connection must be taken for given up.
+func TestDeadlineEndsWithTheBody(t *testing.T) {
+	for name, request := range map[string]string{
+		"no body":    "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"empty body": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+		"body":       "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+		"chunked":    "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer Apply(w, r, Limits{Body: 10, Read: 50 * time.Millisecond, Write: time.Minute})()
+				if _, err := io.Copy(io.Discard, r.Body); err != nil {
+					http.Error(w, err.Error(), http.StatusBadRequest)
+					return
+				}
+				select {
+				case <-r.Context().Done():
+					http.Error(w, "given up", http.StatusServiceUnavailable)
+				case <-time.After(200 * time.Millisecond):
+				}
+			}))
+			server.Config.ReadTimeout = 100 * time.Millisecond
+			server.Start()
+			t.Cleanup(server.Close)
+			conn := dial(t, server.Listener.Addr().String())
+			answers := bufio.NewReader(conn)
+			for i := range 2 {
+				if _, err := io.WriteString(conn, request); err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.ReadResponse(answers, nil)
+				if err != nil {
+					t.Fatalf("request %d: %v", i, err)
+				}
+				if text, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
+					t.Errorf("request %d: %s %s", i, resp.Status, text)
+				}
+			}
+		})
+	}
+}

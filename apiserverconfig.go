@@ -33,8 +33,9 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	// readTimeout bounds a whole request. It is for servers without upstream
 	// only: pushing a large layer takes longer. Dockit's own endpoints bound
-	// themselves.
-	readTimeout = 20 * time.Second
+	// themselves; Caddy does not let them take longer than this, and the export
+	// of a large state takes minutes.
+	readTimeout = 6 * time.Minute
 	idleTimeout = 2 * time.Minute
 	gracePeriod = 10 * time.Second
 	// maxHeaderBytes leaves room for a query that is too long, so that it gets

@@ -29,9 +29,8 @@ const (
 
 // guard stands between a guesser and the passwords. It counts failures in the
 // store, where they survive a restart and other nodes see them, or in memory
-// while the store takes no changes, and lets one
-// attempt at a time through for one place, so that none slips through while
-// another is being counted.
+// while the store takes no changes, and lets one attempt at a time through for
+// one place, so that none slips through while another is being counted.
 type guard struct {
 	store     *store.Store
 	directory *directory.Directory

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
 )
 
 var (
@@ -66,6 +67,7 @@ type Store struct {
 	litestream *litestream // or nil
 	// refused is why the last write failed, if that was the database's doing.
 	refused atomic.Pointer[refusal]
+	probing singleflight.Group
 
 	login        *sql.Stmt
 	effective    *sql.Stmt

@@ -32,21 +32,27 @@ var ErrTokenRequest = errors.New("invalid access token")
 // byAccessToken proves a user or robot by an access token. Wrong ones are not
 // counted: there is nothing to guess.
 func (a *Authenticator) byAccessToken(ctx context.Context, username string, token opaque.Token) (Principal, error) {
+	found := attemptOf(ctx)
+	found.Method, found.TokenID = ByAccessToken, token.ID()
 	login, err := a.directory.AccessToken(ctx, token.ID())
 	if errors.Is(err, store.ErrNotFound) {
+		found.Fault = "no such access token"
 		return Principal{}, ErrInvalidCredentials
 	}
 	if err != nil {
 		return Principal{}, err
 	}
+	found.Subject = login.Ref
 	origin, now := OriginOf(ctx), time.Now()
 	previous := token.Matches(login.PreviousHash) && now.Before(login.PreviousUntil)
 	if !token.Matches(login.Hash) && !previous {
+		found.Fault = "wrong secret of an access token"
 		return Principal{}, ErrInvalidCredentials
 	}
 	if fault := accessTokenFault(login, username, origin, now); fault != "" {
 		// Whoever has the secret may be told more by who reads the log.
-		a.logger.Info("access token refused", zap.String("id", token.ID()), zap.Stringer("subject", login.Ref), zap.String("because", fault))
+		found.Fault = "access token: " + fault
+		a.logger.Debug("access token refused", zap.String("id", token.ID()), zap.Stringer("subject", login.Ref), zap.String("because", fault))
 		return Principal{}, ErrInvalidCredentials
 	}
 	a.uses.accessToken(token.ID(), origin)

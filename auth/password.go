@@ -31,8 +31,10 @@ type attempt struct {
 
 // byPassword proves a user by its password.
 func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Principal, error) {
-	origin := OriginOf(ctx)
+	origin, found := OriginOf(ctx), attemptOf(ctx)
+	found.Method = ByPassword
 	if principal, ok := a.recall(ctx, username, pw, origin); ok {
+		found.Subject = principal.Ref
 		return principal, nil
 	}
 	// From here on everybody pays for the same queries.
@@ -40,8 +42,12 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 	if err != nil {
 		return Principal{}, err
 	}
+	found.Subject = login.Ref
 	at := attempt{username: username, password: pw, origin: origin, place: place{nameOf(login.Login, username), origin.network()}}
 	principal, err := a.inTurn(ctx, login, at)
+	if err == ErrInvalidCredentials { //nolint:errorlint // one that was throttled was not looked at
+		found.Fault = passwordFault(login.Login)
+	}
 	if login.away != nil && errors.Is(err, ErrInvalidCredentials) {
 		// Whatever came of it: nobody knows.
 		return Principal{}, login.away

@@ -37,25 +37,43 @@ func (a *Authenticator) byRefreshToken(ctx context.Context, service, username st
 	if !a.options.RefreshTokens {
 		return Principal{}, ErrInvalidCredentials
 	}
+	found := attemptOf(ctx)
+	found.Method, found.TokenID = ByRefreshToken, token.ID()
 	login, err := a.directory.RefreshToken(ctx, token.ID())
 	if errors.Is(err, store.ErrNotFound) {
+		found.Fault = "no such refresh token: it was revoked, or its owner logged in too often"
 		return Principal{}, ErrInvalidCredentials
 	}
 	if err != nil {
 		return Principal{}, err
 	}
-	now := time.Now()
-	switch {
-	case !token.Matches(login.Hash),
-		username != "" && username != tokenUsername && username != login.Ref.Name,
-		service != anyService && service != login.Service,
-		login.Disabled,
-		!now.Before(login.ExpiresAt),
-		now.Sub(login.LastUsedAt) >= a.options.RefreshTokenIdle && !a.uses.pendingRefreshToken(token.ID()):
+	found.Subject = login.Ref
+	if found.Fault = a.refreshTokenFault(login, service, username, token); found.Fault != "" {
 		return Principal{}, ErrInvalidCredentials
 	}
 	a.uses.refreshToken(token.ID(), OriginOf(ctx))
 	return principalOf(login.Login, ByRefreshToken), nil
+}
+
+// refreshTokenFault says why a refresh token is refused, or nothing.
+func (a *Authenticator) refreshTokenFault(login store.RefreshTokenLogin, service, username string, token opaque.Token) string {
+	now := time.Now()
+	switch {
+	case !token.Matches(login.Hash):
+		return "wrong secret of a refresh token"
+	case username != "" && username != tokenUsername && username != login.Ref.Name:
+		return "refresh token: it is used under another name than its owner's"
+	case service != anyService && service != login.Service:
+		return "refresh token: it is one of another service"
+	case login.Disabled:
+		return "refresh token: its owner is disabled"
+	case !now.Before(login.ExpiresAt):
+		return "refresh token: it is expired"
+	case now.Sub(login.LastUsedAt) >= a.options.RefreshTokenIdle && !a.uses.pendingRefreshToken(token.ID()):
+		return "refresh token: it was not used for too long"
+	default:
+		return ""
+	}
 }
 
 // IssueRefreshToken makes a refresh token of a service for who has just proved

@@ -52,8 +52,8 @@ func (s *Server) grantOf(form url.Values) (credentials, error) {
 		fields = []field{{"refresh_token", &given.refreshToken}}
 	default:
 		return credentials{}, &refusal{
-			http.StatusBadRequest, errorUnsupportedGrant,
-			fmt.Sprintf("the grant type %q is not supported here: use %s", clip(grant), s.grants()), outcomeInvalid,
+			status: http.StatusBadRequest, code: errorUnsupportedGrant,
+			message: fmt.Sprintf("the grant type %q is not supported here: use %s", clip(grant), s.grants()), outcome: outcomeInvalid,
 		}
 	}
 	for _, f := range fields {

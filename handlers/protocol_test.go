@@ -137,7 +137,7 @@ func TestRefusals(t *testing.T) {
 		{"5 anonymous login", tokenGET("", forService), 401, "log in"},
 		{"5 anonymous login with account", tokenGET("", forService, "account=alice"), 401, "log in"},
 		{"19 unknown service", tokenGET(alice, "service=other.example.com", pull), 400, `"other.example.com"`},
-		{"19 names what to configure", tokenGET(alice, "service=other.example.com", pull), 400, "REGISTRY_AUTH_TOKEN_SERVICE at the registry to jwks.example.com or registry.example.com"},
+		{"19 names what to configure", tokenGET(alice, "service=other.example.com", pull), 400, "or set REGISTRY_AUTH_TOKEN_SERVICE at the registry to the name that it has there"},
 		{"19 missing service", tokenGET(alice, pull), 400, "REGISTRY_AUTH_TOKEN_SERVICE"},
 		{"19 empty service", tokenGET(alice, "service=", pull), 400, "REGISTRY_AUTH_TOKEN_SERVICE"},
 		{"19 two services", tokenGET(alice, forService, "service="+zotService, pull), 400, "2 times"},

@@ -41,6 +41,9 @@ type Config struct {
 	// registry.
 	Issuer   string
 	Services []Service
+	// CORSOrigins are the pages that may ask for tokens from a browser, each as
+	// [ValidateOrigin] wants it. Default: none.
+	CORSOrigins []string
 	// Admin answers everything below [AdminPath], within bounds of its own.
 	Admin   http.Handler
 	Metrics *Metrics
@@ -51,6 +54,7 @@ type Config struct {
 type Server struct {
 	config   Config
 	services map[string]Service
+	log      *tokenLog
 	routes   map[string]route
 }
 
@@ -105,9 +109,17 @@ func New(config Config) (*Server, error) {
 	if len(config.Services) == 0 {
 		return nil, errors.New("no service: name what a registry has as REGISTRY_AUTH_TOKEN_SERVICE")
 	}
-	s := &Server{config: config, services: make(map[string]Service, len(config.Services))}
+	if config.Logger == nil {
+		config.Logger = zap.NewNop()
+	}
+	s := &Server{config: config, services: make(map[string]Service, len(config.Services)), log: newTokenLog(config.Logger)}
 	if config.Admin != nil {
 		s.config.Admin = withOrigin(config.Admin)
+	}
+	for _, origin := range config.CORSOrigins {
+		if err := ValidateOrigin(origin); err != nil {
+			return nil, fmt.Errorf("CORS: %w", err)
+		}
 	}
 	for _, service := range config.Services {
 		if service.Name == "" {
@@ -122,7 +134,7 @@ func New(config Config) (*Server, error) {
 		s.services[service.Name] = service
 	}
 	s.routes = map[string]route{
-		TokenPath:  {Token, bounded(withOrigin(http.HandlerFunc(s.serveToken)))},
+		TokenPath:  {Token, bounded(allowOrigins(config.CORSOrigins, withOrigin(http.HandlerFunc(s.serveToken))))},
 		PEMPath:    {Certs, bounded(http.HandlerFunc(s.servePEM))},
 		JWKSPath:   {Certs, bounded(http.HandlerFunc(s.serveJWKS))},
 		HealthPath: {Health, bounded(http.HandlerFunc(s.serveHealth))},

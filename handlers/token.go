@@ -21,7 +21,9 @@ import (
 // tokenRequest is what a client asks for.
 type tokenRequest struct {
 	service Service
-	scopes  []access.Scope
+	// sent is what the registry gave as service, known or not.
+	sent   string
+	scopes []access.Scope
 	// login is set when no scope was asked for: the client only wants to know
 	// whether its credentials are right.
 	login       bool
@@ -51,16 +53,18 @@ type refusal struct {
 	code    string
 	message string
 	outcome string
+	// reason is what the log says instead of the message. Default: the message.
+	reason string
 }
 
 func (e *refusal) Error() string { return e.message }
 
-func invalidRequest(format string, args ...any) error {
-	return &refusal{http.StatusBadRequest, errorInvalidRequest, fmt.Sprintf(format, args...), outcomeInvalid}
+func invalidRequest(format string, args ...any) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: errorInvalidRequest, message: fmt.Sprintf(format, args...), outcome: outcomeInvalid}
 }
 
 func unauthorized(message string) error {
-	return &refusal{http.StatusUnauthorized, errorInvalidGrant, message, outcomeUnauthorized}
+	return &refusal{status: http.StatusUnauthorized, code: errorInvalidGrant, message: message, outcome: outcomeUnauthorized}
 }
 
 // serveToken answers GET and POST with a registry token, as the distribution
@@ -79,24 +83,28 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		request, err = s.parseTokenForm(r)
 	default:
 		w.Header().Set("Allow", "GET, POST")
-		writeError(w, http.StatusMethodNotAllowed, errorInvalidRequest, "registry tokens are issued to GET and POST")
-		return
+		err = &refusal{status: http.StatusMethodNotAllowed, code: errorInvalidRequest, message: "registry tokens are issued to GET and POST", outcome: outcomeInvalid}
 	}
 	if request.client != "" {
 		r = fromClient(r, request.client)
 	}
+	event := tokenEvent{request: request}
 	var response tokenResponse
 	if err == nil {
-		response, err = s.issue(r.Context(), request)
+		response, err = s.issue(auth.WithAttempt(r.Context(), &event.attempt), request, &event)
 	}
-	outcome := outcomeIssued
 	if err != nil {
-		outcome = s.refuse(w, err)
-	} else {
-		w.Header().Set("Cache-Control", "no-store")
-		writeJSON(w, http.StatusOK, response)
+		told := s.refuse(w, err)
+		event.took = time.Since(began)
+		s.log.refused(r, event, told)
+		s.config.Metrics.tokenRequest(request.service.Name, told.outcome, event.took)
+		return
 	}
-	s.config.Metrics.tokenRequest(request.service.Name, outcome, time.Since(began))
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, response)
+	event.took = time.Since(began)
+	s.log.issued(r, event)
+	s.config.Metrics.tokenRequest(request.service.Name, outcomeIssued, event.took)
 }
 
 // parseTokenQuery reads a request by GET. The parameter account is not read:
@@ -119,6 +127,9 @@ func (s *Server) parseTokenQuery(r *http.Request) (tokenRequest, error) {
 
 // parseResources reads what a token is asked for.
 func (s *Server) parseResources(request *tokenRequest, values url.Values) (err error) {
+	if len(values["service"]) > 0 {
+		request.sent = values["service"][0]
+	}
 	if request.service, err = s.serviceOf(values["service"]); err != nil {
 		return err
 	}
@@ -138,7 +149,7 @@ func (s *Server) serviceOf(values []string) (Service, error) {
 	}
 	switch {
 	case len(values) == 0 || values[0] == "":
-		return Service{}, invalidRequest("the parameter service is missing: set REGISTRY_AUTH_TOKEN_SERVICE at the registry to %s", s.serviceChoice())
+		return Service{}, s.hinting(invalidRequest("the parameter service is missing: set REGISTRY_AUTH_TOKEN_SERVICE at the registry to the name of a service of Dockit"))
 	case len(values) > 1:
 		return Service{}, invalidRequest("the parameter service is given %d times: give it once", len(values))
 	}
@@ -146,12 +157,24 @@ func (s *Server) serviceOf(values []string) (Service, error) {
 }
 
 func (s *Server) unknownService(name string) error {
-	return invalidRequest("unknown service %q: configure it in Dockit, or set REGISTRY_AUTH_TOKEN_SERVICE at the registry to %s", clip(name), s.serviceChoice())
+	return s.hinting(invalidRequest("unknown service %q: configure it in Dockit (--service, or service in a Caddyfile), "+
+		"or set REGISTRY_AUTH_TOKEN_SERVICE at the registry to the name that it has there", clip(name)))
 }
 
-func (s *Server) serviceChoice() string { return strings.Join(s.serviceNames(), " or ") }
+// hinting has the log say which services there are. Who asks must not learn
+// that: their names may be those of hosts that are nobody's business.
+func (s *Server) hinting(r *refusal) *refusal {
+	names := strings.Join(s.serviceNames(), ", ")
+	const most = 1000
+	if len(names) > most {
+		names = names[:most] + "…"
+	}
+	r.reason = r.message + "; configured: " + names
+	return r
+}
 
-func (s *Server) issue(ctx context.Context, request tokenRequest) (tokenResponse, error) {
+// issue makes the token, and notes in the event what came of it.
+func (s *Server) issue(ctx context.Context, request tokenRequest, event *tokenEvent) (tokenResponse, error) {
 	principal, permissions, err := s.identify(ctx, request)
 	if err != nil {
 		return tokenResponse{}, err
@@ -178,8 +201,7 @@ func (s *Server) issue(ctx context.Context, request tokenRequest) (tokenResponse
 	if err != nil {
 		return tokenResponse{}, fmt.Errorf("sign for service %q: %w", request.service.Name, err)
 	}
-	s.config.Logger.Debug("issued token",
-		zap.String("subject", name), zap.String("service", request.service.Name), zap.Int("asked", len(request.scopes)), zap.Int("granted", len(granted)))
+	event.subject, event.granted, event.keyID = name, granted, key.ID
 	response := tokenResponse{
 		Token: issued.Token, AccessToken: issued.Token, ExpiresIn: issued.ExpiresIn, IssuedAt: issued.IssuedAt, RefreshToken: refreshToken,
 	}
@@ -233,13 +255,15 @@ func (s *Server) authenticate(ctx context.Context, request tokenRequest) (auth.P
 	principal, err := s.config.Auth.Refresh(ctx, request.service.Name, given.refreshToken)
 	if errors.Is(err, auth.ErrInvalidCredentials) {
 		// RFC 6749 section 5.2, and what clients fall back on.
-		return principal, &refusal{http.StatusBadRequest, errorInvalidGrant, "the refresh token is not valid any more: log in again", outcomeUnauthorized}
+		return principal, &refusal{
+			status: http.StatusBadRequest, code: errorInvalidGrant, message: "the refresh token is not valid any more: log in again", outcome: outcomeUnauthorized,
+		}
 	}
 	return principal, err
 }
 
-// refuse answers with what went wrong and returns the outcome for the metrics.
-func (s *Server) refuse(w http.ResponseWriter, err error) string {
+// refuse answers with what went wrong, and returns what it said.
+func (s *Server) refuse(w http.ResponseWriter, err error) *refusal {
 	var (
 		told      *refusal
 		throttled *auth.ThrottledError
@@ -249,26 +273,26 @@ func (s *Server) refuse(w http.ResponseWriter, err error) string {
 	case errors.As(err, &throttled):
 		// Not 429: containerd does not fall back on it, and skopeo and oras
 		// would try the same password again and again.
-		told = &refusal{http.StatusUnauthorized, errorInvalidGrant, throttled.Error(), outcomeThrottled}
+		told = &refusal{status: http.StatusUnauthorized, code: errorInvalidGrant, message: throttled.Error(), outcome: outcomeThrottled}
 	case errors.Is(err, auth.ErrInvalidCredentials):
-		told = &refusal{http.StatusUnauthorized, errorInvalidGrant, auth.ErrInvalidCredentials.Error(), outcomeUnauthorized}
+		told = &refusal{status: http.StatusUnauthorized, code: errorInvalidGrant, message: auth.ErrInvalidCredentials.Error(), outcome: outcomeUnauthorized}
 	case errors.Is(err, auth.ErrBusy):
 		w.Header().Set("Retry-After", "5")
-		told = &refusal{http.StatusServiceUnavailable, errorUnavailable, "too many logins at once: try again in a few seconds", outcomeBusy}
+		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "too many logins at once: try again in a few seconds", outcome: outcomeBusy}
 	case errors.Is(err, directory.ErrUnavailable):
 		w.Header().Set("Retry-After", "5")
 		s.config.Logger.Debug("cannot issue a token", zap.Error(err))
-		told = &refusal{http.StatusServiceUnavailable, errorUnavailable, "the database does not answer, and these credentials cannot be checked without it: try again in a moment", outcomeAway}
+		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "the database does not answer, and these credentials cannot be checked without it: try again in a moment", outcome: outcomeAway}
 	case errors.Is(err, context.Canceled):
-		told = &refusal{http.StatusServiceUnavailable, errorUnavailable, "the request was cancelled", outcomeFailed}
+		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "the request was cancelled", outcome: outcomeFailed}
 	case store.Remedy(err) != "":
 		w.Header().Set("Retry-After", "5")
 		s.config.Logger.Error("cannot issue a token", zap.Error(err), remedyField(err))
-		told = &refusal{http.StatusServiceUnavailable, errorUnavailable, "the database takes no changes now, without which this token cannot be issued: see the log of Dockit", outcomeFailed}
+		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "the database takes no changes now, without which this token cannot be issued: see the log of Dockit", outcome: outcomeFailed}
 	default:
 		s.config.Logger.Error("cannot issue a token", zap.Error(err), remedyField(err))
-		told = &refusal{http.StatusInternalServerError, errorServer, "cannot issue a token: see the log of Dockit", outcomeFailed}
+		told = &refusal{status: http.StatusInternalServerError, code: errorServer, message: "cannot issue a token: see the log of Dockit", outcome: outcomeFailed}
 	}
 	writeError(w, told.status, told.code, told.message)
-	return told.outcome
+	return told
 }

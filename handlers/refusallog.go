@@ -1,0 +1,107 @@
+package handlers
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.uber.org/zap"
+)
+
+const (
+	// refusalLines is how many refusals from one place have lines of their own
+	// within refusalWindow. fail2ban bans long before.
+	refusalLines  = 30
+	refusalWindow = time.Minute
+	// maxPlaces is how many places are told apart. Who has more than that has
+	// some of them counted for a shorter time.
+	maxPlaces = 10_000
+)
+
+// refusalLog keeps refusals from filling the log. Those of one place, an IPv4
+// address or an IPv6 network of 64 bits, beyond the first of a window are
+// counted, and the count is a line at its end.
+type refusalLog struct {
+	logger *zap.Logger
+
+	mu     sync.Mutex
+	places *lru.Cache[netip.Prefix, *refusalCount]
+}
+
+type refusalCount struct {
+	began  time.Time
+	lines  int
+	silent int
+}
+
+func newRefusalLog(logger *zap.Logger) *refusalLog {
+	l := &refusalLog{logger: logger}
+	var err error
+	l.places, err = lru.NewWithEvict(maxPlaces, l.tell)
+	if err != nil {
+		panic(err) // the size is positive
+	}
+	return l
+}
+
+// take reports whether a refusal has a line of its own, and counts it.
+func (l *refusalLog) take(ip netip.Addr) bool {
+	place, now := placeOf(ip), time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	count, known := l.places.Get(place)
+	if known && now.Sub(count.began) >= refusalWindow {
+		l.places.Remove(place) // which tells of it
+		known = false
+	}
+	if !known {
+		count = &refusalCount{began: now}
+		l.places.Add(place, count)
+	}
+	if count.lines < refusalLines {
+		count.lines++
+		return true
+	}
+	if count.silent++; count.silent == 1 {
+		time.AfterFunc(time.Until(count.began.Add(refusalWindow)), func() { l.end(place, count) })
+	}
+	return false
+}
+
+// end closes a window in which something was not told.
+func (l *refusalLog) end(place netip.Prefix, count *refusalCount) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if current, ok := l.places.Peek(place); ok && current == count {
+		l.places.Remove(place)
+	}
+}
+
+// tell writes the count of a window that ends. It is called with the lock held.
+func (l *refusalLog) tell(place netip.Prefix, count *refusalCount) {
+	if count.silent == 0 {
+		return
+	}
+	network := ""
+	if place.IsValid() {
+		network = place.String()
+	}
+	l.logger.Info("more tokens refused", zap.String("client_network", network),
+		zap.Int("count", count.silent), zap.Time("since", count.began.UTC()), zap.Duration("window", refusalWindow))
+}
+
+// placeOf is the network that an address counts for.
+func placeOf(ip netip.Addr) netip.Prefix {
+	bits := ip.BitLen()
+	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+		bits = 32
+	} else if ip.Is6() {
+		bits = 64
+	}
+	prefix, err := ip.Prefix(bits)
+	if err != nil { // there is no address
+		return netip.Prefix{}
+	}
+	return prefix
+}

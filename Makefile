@@ -64,9 +64,10 @@ test-mariadb: ## get the MariaDB that the tests of the store run
 	scripts/get-mariadb
 
 .PHONY: test-requirements
-test-requirements: ## get the registry 2.8 and the clients that the end-to-end tests run
+test-requirements: ## get the registry 2.8, the clients and fail2ban that the end-to-end tests run
 	scripts/get-docker-registry bin
 	scripts/get-clients bin/clients
+	scripts/get-fail2ban bin/fail2ban
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## check style and look for mistakes

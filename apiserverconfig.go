@@ -96,6 +96,9 @@ func (o *apiServerOptions) app() (*App, error) {
 	for _, service := range o.services {
 		a.Services = append(a.Services, &Service{Name: literal(service)})
 	}
+	for _, origin := range o.corsOrigins {
+		a.CORSOrigins = append(a.CORSOrigins, literal(origin))
+	}
 	if a.ServeStale = caddy.Duration(o.serveStale); o.serveStale == 0 {
 		a.ServeStale = -1
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/cli"
 	"github.com/dockit-registry/dockit/directory"
+	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/pki"
 )
 
@@ -31,6 +32,7 @@ type apiServerOptions struct {
 	domains            []string
 	upstream           string
 	services           []string
+	corsOrigins        []string
 	issuer             string
 	tokenTTL           time.Duration
 	sqlDialect         string
@@ -68,6 +70,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.domains, "domain", nil, "`name` to serve automatic HTTPS for (repeatable)")
 	flags.StringVar(&o.upstream, "upstream", "", "registry to proxy whatever is not Dockit's to, as `host:port` or URL")
 	flags.StringArrayVar(&o.services, "service", []string{DefaultService}, "`name` of a registry, its REGISTRY_AUTH_TOKEN_SERVICE (repeatable)")
+	flags.StringArrayVar(&o.corsOrigins, "cors-origin", nil, "`origin` whose pages may ask for tokens from a browser, as https://ui.example.com (repeatable)")
 	flags.StringVar(&o.issuer, "issuer", DefaultIssuer, "`name` in every token, REGISTRY_AUTH_TOKEN_ISSUER at the registries")
 	flags.DurationVar(&o.tokenTTL, "token-ttl", DefaultTokenTTL, "how long a token is valid, at least 1m")
 	flags.StringVar(&o.sqlDialect, "sql-dialect", DefaultDialect, "kind of database: sqlite or mysql")
@@ -103,6 +106,11 @@ func (o *apiServerOptions) check() error {
 	}
 	for _, domain := range o.domains {
 		errs = append(errs, checkDomain(domain))
+	}
+	for _, origin := range o.corsOrigins {
+		if err := handlers.ValidateOrigin(origin); err != nil {
+			errs = append(errs, fmt.Errorf("--cors-origin: %w", err))
+		}
 	}
 	if o.upstream != "" {
 		_, err := parseUpstream(o.upstream)

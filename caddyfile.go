@@ -1,6 +1,8 @@
 package dockit
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -53,6 +55,7 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			encryption_key <key>
 //		}
 //		token_ttl <duration>
+//		cors_origin <origin>...
 //		serve_stale <duration>|off
 //		root_user <name> [<password>]
 //		refresh_tokens on|off {
@@ -82,7 +85,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
-		if seen[name] && name != "service" {
+		if seen[name] && name != "service" && name != "cors_origin" {
 			return d.Errf("%s is given twice", name)
 		}
 		seen[name] = true
@@ -100,6 +103,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = a.PKI.unmarshal(d)
 		case "token_ttl":
 			err = tokenTTL(d, &a.TokenTTL)
+		case "cors_origin":
+			err = a.unmarshalOrigins(d)
 		case "serve_stale":
 			err = durationOrOff(d, &a.ServeStale)
 		case "root_user":
@@ -118,7 +123,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.Lockout = new(Lockout)
 			err = a.Lockout.unmarshal(d)
 		default:
-			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl, serve_stale, root_user, "+
+			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl, cors_origin, serve_stale, root_user, "+
 				"refresh_tokens, access_tokens, passwords or lockout", name)
 		}
 		if err != nil {
@@ -151,6 +156,23 @@ func (a *App) unmarshalService(d *caddyfile.Dispenser) error {
 		},
 		"token_ttl": func() error { return tokenTTL(d, &s.TokenTTL) },
 	})
+}
+
+func (a *App) unmarshalOrigins(d *caddyfile.Dispenser) error {
+	origins := d.RemainingArgs()
+	if len(origins) == 0 {
+		return d.ArgErr()
+	}
+	for _, origin := range origins {
+		if strings.Contains(origin, "{") { // a placeholder
+			continue
+		}
+		if err := handlers.ValidateOrigin(origin); err != nil {
+			return d.Errf("cors_origin: %v", err)
+		}
+	}
+	a.CORSOrigins = append(a.CORSOrigins, origins...)
+	return noBlock(d, "cors_origin")
 }
 
 func (db *Database) unmarshal(d *caddyfile.Dispenser) error {

@@ -65,6 +65,14 @@ func TestCaddyfileErrors(t *testing.T) {
 			[]string{"Caddyfile:4", `"harbor": use x5c, jwks or zot`},
 		},
 		{
+			"any origin", "{\n\tdockit {\n\t\tcors_origin *\n\t}\n}\n",
+			[]string{"Caddyfile:3", "cors_origin", "https://ui.example.com"},
+		},
+		{
+			"origin with a path", "{\n\tdockit {\n\t\tcors_origin https://ui.example.com/\n\t}\n}\n",
+			[]string{"Caddyfile:3", "nothing but scheme, host and port: https://ui.example.com"},
+		},
+		{
 			"neither on nor off", "{\n\tdockit {\n\t\trefresh_tokens yes\n\t}\n}\n",
 			[]string{"Caddyfile:3", "refresh_tokens on"},
 		},

@@ -61,6 +61,10 @@ type App struct {
 	// not say otherwise. Default: 5m.
 	TokenTTL caddy.Duration `json:"token_ttl,omitempty"`
 
+	// CORSOrigins are the origins of pages that may ask for tokens from a
+	// browser, with credentials, as https://ui.example.com. Default: none.
+	CORSOrigins []string `json:"cors_origins,omitempty"`
+
 	// ServeStale is how long tokens are issued from memory while the database
 	// does not answer, at most 7d; negative for not at all. What is revoked on
 	// another node meanwhile counts when that is over. Default: 1h.
@@ -150,6 +154,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Admin:    administration,
 		Metrics:  metrics,
 		Logger:   a.logger,
+
+		CORSOrigins: a.CORSOrigins,
 	})
 	if err != nil {
 		return err
@@ -178,6 +184,14 @@ func (a *App) setDefaults() (err error) {
 	for _, s := range a.Services {
 		if err := s.setDefaults(a.TokenTTL); err != nil {
 			return err
+		}
+	}
+	for i, origin := range a.CORSOrigins {
+		if a.CORSOrigins[i], err = expand("cors_origin", origin); err != nil {
+			return err
+		}
+		if err := handlers.ValidateOrigin(a.CORSOrigins[i]); err != nil {
+			return fmt.Errorf("cors_origin: %w", err)
 		}
 	}
 	if a.Database == nil {

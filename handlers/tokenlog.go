@@ -50,7 +50,8 @@ func (l *tokenLog) issued(r *http.Request, e tokenEvent) {
 	if entry == nil {
 		return
 	}
-	fields := append(e.fields(r),
+	fields := append([]zap.Field{addressField(clientIP(r)), zap.String("grant", e.request.grant())}, e.fields(r)...)
+	fields = append(fields,
 		zap.String("subject", e.subject),
 		zap.String("service", e.request.service.Name),
 		zap.Strings("asked", scopeTexts(e.request.scopes)),
@@ -76,8 +77,10 @@ func (l *tokenLog) refused(r *http.Request, e tokenEvent, told *refusal) {
 	if reason == "" {
 		reason = told.message
 	}
-	fields := append(e.fields(r),
-		zap.String("outcome", told.outcome),
+	// In this order, nothing that a client sent stands before what
+	// examples/fail2ban reads.
+	fields := append([]zap.Field{addressField(clientIP(r)), zap.String("outcome", told.outcome), zap.String("grant", e.request.grant())}, e.fields(r)...)
+	fields = append(fields,
 		zap.Int("status", told.status),
 		zap.String("reason", reason),
 		zap.String("service", clip(e.request.sent)),
@@ -94,13 +97,7 @@ func (l *tokenLog) refused(r *http.Request, e tokenEvent, told *refusal) {
 
 // fields are those of every line.
 func (e tokenEvent) fields(r *http.Request) []zap.Field {
-	fields := make([]zap.Field, 0, 12)
-	return append(fields,
-		addressField(clientIP(r)),
-		zap.String("user_agent", auth.OriginOf(r.Context()).Client),
-		zap.String("grant", e.request.grant()),
-		zap.Duration("duration", e.took),
-	)
+	return []zap.Field{zap.String("user_agent", auth.OriginOf(r.Context()).Client), zap.Duration("duration", e.took)}
 }
 
 func addressField(ip netip.Addr) zap.Field {

@@ -93,9 +93,6 @@ func TestInitContainerKeepsTheFileWhenTheAnswerIsBad(t *testing.T) {
 		"a good bundle with an error": answers(500, string(certificatePEM(t, now.Add(-time.Hour), now.Add(time.Hour)))),
 		"an endless answer":           answers(200, strings.Repeat(" ", maxTrust+2)),
 		"an unknown service":          answers(400, `{"error_description":"unknown service"}`),
-		"a redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://elsewhere.example.com/v2/certs/pem", http.StatusFound)
-		},
 		"half an answer": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "4000")
 			_, _ = w.Write([]byte("-----BEGIN"))

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,36 @@ func TestInitContainerRefusesAForeignBundle(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "check it against /v2/certs/jwks: status 404")
 	assert.NoFileExists(t, path)
+}
+
+// Whoever redirects is not Dockit, however good what it leads to is.
+func TestInitContainerFollowsNoRedirect(t *testing.T) {
+	good := dockitWith(t, goodBundle(t))
+	elsewhere := trustServer(t, good)
+	for name, target := range map[string]string{"another server": elsewhere, "another path": ""} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "trust.pem")
+			code, stdout, stderr := initInto(t, path, func(w http.ResponseWriter, r *http.Request) {
+				if moved, found := strings.CutPrefix(r.URL.Path, "/moved"); found {
+					r.URL.Path = moved
+					good(w, r)
+					return
+				}
+				location := target + r.URL.Path
+				if target == "" {
+					location = "/moved" + r.URL.Path
+				}
+				http.Redirect(w, r, location, http.StatusFound)
+			})
+			assert.Equal(t, 1, code)
+			assert.Empty(t, stdout)
+			assert.Contains(t, stderr, "it redirects to")
+			assert.NoFileExists(t, path)
+		})
+	}
+	// And what it leads to is good.
+	code, _, stderr := execute(t, "init-container", filepath.Join(t.TempDir(), "trust.pem"), "--base-url", elsewhere)
+	assert.Equal(t, 0, code, stderr)
 }
 
 func TestInitContainerPins(t *testing.T) {

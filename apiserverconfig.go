@@ -111,6 +111,7 @@ func (o *apiServerOptions) app() (*App, error) {
 	if o.given("pki-leaf-life") {
 		a.PKI.LeafLife = caddy.Duration(o.pkiLeafLife)
 	}
+	a.PKI.SealExisting = o.pkiSealExisting
 	if o.pkiEncryptionKey != "" {
 		if a.PKI.EncryptionKey, err = secret("DOCKIT_PKI_ENCRYPTION_KEY", o.pkiEncryptionKey); err != nil {
 			return nil, err

@@ -46,6 +46,7 @@ type apiServerOptions struct {
 	pkiRSAKeySize      int
 	pkiLeafLife        time.Duration
 	pkiEncryptionKey   string
+	pkiSealExisting    bool
 	rootUser           string
 	rootPassword       string
 	refreshTokens      bool
@@ -84,6 +85,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.IntVar(&o.pkiRSAKeySize, "pki-rsa-key-size", 2048, "size of RSA keys in bits: 2048, 3072 or 4096")
 	flags.DurationVar(&o.pkiLeafLife, "pki-leaf-life", pki.DefaultLeafLife, "how long a signing certificate that is made is valid; it is replaced at two thirds of that")
 	flags.StringVar(&o.pkiEncryptionKey, "pki-encryption-key", "", "`secret` of at least 32 bytes that seals private keys in the database; rather in DOCKIT_PKI_ENCRYPTION_KEY_FILE")
+	flags.BoolVar(&o.pkiSealExisting, "pki-seal-existing", false, "seal the private keys that stand in the database in the clear: for the first start with an encryption key, not for later ones")
 	flags.StringVar(&o.rootUser, "root-user", "", "`name` of an admin to create when it is missing")
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
 	o.registerCredentials(flags)
@@ -176,6 +178,8 @@ func (o *apiServerOptions) checkKeys() error {
 		if _, err := pki.ParseEncryptionKeys(o.pkiEncryptionKey); err != nil {
 			return fmt.Errorf("--pki-encryption-key: %w", err)
 		}
+	} else if o.pkiSealExisting {
+		return errors.New("--pki-seal-existing needs --pki-encryption-key with the key to seal with")
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			key_type       ec256|ec384|ec521|rsa2048|rsa3072|rsa4096|ed25519
 //			leaf_life      <duration>
 //			encryption_key <key>
+//			seal_existing
 //		}
 //		token_ttl <duration>
 //		cors_origin <origin>...

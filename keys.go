@@ -43,6 +43,13 @@ type PKI struct {
 	// before: to change the key, put the new one above the old one. Default:
 	// none; private keys stand in the database as they are.
 	EncryptionKey string `json:"encryption_key,omitempty"`
+
+	// SealExisting takes private keys that stand in the database as they are
+	// over and seals them, which is how EncryptionKey is turned on for a
+	// database that is in use. It is for one start: while it is set, whoever
+	// can write to the database can put keys into it. Default: false; such
+	// keys are an error.
+	SealExisting bool `json:"seal_existing,omitempty"`
 }
 
 // open makes the ring of keys. Every configuration has its own, and closes it.
@@ -57,7 +64,8 @@ func (p *PKI) open(ctx context.Context, s *store.Store, services []*Service, ser
 		if p.CertificateFile != "" {
 			return nil, errors.New("certificate_file names a certificate without a key: name its key as file")
 		}
-		return pki.NewGeneratedRing(ctx, s, options, logger)
+		ring, err := pki.NewGeneratedRing(ctx, s, options, logger)
+		return ring, explainUnsealed(err)
 	}
 	var files pki.Files
 	if files.Key, err = expand("file", p.File); err != nil {
@@ -66,7 +74,17 @@ func (p *PKI) open(ctx context.Context, s *store.Store, services []*Service, ser
 	if files.Certificate, err = expand("certificate_file", p.CertificateFile); err != nil {
 		return nil, err
 	}
-	return pki.NewFileRing(ctx, s, files, options, logger)
+	ring, err := pki.NewFileRing(ctx, s, files, options, logger)
+	return ring, explainUnsealed(err)
+}
+
+// explainUnsealed says which settings turn encryption on.
+func explainUnsealed(err error) error {
+	if !errors.Is(err, pki.ErrUnsealed) {
+		return err
+	}
+	return fmt.Errorf("%w: to turn encryption on for this database, start once with seal_existing in the block of pki, or --pki-seal-existing; "+
+		"if it was on before, somebody else put these keys there: restore a backup", err)
 }
 
 func (p *PKI) options(services []*Service) (pki.Options, error) {
@@ -94,8 +112,12 @@ func (p *PKI) options(services []*Service) (pki.Options, error) {
 		}
 	}
 	if p.EncryptionKey == "" {
+		if p.SealExisting {
+			return options, errors.New("seal_existing needs an encryption_key to seal with")
+		}
 		return options, nil
 	}
+	options.SealExisting = p.SealExisting
 	keys, err := expand("encryption_key", p.EncryptionKey)
 	if err != nil {
 		return options, err

@@ -3,8 +3,11 @@ package dockit
 import (
 	"bytes"
 	"crypto/x509/pkix"
+	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -137,8 +140,12 @@ func TestEncryptionKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range []struct{ name, file string }{{"on", one}, {"changed", two}, {"old one gone", onlyTwo}} {
-		keys, err := useKeys(t, dsn, sealed(step.file))
+	if _, err := useKeys(t, dsn, sealed(one)); err == nil || !strings.Contains(err.Error(), "start once with seal_existing") {
+		t.Errorf("on, without being told that there are keys: %v", err)
+	}
+	on := strings.TrimSuffix(sealed(one), "}") + " seal_existing\n}"
+	for _, step := range []struct{ name, option string }{{"on", on}, {"again", sealed(one)}, {"changed", sealed(two)}, {"old one gone", sealed(onlyTwo)}} {
+		keys, err := useKeys(t, dsn, step.option)
 		if err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}
@@ -171,6 +178,41 @@ func TestEncryptionKey(t *testing.T) {
 		return a.ID == b.ID && bytes.Equal(a.PrivateKey, b.PrivateKey)
 	}) {
 		t.Error("a start that was refused changed the keys")
+	}
+}
+
+// TestKeysFromAnotherDatabase puts the keys of a database without encryption
+// into one with it, as whoever can write to the database may.
+func TestKeysFromAnotherDatabase(t *testing.T) {
+	dir := t.TempDir()
+	foreign, dsn := filepath.Join(dir, "foreign.sqlite"), filepath.Join(dir, "dockit.sqlite")
+	sealed := "generate {\n encryption_key {file." + writeSecret(t, "one", sealing) + "}\n}"
+	for path, option := range map[string]string{foreign: "generate", dsn: sealed} {
+		if _, err := useKeys(t, path, option); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, statement := range []string{
+		"ATTACH '" + foreign + "' AS foreign_keys",
+		"DELETE FROM signing_keys",
+		"INSERT INTO signing_keys SELECT * FROM foreign_keys.signing_keys",
+		"UPDATE signing_keys_version SET number = number + 1",
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	records := storedKeys(t, dsn)
+	if _, err := useKeys(t, dsn, sealed); !errors.Is(err, pki.ErrUnsealed) {
+		t.Errorf("start: %v", err)
+	}
+	if after := storedKeys(t, dsn); !reflect.DeepEqual(records, after) {
+		t.Error("the start that was refused changed the keys")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 //		key_type       ec256|ec384|ec521|rsa2048|rsa3072|rsa4096|ed25519
 //		leaf_life      <duration>
 //		encryption_key <key>
+//		seal_existing
 //	}
 func (p *PKI) unmarshal(d *caddyfile.Dispenser) error {
 	const usage = "write: pki generate, or: pki file <path> [<certificate's path>]"
@@ -36,5 +37,12 @@ func (p *PKI) unmarshal(d *caddyfile.Dispenser) error {
 		"key_type":       func() error { return argument(d, &p.KeyType) },
 		"leaf_life":      func() error { return positiveDuration(d, &p.LeafLife) },
 		"encryption_key": func() error { return argument(d, &p.EncryptionKey) },
+		"seal_existing": func() error {
+			p.SealExisting = true
+			if d.NextArg() {
+				return d.ArgErr()
+			}
+			return noBlock(d, "seal_existing")
+		},
 	})
 }

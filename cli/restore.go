@@ -22,7 +22,8 @@ together with what SQLite and Litestream keep beside it.
 
 Everything is as it was when the backup was made: passwords and permissions that
 were changed since, tokens that were revoked, and signing keys. A server with an
-encryption key needs the one of that time.
+encryption key needs the one of that time; when there was none, see
+--pki-seal-existing of api-server.
 
 The database is that of api-server with the same flags and environment.`,
 		Example: `  dockit restore /backup/dockit-2026-01-31.sqlite

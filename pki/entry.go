@@ -15,10 +15,15 @@ type entry struct {
 	cert *x509.Certificate
 	// signer is nil when the private key is gone, or this node cannot open it.
 	signer crypto.Signer
+	// unproven is set when nothing shows that a node with the encryption key
+	// wrote the record. Such a key is listed, and trusted with nothing.
+	unproven bool
 }
 
 // waiting reports whether nothing says yet when the key takes over.
-func (e *entry) waiting() bool { return e.ActiveFrom.IsZero() && e.RevokedAt.IsZero() }
+func (e *entry) waiting() bool {
+	return e.ActiveFrom.IsZero() && e.RevokedAt.IsZero() && !e.unproven
+}
 
 // revoked reports whether the key is unfit for use.
 func (e *entry) revoked() bool { return !e.RevokedAt.IsZero() }
@@ -57,13 +62,13 @@ func (k keyring) find(id string) *entry {
 	return nil
 }
 
-// usable leaves out what waits, is revoked or retired or has lost its private
-// key, in the order in which the keys take over.
+// usable leaves out what waits, is revoked, retired or unproven or has lost its
+// private key, in the order in which the keys take over.
 func (k keyring) usable() keyring {
 	var out keyring
 	for _, e := range k {
 		signs := len(e.PrivateKey) > 0 || e.Brought
-		if signs && !e.waiting() && !e.revoked() && e.RetiredAt.IsZero() {
+		if signs && !e.unproven && !e.waiting() && !e.revoked() && e.RetiredAt.IsZero() {
 			out = append(out, e)
 		}
 	}
@@ -106,6 +111,7 @@ func readRecord(record Record, seals sealer) (*entry, error) {
 	}
 	e := &entry{Record: record, cert: cert}
 	if len(record.PrivateKey) == 0 {
+		e.checkPrivateKeyless(seals)
 		return e, nil
 	}
 	der, err := seals.open(&record)
@@ -119,6 +125,9 @@ func readRecord(record Record, seals sealer) (*entry, error) {
 	signer, ok := key.(crypto.Signer)
 	if !ok || !samePublicKey(signer.Public(), cert.PublicKey) {
 		return e, fmt.Errorf("%w of %q in the database", ErrKeyMismatch, cert.Subject)
+	}
+	if err := e.checkSealed(seals); err != nil {
+		return e, err
 	}
 	e.signer = signer
 	return e, nil

@@ -19,7 +19,7 @@ const (
 	// Revoked keys are unfit for use.
 	Revoked State = "revoked"
 	// Unused keys stand in the database, and the configuration of this node
-	// has no use for them.
+	// has no use for them, or nothing shows that they are Dockit's.
 	Unused State = "unused"
 )
 
@@ -91,14 +91,14 @@ func (p *plan) state(e *entry) State {
 	switch {
 	case e.revoked():
 		return Revoked
-	case e.Brought:
+	case e.Brought && !e.unproven:
 		if p.isBrought(e) {
 			return Active
 		}
 		return Retired
 	case !e.RetiredAt.IsZero():
 		return Retired
-	case !p.uses(e):
+	case e.unproven, !p.uses(e):
 		return Unused
 	case e.Purpose == Authority && p.currentAuthority() == e:
 		return Active

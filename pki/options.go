@@ -58,6 +58,13 @@ type Options struct {
 	// every one opens. None leaves them in the clear.
 	EncryptionKeys []EncryptionKey
 
+	// SealExisting takes keys that stand in the clear over when the ring is
+	// made, and seals them: encryption is turned on for a store that is in
+	// use. It needs EncryptionKeys, and belongs to one start only: else who
+	// can write to the store could put another key into it. Without it, such
+	// keys are [ErrUnsealed].
+	SealExisting bool
+
 	// PollInterval is how often a change by another node is looked for;
 	// default one second.
 	PollInterval time.Duration
@@ -93,6 +100,9 @@ func (o Options) withDefaults() (Options, error) {
 	if least := 3 * (o.MaxTokenTTL + margin); o.LeafLife < least {
 		return o, fmt.Errorf("%w: %s; with tokens that live for %s it takes at least %s",
 			ErrLeafLife, o.LeafLife, o.MaxTokenTTL, least)
+	}
+	if o.SealExisting && len(o.EncryptionKeys) == 0 {
+		return o, errors.New("sealing the keys that exist takes an encryption key")
 	}
 	for _, service := range o.Own {
 		if slices.Contains(o.KidOnly, service) || slices.Contains(o.Services, service) {

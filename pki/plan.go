@@ -36,6 +36,7 @@ type plan struct {
 	changed map[string]bool
 	removed []string
 	made    []*entry
+	adopted []*entry
 }
 
 // standalone reports whether the brought certificate signs tokens itself.
@@ -126,11 +127,11 @@ func (p *plan) settleBrought() error {
 			ErrKeyInUse, clip(p.brought.cert.Subject.String()))
 	case e.revoked():
 		return fmt.Errorf("%w: %q", ErrRevoked, clip(p.brought.cert.Subject.String()))
-	case !e.cert.NotAfter.Before(p.brought.cert.NotAfter):
+	case !e.unproven && !e.cert.NotAfter.Before(p.brought.cert.NotAfter):
 		// Unchanged, or this node has not seen the renewal yet.
 		return nil
 	}
-	e.cert, e.Certificate = p.brought.cert, p.brought.cert.Raw
+	e.cert, e.Certificate, e.unproven = p.brought.cert, p.brought.cert.Raw, false
 	p.change(e)
 	return nil
 }
@@ -315,17 +316,23 @@ func (p *plan) change(e *entry) {
 	p.changed[e.ID] = true
 }
 
-// reseal seals every private key under the encryption key of this node.
+// reseal seals every private key under the encryption key of this node, and
+// authenticates what stands beside it.
 func (p *plan) reseal() error {
 	for _, e := range p.keys {
-		if p.seals.sealed(&e.Record) {
+		if e.unproven || p.seals.settled(&e.Record) {
 			continue
 		}
-		der, err := p.seals.open(&e.Record)
-		if err != nil {
-			return err
+		if len(e.PrivateKey) > 0 {
+			der, err := p.seals.open(&e.Record)
+			if err != nil {
+				return err
+			}
+			if e.Sealing == "" {
+				p.adopted = append(p.adopted, e)
+			}
+			p.seals.seal(&e.Record, der)
 		}
-		p.seals.seal(&e.Record, der)
 		p.change(e)
 	}
 	return nil
@@ -336,6 +343,9 @@ func (p *plan) put() []Record {
 	var out []Record
 	for _, e := range p.keys {
 		if p.changed[e.ID] {
+			if !e.unproven {
+				p.seals.authenticate(&e.Record)
+			}
 			out = append(out, e.Record)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,7 +38,7 @@ type Ring struct {
 	// mu is held while keys change. What follows belongs to it.
 	mu       sync.Mutex
 	brought  *broughtHistory
-	opened   map[string]crypto.Signer
+	opened   map[string]openedKey
 	problems map[string]string // the last one logged, by what failed
 	warnedAt time.Time
 
@@ -47,6 +48,13 @@ type Ring struct {
 
 	stop context.CancelFunc
 	done sync.WaitGroup
+}
+
+// openedKey is a private key that this process has opened, with its
+// certificate.
+type openedKey struct {
+	signer crypto.Signer
+	cert   *x509.Certificate
 }
 
 // NewGeneratedRing returns a ring whose keys Dockit makes by itself. The first
@@ -76,10 +84,10 @@ func newRing(ctx context.Context, store Store, files *Files, options Options, lo
 	r := &Ring{
 		store:    store,
 		options:  options,
-		seals:    sealer(options.EncryptionKeys),
+		seals:    sealer{keys: options.EncryptionKeys},
 		logger:   logger,
 		files:    files,
-		opened:   make(map[string]crypto.Signer),
+		opened:   make(map[string]openedKey),
 		problems: make(map[string]string),
 	}
 	if files != nil {
@@ -160,7 +168,10 @@ func (r *Ring) announce() {
 	if r.files != nil {
 		r.warnOfExpiry(r.now())
 	}
-	if len(r.seals) == 0 && slices.ContainsFunc(v.inventory, func(k KeyInfo) bool { return !k.Brought }) {
+	if r.options.SealExisting {
+		r.logger.Warn("keys that stand in the clear are taken over and sealed at each start, whoever has put them into the database: remove seal_existing from the configuration")
+	}
+	if len(r.seals.keys) == 0 && slices.ContainsFunc(v.inventory, func(k KeyInfo) bool { return !k.Brought }) {
 		r.logger.Info("private keys stand unencrypted in the database; configure an encryption key to seal them")
 	}
 }

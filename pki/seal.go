@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -25,16 +26,19 @@ var (
 	// ErrWrongEncryptionKey is returned when private keys in the store are
 	// sealed under another encryption key than those given.
 	ErrWrongEncryptionKey = errors.New("wrong encryption key")
-	// ErrTampered is returned when a sealed private key was changed, or moved
-	// to another record.
-	ErrTampered = errors.New("sealed private key was damaged or tampered with")
+	// ErrTampered is returned when a sealed private key or what stands beside
+	// it was changed, or moved to another record.
+	ErrTampered = errors.New("signing key in the database was damaged or tampered with")
 )
 
-// EncryptionKey seals private keys at rest, with AES-256-GCM under a key that
-// is derived from the operator's.
+// EncryptionKey seals private keys at rest, with AES-256-GCM, and authenticates
+// what stands beside them, with HMAC-SHA256, under keys that are derived from
+// the operator's.
 type EncryptionKey struct {
 	name string
 	aead cipher.AEAD
+	// macKey authenticates whole records.
+	macKey []byte
 }
 
 // NewEncryptionKey derives an encryption key from a secret text of at least
@@ -53,6 +57,10 @@ func NewEncryptionKey(secret string) (EncryptionKey, error) {
 	if err != nil {
 		return EncryptionKey{}, err
 	}
+	macKey, err := hkdf.Key(sha256.New, []byte(secret), nil, "dockit pki record key 1", 32)
+	if err != nil {
+		return EncryptionKey{}, err
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return EncryptionKey{}, err
@@ -61,7 +69,7 @@ func NewEncryptionKey(secret string) (EncryptionKey, error) {
 	if err != nil {
 		return EncryptionKey{}, err
 	}
-	return EncryptionKey{name: hex.EncodeToString(name), aead: aead}, nil
+	return EncryptionKey{name: hex.EncodeToString(name), aead: aead, macKey: macKey}, nil
 }
 
 // ParseEncryptionKeys reads the content of a key file: one key a line, empty
@@ -89,29 +97,36 @@ func ParseEncryptionKeys(text string) ([]EncryptionKey, error) {
 // String names the key without giving it away.
 func (k EncryptionKey) String() string { return "encryption key " + k.name }
 
-// sealer seals with the first of its keys and opens with any.
-type sealer []EncryptionKey
+// sealer seals with the first of its keys and opens with any. With a key, it
+// opens nothing that stands in the clear, unless it is to adopt that.
+type sealer struct {
+	keys  []EncryptionKey
+	adopt bool
+}
 
 // seal puts a PKCS#8 key into a record.
 func (s sealer) seal(record *Record, key []byte) {
-	if len(s) == 0 {
+	if len(s.keys) == 0 {
 		record.PrivateKey, record.Sealing = key, ""
 		return
 	}
-	record.Sealing = s[0].name
+	record.Sealing = s.keys[0].name
 	// The cipher makes a random nonce by itself and puts it in front.
-	record.PrivateKey = s[0].aead.Seal(nil, nil, key, binding(record)) //nolint:gosec // nil is no nonce here
+	record.PrivateKey = s.keys[0].aead.Seal(nil, nil, key, binding(record)) //nolint:gosec // nil is no nonce here
 }
 
 // open takes the PKCS#8 key out of a record.
 func (s sealer) open(record *Record) ([]byte, error) {
 	if record.Sealing == "" {
+		if len(s.keys) > 0 && !s.adopt {
+			return nil, fmt.Errorf("%w: key %s", ErrUnsealed, clip(record.ID))
+		}
 		return record.PrivateKey, nil
 	}
-	if len(s) == 0 {
+	if len(s.keys) == 0 {
 		return nil, fmt.Errorf("%w: give the one named %s", ErrSealed, clip(record.Sealing))
 	}
-	for _, key := range s {
+	for _, key := range s.keys {
 		if key.name != record.Sealing {
 			continue
 		}
@@ -122,15 +137,19 @@ func (s sealer) open(record *Record) ([]byte, error) {
 		return plain, nil
 	}
 	return nil, fmt.Errorf("%w: private keys are sealed under the one named %s, the configured one is named %s; when the key changes, keep the old one on a line below the new one",
-		ErrWrongEncryptionKey, clip(record.Sealing), s[0].name)
+		ErrWrongEncryptionKey, clip(record.Sealing), s.keys[0].name)
 }
 
-// sealed reports whether the record's private key stands as it should.
-func (s sealer) sealed(record *Record) bool {
-	if len(record.PrivateKey) == 0 || len(s) == 0 {
+// settled reports whether the record stands as it should: sealed, and
+// authenticated, under the first key.
+func (s sealer) settled(record *Record) bool {
+	if len(s.keys) == 0 {
 		return true
 	}
-	return record.Sealing == s[0].name
+	if len(record.PrivateKey) > 0 && record.Sealing != s.keys[0].name {
+		return false
+	}
+	return hmac.Equal(record.MAC, s.keys[0].mac(record))
 }
 
 // binding ties a sealed key to its record, so that it cannot be put in the

@@ -52,7 +52,7 @@ func TestPrivateKeysAreSealed(t *testing.T) {
 		t.Fatalf("without an encryption key: %d in the clear, %d sealed", clear, sealed)
 	}
 	c.advance(time.Minute)
-	r := generatedRing(t, store, c, Options{Own: []string{"zot"}, EncryptionKeys: encryptionKeys(t, secretA)})
+	r := generatedRing(t, store, c, Options{Own: []string{"zot"}, EncryptionKeys: encryptionKeys(t, secretA), SealExisting: true})
 	if clear, sealed := inTheClear(t, store); clear != 0 || sealed != 4 {
 		t.Errorf("turned on: %d in the clear, %d sealed", clear, sealed)
 	}
@@ -114,7 +114,7 @@ func TestWrongEncryptionKeyIsAClearError(t *testing.T) {
 }
 
 func TestSealedKeyBelongsToItsRecord(t *testing.T) {
-	seals := sealer(encryptionKeys(t, secretA))
+	seals := sealer{keys: encryptionKeys(t, secretA)}
 	record := Record{ID: "a", Purpose: Own, Service: "zot"}
 	seals.seal(&record, []byte("private"))
 	if bytes.Contains(record.PrivateKey, []byte("private")) {

@@ -56,6 +56,10 @@ type Record struct {
 	// Brought is set on an authority that comes from a file.
 	Brought bool
 
+	// MAC authenticates the record under an encryption key. It is empty
+	// without one.
+	MAC []byte
+
 	// CreatedAt is when the key was made or first seen.
 	CreatedAt time.Time
 

@@ -92,6 +92,7 @@ func (r *Ring) decide(p *plan, request updateRequest) error {
 // read makes a plan of what the store holds.
 func (r *Ring) read(records []Record, strict bool) (*plan, error) {
 	p := &plan{options: r.options, seals: r.seals, now: r.now().Truncate(time.Microsecond)}
+	p.seals.adopt = strict && r.options.SealExisting
 	if r.brought != nil {
 		p.brought = r.brought.current
 	}
@@ -100,21 +101,31 @@ func (r *Ring) read(records []Record, strict bool) (*plan, error) {
 		problem error
 	)
 	for _, record := range records {
-		e, err := readRecord(record, r.seals)
+		e, err := readRecord(record, p.seals)
 		if e == nil || err != nil && strict {
 			return nil, err
 		}
 		if err != nil {
 			// Another node has sealed it anew. A key that was read before
 			// goes on to be used.
-			if e.signer = r.opened[e.ID]; e.signer == nil {
+			known, ok := r.opened[e.ID]
+			resealed := errors.Is(err, ErrWrongEncryptionKey) || errors.Is(err, ErrSealed)
+			switch {
+			case ok && resealed && known.cert.Equal(e.cert):
+				e.signer = known.signer
+			case len(p.seals.keys) > 0:
+				problem = err
+				continue // anybody may have written it
+			default:
 				problem = err
 			}
 		}
 		entries = append(entries, e)
 	}
-	r.note("opening private keys", problem)
 	p.keys = newKeyring(entries)
+	p.keys.prove(p.brought)
+	r.note("opening private keys", problem)
+	r.note("trusting keys of the database", p.keys.unprovenError())
 	p.advance()
 	return p, nil
 }
@@ -137,8 +148,8 @@ func (r *Ring) publish(p *plan, version int64) error {
 	}
 	clear(r.opened)
 	for _, e := range p.keys {
-		if e.signer != nil {
-			r.opened[e.ID] = e.signer
+		if e.signer != nil && !e.unproven {
+			r.opened[e.ID] = openedKey{e.signer, e.cert}
 		}
 	}
 	r.view.Store(v)
@@ -148,6 +159,13 @@ func (r *Ring) publish(p *plan, version int64) error {
 
 // report logs what was changed.
 func (r *Ring) report(p *plan, request updateRequest) {
+	for _, e := range p.adopted {
+		r.logger.Warn("sealed a key that stood in the clear",
+			zap.String("purpose", string(e.Purpose)),
+			zap.String("service", e.Service),
+			zap.String("kid", e.ID),
+			zap.String("fingerprint", Fingerprint(e.cert)))
+	}
 	for _, e := range p.made {
 		fields := []zap.Field{
 			zap.String("purpose", string(e.Purpose)),

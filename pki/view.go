@@ -248,7 +248,7 @@ func (p *plan) verifiable(lane keyring) keyring {
 // verifies reports whether a token signed with the key may be valid, now or
 // later.
 func (p *plan) verifies(e *entry) bool {
-	if e.revoked() || p.now.After(e.cert.NotAfter) {
+	if e.revoked() || e.unproven || p.now.After(e.cert.NotAfter) {
 		return false
 	}
 	return e.RetiredAt.IsZero() || !p.now.After(e.RetiredAt.Add(p.options.verification()))
@@ -275,7 +275,7 @@ func (p *plan) published() keyring {
 	current := p.currentAuthority()
 	for _, e := range p.keys.of(Authority, "") {
 		switch {
-		case e.revoked() || p.now.After(e.cert.NotAfter):
+		case e.revoked() || e.unproven || p.now.After(e.cert.NotAfter):
 		case e == current:
 			first = append(first, e)
 		case e.waiting() && p.brought == nil,

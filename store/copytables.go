@@ -35,7 +35,7 @@ var copiedTables = []copiedTable{
 		name: "signing_keys", key: "id", filled: anyRow,
 		integers: columns("brought created_at active_from retired_at revoked_at"),
 		texts:    columns("id purpose service issuer sealing"),
-		blobs:    columns("certificate private_key"),
+		blobs:    columns("certificate private_key mac"),
 	},
 	{
 		name: "signing_keys_version", key: "id", filled: "number <> 0",

@@ -39,7 +39,7 @@ func (s *Store) Keys(ctx context.Context) (version int64, records []pki.Record, 
 		return 0, nil, err
 	}
 	records, err = collect(ctx, tx, scanKey, `
-		SELECT id, purpose, service, issuer, certificate, private_key, sealing, brought,
+		SELECT id, purpose, service, issuer, certificate, private_key, sealing, mac, brought,
 		       created_at, active_from, retired_at, revoked_at
 		FROM signing_keys ORDER BY created_at, id`)
 	if err != nil {
@@ -53,10 +53,13 @@ func scanKey(row scanner) (pki.Record, error) {
 		r                                           pki.Record
 		createdAt, activeFrom, retiredAt, revokedAt int64
 	)
-	err := row.Scan(&r.ID, &r.Purpose, &r.Service, &r.Issuer, &r.Certificate, &r.PrivateKey, &r.Sealing, &r.Brought,
+	err := row.Scan(&r.ID, &r.Purpose, &r.Service, &r.Issuer, &r.Certificate, &r.PrivateKey, &r.Sealing, &r.MAC, &r.Brought,
 		&createdAt, &activeFrom, &retiredAt, &revokedAt)
 	if len(r.PrivateKey) == 0 {
 		r.PrivateKey = nil // as insertKey got it
+	}
+	if len(r.MAC) == 0 {
+		r.MAC = nil
 	}
 	r.CreatedAt = optionalTime(createdAt)
 	r.ActiveFrom = optionalTime(activeFrom)
@@ -105,15 +108,18 @@ func (s *Store) ChangeKeys(ctx context.Context, version int64, put []pki.Record,
 }
 
 func insertKey(ctx context.Context, tx *sql.Tx, r pki.Record) error {
-	privateKey := r.PrivateKey
+	privateKey, mac := r.PrivateKey, r.MAC
 	if privateKey == nil {
 		privateKey = []byte{} // nil is NULL
 	}
+	if mac == nil {
+		mac = []byte{}
+	}
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO signing_keys (id, purpose, service, issuer, certificate, private_key, sealing, brought,
+		INSERT INTO signing_keys (id, purpose, service, issuer, certificate, private_key, sealing, mac, brought,
 		                          created_at, active_from, retired_at, revoked_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, string(r.Purpose), r.Service, r.Issuer, r.Certificate, privateKey, r.Sealing, r.Brought,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, string(r.Purpose), r.Service, r.Issuer, r.Certificate, privateKey, r.Sealing, mac, r.Brought,
 		optionalTimestamp(r.CreatedAt), optionalTimestamp(r.ActiveFrom),
 		optionalTimestamp(r.RetiredAt), optionalTimestamp(r.RevokedAt))
 	return err

@@ -23,7 +23,7 @@ func TestKeysComeBackAsTheyWereWritten(t *testing.T) {
 		at := time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
 		records := []pki.Record{
 			{
-				ID: "a", Purpose: pki.Authority, Certificate: []byte{1, 0, 2}, PrivateKey: []byte{3}, Sealing: "name",
+				ID: "a", Purpose: pki.Authority, Certificate: []byte{1, 0, 2}, PrivateKey: []byte{3}, Sealing: "name", MAC: []byte{0, 255, 5},
 				CreatedAt: at, ActiveFrom: at.Add(1 * time.Hour), RetiredAt: at.Add(2 * time.Hour), RevokedAt: at.Add(3 * time.Hour),
 			},
 			{ID: "b", Purpose: pki.Own, Service: "zot.example.com", Issuer: "a", Certificate: []byte{4}, Brought: true, CreatedAt: at},

@@ -73,7 +73,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.services, "service", []string{DefaultService}, "`name` of a registry, its REGISTRY_AUTH_TOKEN_SERVICE (repeatable)")
 	flags.StringArrayVar(&o.corsOrigins, "cors-origin", nil, "`origin` whose pages may ask for tokens from a browser, as https://ui.example.com (repeatable)")
 	flags.StringVar(&o.issuer, "issuer", DefaultIssuer, "`name` in every token, REGISTRY_AUTH_TOKEN_ISSUER at the registries")
-	flags.DurationVar(&o.tokenTTL, "token-ttl", DefaultTokenTTL, "how long a token is valid, at least 1m")
+	cli.DurationVar(flags, &o.tokenTTL, "token-ttl", DefaultTokenTTL, "how long a token is valid, at least 1m")
 	flags.StringVar(&o.sqlDialect, "sql-dialect", DefaultDialect, "kind of database: sqlite or mysql")
 	flags.StringVar(&o.sqlDSN, "sql-dsn", defaultDSN, "database: for sqlite a path or file: URI, for mysql (MariaDB too) user:password@tcp(host:3306)/database?tls=true; rather in DOCKIT_SQL_DSN_FILE")
 	flags.StringVar(&o.litestreamSocket, "litestream-socket", "", "control socket of Litestream, a `path`, for sqlite: a change is acknowledged only after Litestream has replicated it")
@@ -83,13 +83,13 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.pkiKeyType, "pki-key-type", "ec", "type of the keys that are made: ec, rsa or ed25519")
 	flags.IntVar(&o.pkiECKeySize, "pki-ec-key-size", 256, "size of EC keys in bits: 256, 384 or 521")
 	flags.IntVar(&o.pkiRSAKeySize, "pki-rsa-key-size", 2048, "size of RSA keys in bits: 2048, 3072 or 4096")
-	flags.DurationVar(&o.pkiLeafLife, "pki-leaf-life", pki.DefaultLeafLife, "how long a signing certificate that is made is valid; it is replaced at two thirds of that")
+	cli.DurationVar(flags, &o.pkiLeafLife, "pki-leaf-life", pki.DefaultLeafLife, "how long a signing certificate that is made is valid; it is replaced at two thirds of that")
 	flags.StringVar(&o.pkiEncryptionKey, "pki-encryption-key", "", "`secret` of at least 32 bytes that seals private keys in the database; rather in DOCKIT_PKI_ENCRYPTION_KEY_FILE")
 	flags.BoolVar(&o.pkiSealExisting, "pki-seal-existing", false, "seal the private keys that stand in the database in the clear: for the first start with an encryption key, not for later ones")
 	flags.StringVar(&o.rootUser, "root-user", "", "`name` of an admin to create when it is missing")
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
 	o.registerCredentials(flags)
-	flags.DurationVar(&o.serveStale, "serve-stale", directory.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 168h; 0 for not at all")
+	cli.DurationVar(flags, &o.serveStale, "serve-stale", directory.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 7d; 0 for not at all")
 	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics on, as `host:port`; default off")
 	flags.StringVar(&o.logLevel, "log-level", "info", "least level to log: debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "", "console or json; default console on a terminal, else json")
@@ -153,7 +153,7 @@ func (o *apiServerOptions) checkDatabase() error {
 
 func (o *apiServerOptions) checkServeStale() error {
 	if o.serveStale < 0 || o.serveStale > auth.MaxServeStale {
-		return fmt.Errorf("--serve-stale is %s: from 0 to %s are allowed", o.serveStale, auth.MaxServeStale)
+		return fmt.Errorf("--serve-stale is %s: from 0 to %s are allowed", cli.FormatDuration(o.serveStale), cli.FormatDuration(auth.MaxServeStale))
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (o *apiServerOptions) checkKeys() error {
 		return errors.New("--pki-certificate-file names a certificate without a key: name its key with --pki-file")
 	}
 	if o.pkiLeafLife <= 0 {
-		return fmt.Errorf("--pki-leaf-life is %s: certificates must live for some time, such as 168h", o.pkiLeafLife)
+		return fmt.Errorf("--pki-leaf-life is %s: certificates must live for some time, such as 7d", cli.FormatDuration(o.pkiLeafLife))
 	}
 	if _, err := o.keyType(); err != nil {
 		return fmt.Errorf("--pki-key-type: %w", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/dockit-registry/dockit/cli"
 	"github.com/dockit-registry/dockit/handlers"
 )
 
@@ -136,6 +137,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 func (a *App) unmarshalService(d *caddyfile.Dispenser) error {
 	s := new(Service)
+	if d.CountRemainingArgs() > 1 {
+		return d.Errf("service takes one name: write a line for each, `service %s`", strings.Join(d.RemainingArgs(), "` and `service "))
+	}
 	if err := argument(d, &s.Name); err != nil {
 		return err
 	}
@@ -219,7 +223,7 @@ func tokenTTL(d *caddyfile.Dispenser, value *caddy.Duration) error {
 	if err := argument(d, &text); err != nil {
 		return err
 	}
-	duration, err := caddy.ParseDuration(text)
+	duration, err := cli.ParseDuration(text)
 	if err != nil {
 		return d.Errf("token_ttl: %v", err)
 	}

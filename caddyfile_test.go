@@ -86,7 +86,7 @@ func TestCaddyfileErrors(t *testing.T) {
 		},
 		{
 			"negative duration", "{\n\tdockit {\n\t\tpasswords {\n\t\t\tremember -1m\n\t\t}\n\t}\n}\n",
-			[]string{"Caddyfile:4", "remember is -1m: write a duration"},
+			[]string{"Caddyfile:4", `remember: "-1m" is negative`},
 		},
 		{
 			"no number", "{\n\tdockit {\n\t\tlockout {\n\t\t\tfailures few\n\t\t}\n\t}\n}\n",
@@ -94,7 +94,19 @@ func TestCaddyfileErrors(t *testing.T) {
 		},
 		{
 			"short life", "{\n\tdockit {\n\t\ttoken_ttl 59s\n\t}\n}\n",
-			[]string{"Caddyfile:3", "token_ttl is 59s", "at least 1m0s"},
+			[]string{"Caddyfile:3", "token_ttl is 59s", "at least 1m"},
+		},
+		{
+			"duration without a unit", "{\n\tdockit {\n\t\ttoken_ttl 300\n\t}\n}\n",
+			[]string{"Caddyfile:3", `token_ttl: "300" has no unit: write 300s`},
+		},
+		{
+			"two services on a line", "{\n\tdockit {\n\t\tservice a b\n\t}\n}\n",
+			[]string{"Caddyfile:3", "service takes one name: write a line for each, `service a` and `service b`"},
+		},
+		{
+			"two values", "{\n\tdockit {\n\t\tissuer a b\n\t}\n}\n",
+			[]string{"Caddyfile:3", "issuer takes one value", `"b"`},
 		},
 		{
 			"no duration", "{\n\tdockit {\n\t\ttoken_ttl soon\n\t}\n}\n",

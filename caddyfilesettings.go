@@ -8,13 +8,21 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/dockit-registry/dockit/cli"
 )
 
 // argument reads the only argument of a subdirective.
 func argument(d *caddyfile.Dispenser, value *string) error {
 	name := d.Val()
-	if !d.AllArgs(value) {
+	args := d.RemainingArgs()
+	switch len(args) {
+	case 0:
 		return d.ArgErr()
+	case 1:
+		*value = args[0]
+	default:
+		return d.Errf("%s takes one value, and %q is another: quote a value with spaces", name, args[1])
 	}
 	if *value == "" {
 		return d.Errf("%s is empty", name)
@@ -75,7 +83,7 @@ func durationOrOff(d *caddyfile.Dispenser, value *caddy.Duration) error {
 }
 
 func parsePositiveDuration(d *caddyfile.Dispenser, name, text string, value *caddy.Duration) error {
-	duration, err := caddy.ParseDuration(text)
+	duration, err := cli.ParseDuration(text)
 	if err != nil {
 		return d.Errf("%s: %v", name, err)
 	}

@@ -25,7 +25,7 @@ func (c *connectionFlags) register(flags *pflag.FlagSet, timeout time.Duration, 
 	flags.StringVar(&c.baseURL, "base-url", "http://localhost:4315", "`URL` of the Dockit server")
 	flags.StringVar(&c.caFile, "ca-file", "", "PEM `file` with the authorities to trust instead of the system's")
 	flags.BoolVar(&c.insecure, "insecure", false, "do not verify the server's TLS certificate: whoever answers is trusted")
-	flags.DurationVar(&c.timeout, "timeout", timeout, timeoutUsage)
+	DurationVar(flags, &c.timeout, "timeout", timeout, timeoutUsage)
 }
 
 // roots reads the authorities to trust; nil stands for those of the system.

@@ -81,7 +81,7 @@ func newInitContainerCommand() *cobra.Command {
 	flags.StringVar(&f.owner, "owner", "", "`USER[:GROUP]` to give the file to, by name or number")
 	flags.BoolVar(&f.keep, "keep", false, "be content with a good file that is there when Dockit cannot be reached")
 	flags.BoolVar(&f.watch, "watch", false, "keep running, and rewrite the file when it changes")
-	flags.DurationVar(&f.interval, "interval", 30*time.Second, "how often to look for changes, with --watch")
+	DurationVar(flags, &f.interval, "interval", 30*time.Second, "how often to look for changes, with --watch")
 	flags.StringVar(&f.signal, "signal", "", "`signal` to send on a change, such as HUP or TERM, with --watch")
 	flags.StringVar(&f.process, "process", "", "whom to send it to: a process number, a file with one, or the name of a program")
 	flags.StringVar(&f.exec, "exec", "", "`command` to run on a change, with --watch")

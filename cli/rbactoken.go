@@ -111,7 +111,7 @@ expiry stay. With --grace the old secret keeps working for that time; without, i
 	shape.register(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var rotation adminapi.AccessTokenRotation
-		length, err := parseAge(grace)
+		length, err := ParseDuration(grace)
 		if err != nil {
 			return usagef("--grace %q: write how long, such as 1h or 7d", clip(grace))
 		}

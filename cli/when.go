@@ -2,8 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -16,7 +14,7 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 	if at, ok := parseDate(s, now.Location()); ok {
 		return at, nil
 	}
-	ago, err := parseAge(s)
+	ago, err := ParseDuration(s)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%q is no time: write 2026-01-31, 2026-01-31T12:00:00Z, or how long ago, such as 90m or 7d", clip(s))
 	}
@@ -32,7 +30,7 @@ func parseExpiry(s string, now time.Time) (time.Time, error) {
 	if at, ok := parseDate(s, now.Location()); ok {
 		return at, nil
 	}
-	in, err := parseAge(s)
+	in, err := ParseDuration(s)
 	if err != nil || in == 0 {
 		return time.Time{}, fmt.Errorf("%q is no time to come: write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z", clip(s))
 	}
@@ -45,17 +43,4 @@ func parseDate(s string, in *time.Location) (time.Time, bool) {
 	}
 	at, err := time.ParseInLocation(time.DateOnly, s, in)
 	return at, err == nil
-}
-
-// parseAge reads a duration, of days too.
-func parseAge(s string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		return time.Duration(n) * 24 * time.Hour, err
-	}
-	d, err := time.ParseDuration(s)
-	if err == nil && d < 0 {
-		err = fmt.Errorf("%q is negative", clip(s))
-	}
-	return d, err
 }

@@ -62,7 +62,7 @@ func TestGaleraConnectionsWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	setVariable(config, "wsrep_sync_wait", "1")
-	connector, err := newMySQLConnector(config, true)
+	connector, err := newMySQLConnector(config, true, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func openMySQL(ctx context.Context, dsn string) (writer, reader *sql.DB, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	galera, err := lookAtMySQL(ctx, config)
+	galera, known, err := lookAtMySQL(ctx, config)
 	if err != nil {
 		return nil, nil, explainMySQL(fmt.Errorf("open MySQL database %q at %s as %q: %w", config.DBName, config.Addr, config.User, err))
 	}
@@ -66,7 +66,7 @@ func openMySQL(ctx context.Context, dsn string) (writer, reader *sql.DB, err err
 		setVariable(config, "wsrep_sync_wait", "1")
 	}
 	pool := func(connections int) (*sql.DB, error) {
-		connector, err := newMySQLConnector(config, galera)
+		connector, err := newMySQLConnector(config, galera, sessionStatement(known))
 		if err != nil {
 			return nil, err
 		}
@@ -83,38 +83,51 @@ func openMySQL(ctx context.Context, dsn string) (writer, reader *sql.DB, err err
 	if reader, err = pool(max(16, 4*runtime.GOMAXPROCS(0))); err != nil {
 		return nil, nil, errors.Join(err, writer.Close())
 	}
+	for _, db := range []*sql.DB{writer, reader} {
+		if err := checkSession(ctx, db); err != nil {
+			return nil, nil, errors.Join(explainMySQL(fmt.Errorf("open MySQL database %q at %s: %w", config.DBName, config.Addr, err)), writer.Close(), reader.Close())
+		}
+	}
 	return writer, reader, nil
 }
 
-func newMySQLConnector(config *mysql.Config, galera bool) (driver.Connector, error) {
+func newMySQLConnector(config *mysql.Config, galera bool, session string) (driver.Connector, error) {
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		// The text may hold parts of the DSN.
 		return nil, fmt.Errorf("the MySQL DSN cannot be used: write %s", mysqlDSNForm)
 	}
+	if session != "" {
+		connector = sessionConnector{connector, session}
+	}
 	if galera {
-		return galeraConnector{connector}, nil
+		connector = galeraConnector{connector}
 	}
 	return connector, nil
 }
 
 // lookAtMySQL asks a server for its version, refuses an old one, and reports
-// whether it is a node of a Galera cluster.
-func lookAtMySQL(ctx context.Context, config *mysql.Config) (galera bool, err error) {
-	connector, err := newMySQLConnector(config, false)
+// whether it is a node of a Galera cluster, and which of the variables it knows
+// that are set for each connection.
+func lookAtMySQL(ctx context.Context, config *mysql.Config) (galera bool, known map[string]string, err error) {
+	connector, err := newMySQLConnector(config, false, "")
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	db := sql.OpenDB(connector)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var version string
 	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return false, err
+		return false, nil, err
 	}
 	if err := checkMySQLVersion(version); err != nil {
-		return false, err
+		return false, nil, err
 	}
-	return inGalera(ctx, db)
+	if known, err = readSession(ctx, db); err != nil {
+		return false, nil, err
+	}
+	galera, err = inGalera(ctx, db)
+	return galera, known, err
 }
 
 // excludeMySQL takes the lock before anything is read: InnoDB makes the

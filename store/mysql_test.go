@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/store/mariadbtest"
+	"github.com/dockit-registry/dockit/subject"
 )
 
 func TestMySQLDSN(t *testing.T) {
@@ -27,6 +28,12 @@ func TestMySQLDSN(t *testing.T) {
 		{"URL", "mysql://dockit:hunter2@db:3306/dockit", "is a URL"},
 		{"unknown network", "dockit:hunter2@hunter2/dockit", "cannot be read"},
 		{"unknown TLS", "dockit:hunter2@tcp(db:3306)/dockit?tls=hunter2", "tls is true"},
+		{"autocommit", "dockit:hunter2@tcp(db:3306)/dockit?autocommit=0", "sets autocommit: leave it out, Dockit needs ON"},
+		{"isolation", "dockit:hunter2@tcp(db:3306)/dockit?tx_isolation=%27READ-COMMITTED%27", "sets tx_isolation"},
+		{"foreign keys", "dockit:hunter2@tcp(db:3306)/dockit?foreign_key_checks=OFF", "sets foreign_key_checks"},
+		{"mode", "dockit:hunter2@tcp(db:3306)/dockit?sql_mode=ANSI", "sets sql_mode"},
+		{"limit", "dockit:hunter2@tcp(db:3306)/dockit?sql_select_limit=5", "sets sql_select_limit"},
+		{"collation", "dockit:hunter2@tcp(db:3306)/dockit?collation=latin1_bin", "sets collation"},
 		{"bad timeout", "dockit:hunter2@tcp(db:3306)/dockit?timeout=hunter2", "cannot be read"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -46,6 +53,68 @@ func TestMySQLDSN(t *testing.T) {
 	if config.Timeout == 0 || config.ReadTimeout != 7*time.Second || config.WriteTimeout == 0 || config.MultiStatements ||
 		!config.ClientFoundRows || config.TLSConfig != "true" || config.Params["innodb_lock_wait_timeout"] != "3" {
 		t.Errorf("settings %+v", config)
+	}
+}
+
+func TestMySQLDSNMayRepeatWhatIsSet(t *testing.T) {
+	config, err := parseMySQLDSN("dockit:secret@tcp(db)/dockit?autocommit=1&tx_isolation=%27repeatable-read%27&foreign_key_checks=true&completion_type=0" +
+		"&sql_mode=%27NO_ENGINE_SUBSTITUTION,STRICT_ALL_TABLES%27&time_zone=%27%2B00:00%27&collation=utf8mb4_bin&net_write_timeout=60")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Params["net_write_timeout"] != "60" {
+		t.Errorf("other variables are lost: %v", config.Params)
+	}
+}
+
+// TestMySQLServerWithOtherDefaults opens a database on a server whose new
+// connections have every variable otherwise.
+func TestMySQLServerWithOtherDefaults(t *testing.T) {
+	server := mariadbtest.Started(t)
+	for variable, wrong := range map[string]string{
+		"autocommit": "0", "tx_isolation": "'READ-UNCOMMITTED'", "tx_read_only": "1", "completion_type": "'CHAIN'", "foreign_key_checks": "0",
+		"unique_checks": "0", "sql_select_limit": "1", "sql_safe_updates": "1", "sql_auto_is_null": "1", "time_zone": "'+05:00'",
+		"sql_mode": "'ANSI'", "collation_connection": "'latin1_swedish_ci'",
+	} {
+		var before string
+		if err := server.Admin().QueryRowContext(t.Context(), "SELECT @@GLOBAL."+variable).Scan(&before); err != nil {
+			t.Fatal(err)
+		}
+		server.Exec(t, "SET GLOBAL "+variable+" = "+wrong)
+		t.Cleanup(func() {
+			if strings.Trim(before, "0123456789") != "" || before == "" {
+				before = "'" + before + "'"
+			}
+			server.Exec(t, "SET GLOBAL "+variable+" = "+before)
+		})
+	}
+	config := Config{Dialect: "mysql", DSN: mariadbtest.DSN(t)}
+	one, err := Open(t.Context(), config, zaptest.NewLogger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	another, err := Open(t.Context(), config, zaptest.NewLogger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer another.Close()
+	ref := subject.Ref{Kind: subject.Robot, Name: "ci"}
+	if _, err := one.CreateSubject(t.Context(), NewSubject{Ref: ref}); err != nil {
+		t.Fatal(err)
+	}
+	for _, disabled := range []bool{true, false, true} {
+		if _, err := one.UpdateSubject(t.Context(), ref, SubjectChange{Disabled: &disabled}, 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*Store{one, another} {
+			if login, err := s.Login(t.Context(), "ci"); err != nil || login.Disabled != disabled {
+				t.Fatalf("disabled is %v at once, want %v: %v", login.Disabled, disabled, err)
+			}
+		}
+	}
+	if err := another.DeleteSubject(t.Context(), ref, 0); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -32,6 +32,9 @@ func parseMySQLDSN(dsn string) (*mysql.Config, error) {
 	if config.DBName == "" {
 		return nil, fmt.Errorf("the MySQL DSN names no database: write %s", mysqlDSNForm)
 	}
+	if config.Collation != "" && config.Collation != "utf8mb4_bin" {
+		return nil, errors.New("the MySQL DSN sets collation: leave it out, Dockit needs utf8mb4_bin")
+	}
 	if config.User == "" {
 		return nil, fmt.Errorf("the MySQL DSN names no user: write %s", mysqlDSNForm)
 	}
@@ -49,10 +52,11 @@ func parseMySQLDSN(dsn string) (*mysql.Config, error) {
 	if err := config.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin")); err != nil {
 		return nil, errors.New("the MySQL DSN cannot take the character set utf8mb4")
 	}
-	// What does not fit is an error, and is not cut.
-	delete(config.Params, "sql_mode")
-	setVariable(config, "sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
-	setVariable(config, "innodb_lock_wait_timeout", "20") // less than the read timeout
+	if err := refuseSession(config); err != nil {
+		return nil, err
+	}
+	setVariable(config, "sql_select_limit", "18446744073709551615") // or which variables there are is cut, too
+	setVariable(config, "innodb_lock_wait_timeout", "20")           // less than the read timeout
 	return config, nil
 }
 

@@ -2,7 +2,9 @@ package dockit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -36,33 +38,66 @@ type Database struct {
 	LitestreamSocket string `json:"litestream_socket,omitempty"`
 }
 
-// openTimeout is how long opening and migrating a database may take.
-const openTimeout = 5 * time.Minute
+const (
+	// openTimeout is how long opening and migrating a database may take.
+	openTimeout = 5 * time.Minute
+	// checkTimeout is how long looking at a database file may take.
+	checkTimeout = 10 * time.Second
+)
 
 // databases holds the open databases of all configurations, so that a reload
 // with the same database opens nothing.
 var databases = caddy.NewUsagePool()
 
-// open returns the database that the configuration names, opened by this
-// configuration or by the one that runs already.
-func (d *Database) open(ctx context.Context) (*database, error) {
+// config is the database that the configuration names, with its placeholders
+// replaced.
+func (d *Database) config() (store.Config, error) {
 	config := store.Config{Dialect: d.Dialect}
 	var err error
 	if config.DSN, err = expand("database DSN", d.DSN); err != nil {
-		return nil, err
+		return config, err
 	}
 	if config.LitestreamSocket, err = expand("litestream_socket", d.LitestreamSocket); err != nil {
-		return nil, err
+		return config, err
 	}
 	if config.Dialect == "" {
 		config.Dialect = DefaultDialect
 	}
 	if config.DSN == "" {
 		if config.Dialect != DefaultDialect {
-			return nil, fmt.Errorf("database %s: no DSN: name the database to use", config.Dialect)
+			return config, fmt.Errorf("database %s: no DSN: name the database to use", config.Dialect)
 		}
-		if config.DSN, err = defaultFile(); err != nil {
-			return nil, err
+		config.DSN = defaultFile()
+	}
+	return config, nil
+}
+
+// defaultFile is where a database is kept that nobody said a place for.
+func defaultFile() string { return filepath.Join(caddy.AppDataDir(), "dockit.sqlite") }
+
+// checkDatabase says what is wrong with a database without touching it. One
+// that is open was looked at before.
+func checkDatabase(ctx context.Context, config store.Config) error {
+	if _, open := databases.References(config); open {
+		return nil
+	}
+	if config.DSN == defaultFile() {
+		if _, err := os.Stat(caddy.AppDataDir()); errors.Is(err, fs.ErrNotExist) {
+			return nil // the start makes the folder
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return store.Check(ctx, config)
+}
+
+// useDatabase returns the database opened by this configuration, or by the one
+// that runs already. [database.leave] gives it back.
+func useDatabase(ctx context.Context, config store.Config) (*database, error) {
+	if config.DSN == defaultFile() {
+		// Caddy makes its data directory when it first needs it, and so does this.
+		if err := os.MkdirAll(caddy.AppDataDir(), 0o700); err != nil {
+			return nil, fmt.Errorf("make Caddy's data directory for the database: %w", err)
 		}
 	}
 	shared, _, err := databases.LoadOrNew(config, func() (caddy.Destructor, error) {
@@ -74,16 +109,6 @@ func (d *Database) open(ctx context.Context) (*database, error) {
 		return nil, err
 	}
 	return shared.(*database), nil
-}
-
-// defaultFile is where a database is kept that nobody said a place for. Caddy
-// makes its data directory when it first needs it, and so does this.
-func defaultFile() (string, error) {
-	dir := caddy.AppDataDir()
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make Caddy's data directory for the database: %w", err)
-	}
-	return filepath.Join(dir, "dockit.sqlite"), nil
 }
 
 // database is an open store, shared by the configurations that name the same

@@ -10,12 +10,21 @@ import (
 
 func testDatabase(t testing.TB) *database {
 	t.Helper()
-	config := &Database{DSN: filepath.Join(t.TempDir(), "dockit.sqlite")}
-	d, err := config.open(t.Context())
+	d, err := use(t, &Database{DSN: filepath.Join(t.TempDir(), "dockit.sqlite")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// use opens the database as the start of a configuration does.
+func use(t testing.TB, d *Database) (*database, error) {
+	t.Helper()
+	config, err := d.config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return useDatabase(t.Context(), config)
 }
 
 func open(t testing.TB, d *database) bool {
@@ -27,18 +36,18 @@ func open(t testing.TB, d *database) bool {
 func TestDatabaseIsShared(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("DOCKIT_TEST_DSN", filepath.Join(dir, "a.sqlite"))
-	first, err := (&Database{DSN: filepath.Join(dir, "a.sqlite")}).open(t.Context())
+	first, err := use(t, &Database{DSN: filepath.Join(dir, "a.sqlite")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	same, err := (&Database{Dialect: "sqlite", DSN: "{env.DOCKIT_TEST_DSN}"}).open(t.Context())
+	same, err := use(t, &Database{Dialect: "sqlite", DSN: "{env.DOCKIT_TEST_DSN}"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if first != same {
 		t.Error("one database is open twice")
 	}
-	other, err := (&Database{DSN: filepath.Join(dir, "b.sqlite")}).open(t.Context())
+	other, err := use(t, &Database{DSN: filepath.Join(dir, "b.sqlite")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +124,7 @@ func TestDatabaseLeaseRace(t *testing.T) {
 func TestDatabaseFailureIsNotKept(t *testing.T) {
 	config := &Database{DSN: filepath.Join(t.TempDir(), "none", "dockit.sqlite")}
 	for range 2 {
-		if _, err := config.open(t.Context()); err == nil {
+		if _, err := use(t, config); err == nil {
 			t.Fatal("opened")
 		}
 	}

@@ -1,8 +1,8 @@
 package dockit
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 
@@ -61,17 +61,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 
 // ServeHTTP implements [caddyhttp.MiddlewareHandler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if h.app.server.Route(r, h.endpoints) == nil {
+	if !h.endpoints.Include(r.URL.Path) {
 		return next.ServeHTTP(w, r)
 	}
-	app, err := h.leasedApp()
+	app, err := h.leasedApp(r.Context())
 	if err != nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	defer app.database.release()
-	if err := app.awaitStart(r.Context()); err != nil {
-		return caddyhttp.Error(http.StatusServiceUnavailable, err)
-	}
 	r = fromClient(namingUser(r))
 	app.server.Route(r, h.endpoints).ServeHTTP(w, r)
 	return nil
@@ -90,20 +87,33 @@ func namingUser(r *http.Request) *http.Request {
 }
 
 // leasedApp returns an app whose database stays open for the request, which
-// must release it. A request that comes through just when a reload took this
-// handler's database away is answered by the configuration that took over.
-func (h *Handler) leasedApp() (*App, error) {
-	if h.app.database.acquire() {
+// must release it. That is another one than the handler's own during a reload:
+// a request that comes before the start is answered by the configuration that
+// still runs, and one that comes when the database was let go of, by the one
+// that took over. Where no other runs, the request waits for the start.
+func (h *Handler) leasedApp(ctx context.Context) (*App, error) {
+	if h.app.acquire() {
 		return h.app, nil
 	}
-	current, err := caddy.ActiveContext().AppIfConfigured("dockit")
-	if err != nil {
-		return nil, fmt.Errorf("the configuration was replaced: %w", err)
-	}
-	if app := current.(*App); app.database.acquire() {
+	if app := runningApp(); app != nil && app.acquire() {
 		return app, nil
 	}
-	return nil, errors.New("the configuration was replaced")
+	if err := h.app.awaitStart(ctx); err != nil {
+		return nil, err
+	}
+	if h.app.acquire() {
+		return h.app, nil
+	}
+	return nil, errors.New("dockit did not start, or the configuration was replaced")
+}
+
+// runningApp is the app of the configuration that runs, or nil.
+func runningApp() *App {
+	app, err := caddy.ActiveContext().AppIfConfigured("dockit")
+	if err != nil {
+		return nil
+	}
+	return app.(*App)
 }
 
 // fromClient tells the handlers where a request came from. Without an address,

@@ -52,29 +52,46 @@ type PKI struct {
 	SealExisting bool `json:"seal_existing,omitempty"`
 }
 
-// open makes the ring of keys. Every configuration has its own, and closes it.
-func (p *PKI) open(ctx context.Context, s *store.Store, services []*Service, serveStale time.Duration, logger *zap.Logger) (*pki.Ring, error) {
-	options, err := p.options(services)
-	if err != nil {
-		return nil, err
+// keySource says where the keys of a configuration come from.
+type keySource struct {
+	files   *pki.Files // or nil
+	options pki.Options
+}
+
+// source reads the settings, with placeholders replaced, and checks them and
+// the files that they name.
+func (p *PKI) source(services []*Service) (keySource, error) {
+	var from keySource
+	var err error
+	if from.options, err = p.options(services); err != nil {
+		return from, err
 	}
-	options.ServeStale = serveStale
-	logger = logger.Named("pki")
 	if p.File == "" {
 		if p.CertificateFile != "" {
-			return nil, errors.New("certificate_file names a certificate without a key: name its key as file")
+			return from, errors.New("certificate_file names a certificate without a key: name its key as file")
 		}
+		return from, pki.Check(nil, from.options)
+	}
+	from.files = new(pki.Files)
+	if from.files.Key, err = expand("file", p.File); err != nil {
+		return from, err
+	}
+	if from.files.Certificate, err = expand("certificate_file", p.CertificateFile); err != nil {
+		return from, err
+	}
+	return from, pki.Check(from.files, from.options)
+}
+
+// ring makes the ring of keys. Every configuration has its own, and closes it.
+func (k keySource) ring(ctx context.Context, s *store.Store, serveStale time.Duration, logger *zap.Logger) (*pki.Ring, error) {
+	options := k.options
+	options.ServeStale = serveStale
+	logger = logger.Named("pki")
+	if k.files == nil {
 		ring, err := pki.NewGeneratedRing(ctx, s, options, logger)
 		return ring, explainUnsealed(err)
 	}
-	var files pki.Files
-	if files.Key, err = expand("file", p.File); err != nil {
-		return nil, err
-	}
-	if files.Certificate, err = expand("certificate_file", p.CertificateFile); err != nil {
-		return nil, err
-	}
-	ring, err := pki.NewFileRing(ctx, s, files, options, logger)
+	ring, err := pki.NewFileRing(ctx, s, *k.files, options, logger)
 	return ring, explainUnsealed(err)
 }
 

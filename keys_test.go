@@ -5,6 +5,7 @@ import (
 	"crypto/x509/pkix"
 	"database/sql"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -52,7 +53,7 @@ func newPair(t testing.TB, authority bool) (key, certificate string) {
 	return writeSecret(t, "tls.key", string(keyPEM)), writeSecret(t, "tls.crt", string(certPEM))
 }
 
-// useKeys provisions keys on a database and returns what the ring knows.
+// useKeys starts with keys on a database and returns what the ring knows.
 func useKeys(t *testing.T, dsn, option string) ([]pki.KeyInfo, error) {
 	t.Helper()
 	app := new(App)
@@ -67,6 +68,10 @@ func useKeys(t *testing.T, dsn, option string) ([]pki.KeyInfo, error) {
 		}
 	}()
 	if err := app.Provision(ctx); err != nil {
+		return nil, err
+	}
+	app.stdout = io.Discard
+	if err := app.Start(); err != nil {
 		return nil, err
 	}
 	return app.ring.Keys(), nil

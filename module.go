@@ -20,7 +20,9 @@ import (
 	"github.com/dockit-registry/dockit/cli"
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
+	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/pki"
+	"github.com/dockit-registry/dockit/store"
 )
 
 func init() {
@@ -88,13 +90,23 @@ type App struct {
 	// admin with a random password and prints it once.
 	RootUser *RootUser `json:"root_user,omitempty"`
 
+	ctx    caddy.Context
+	logger *zap.Logger
+	stdout io.Writer
+
+	// What Provision reads of the configuration, with placeholders replaced.
+	store     store.Config
+	keys      keySource
+	endpoints handlers.Config
+	refused   *password.Rules
+	root      RootUser
+
+	// What Start makes. Others look at it once started is closed.
+	started  chan struct{}
+	serving  bool // Start went well
 	database *database
 	ring     *pki.Ring
 	server   *handlers.Server
-	root     RootUser
-	logger   *zap.Logger
-	stdout   io.Writer
-	started  chan struct{}
 }
 
 // CaddyModule returns the Caddy module information.
@@ -105,59 +117,41 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision opens and migrates the database and prepares the endpoints. That
-// happens here and not in Start because Caddy starts apps in no given order.
-func (a *App) Provision(ctx caddy.Context) error {
+// Provision reads and checks the configuration, and leaves no trace: whoever
+// validates a configuration does the same. Errors that only the database can
+// tell come with the start.
+func (a *App) Provision(ctx caddy.Context) (err error) {
+	a.ctx = ctx
 	a.logger = ctx.Logger()
 	a.stdout = os.Stdout
 	a.started = make(chan struct{})
 	if err := a.setDefaults(); err != nil {
 		return err
 	}
-	var err error
-	if a.database, err = a.Database.open(ctx); err != nil {
+	if err := a.authOptions().Validate(); err != nil {
 		return err
 	}
-	metricsOfDatabase.add(a.database.directory)
-	authenticator, err := a.database.auth.With(a.authOptions())
-	if err != nil {
-		return err
-	}
-	if a.ring, err = a.PKI.open(ctx, a.database.store, a.Services, authenticator.Options().ServeStale, a.logger); err != nil {
+	if a.keys, err = a.PKI.source(a.Services); err != nil {
 		return fmt.Errorf("pki: %w", err)
 	}
-	metricsOfKeys.add(a.ring)
-	passwords, err := a.passwordRules()
-	if err != nil {
+	if a.refused, err = a.passwordRules(); err != nil {
 		return err
 	}
-	administration, err := admin.New(admin.Config{
-		Store:     a.database.store,
-		Auth:      authenticator,
-		Ring:      a.ring,
-		Issuer:    a.Issuer,
-		Services:  adminServices(a.Services),
-		Logger:    a.logger.Named("admin"),
-		Version:   cli.ReadBuild().Version,
-		Passwords: passwords,
-		ClientIP:  clientIP,
-	})
-	if err != nil {
-		return fmt.Errorf("admin API: %w", err)
-	}
-	a.server, err = handlers.New(handlers.Config{
-		Store:    a.database.store,
-		Ring:     a.ring,
-		Auth:     authenticator,
+	a.endpoints = handlers.Config{
 		Issuer:   a.Issuer,
 		Services: handlerServices(a.Services),
-		Admin:    administration,
 		Metrics:  metrics,
 		Logger:   a.logger,
 
 		CORSOrigins: a.CORSOrigins,
-	})
-	if err != nil {
+	}
+	if err := a.endpoints.Validate(); err != nil {
+		return err
+	}
+	if a.store, err = a.Database.config(); err != nil {
+		return err
+	}
+	if err := checkDatabase(ctx, a.store); err != nil {
 		return err
 	}
 	return registerMetrics(ctx.GetMetricsRegistry())
@@ -206,17 +200,69 @@ func (a *App) setDefaults() (err error) {
 	return err
 }
 
-// Start makes sure that somebody can log in to the admin API. It is here and
-// not in Provision so that validating a configuration creates nobody.
+// Start opens and migrates the database, makes keys on an empty one, and makes
+// sure that somebody can log in to the admin API.
 func (a *App) Start() error {
 	defer close(a.started)
-	ctx, cancel := startContext()
-	defer cancel()
-	return a.ensureAdmin(ctx)
+	if err := a.open(a.ctx); err != nil {
+		return err
+	}
+	if err := a.ensureAdmin(a.ctx); err != nil {
+		return err
+	}
+	a.serving = true
+	return nil
+}
+
+// open makes what the endpoints stand on. What it made before an error is for
+// Cleanup.
+func (a *App) open(ctx context.Context) (err error) {
+	if a.database, err = useDatabase(ctx, a.store); err != nil {
+		return err
+	}
+	metricsOfDatabase.add(a.database.directory)
+	authenticator, err := a.database.auth.With(a.authOptions())
+	if err != nil {
+		return err
+	}
+	if a.ring, err = a.keys.ring(ctx, a.database.store, authenticator.Options().ServeStale, a.logger); err != nil {
+		return fmt.Errorf("pki: %w", err)
+	}
+	metricsOfKeys.add(a.ring)
+	administration, err := admin.New(admin.Config{
+		Store:     a.database.store,
+		Auth:      authenticator,
+		Ring:      a.ring,
+		Issuer:    a.Issuer,
+		Services:  adminServices(a.Services),
+		Logger:    a.logger.Named("admin"),
+		Version:   cli.ReadBuild().Version,
+		Passwords: a.refused,
+		ClientIP:  clientIP,
+	})
+	if err != nil {
+		return fmt.Errorf("admin API: %w", err)
+	}
+	config := a.endpoints
+	config.Store, config.Ring, config.Auth, config.Admin = a.database.store, a.ring, authenticator, administration
+	a.server, err = handlers.New(config)
+	return err
+}
+
+// acquire takes a lease of the database for one request, which must release
+// it. There is none before the start, after one that failed, and when the
+// configuration was replaced.
+func (a *App) acquire() bool {
+	select {
+	case <-a.started:
+		return a.serving && a.database.acquire()
+	default:
+		return false
+	}
 }
 
 // awaitStart waits until the app has started. Caddy starts apps in no given
-// order, so that requests may come before the first admin exists.
+// order, so that requests may come before.
 func (a *App) awaitStart(ctx context.Context) error {
 	select {
 	case <-a.started:
@@ -230,7 +276,8 @@ func (a *App) awaitStart(ctx context.Context) error {
 // is let go of in Cleanup, and closed when the last of them is answered.
 func (*App) Stop() error { return nil }
 
-// Cleanup lets go of what Provision opened, as far as it came.
+// Cleanup lets go of what Start made, as far as it came. Caddy calls it for
+// apps that never started, too.
 func (a *App) Cleanup() error {
 	if a.ring != nil {
 		a.ring.Close()

@@ -1,19 +1,22 @@
 package dockit
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
+	"io"
+	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/dockit-registry/dockit/store"
 )
 
 // provisionedApp provisions an app with the given global option, and returns
@@ -47,7 +50,18 @@ func TestProvisionDefaults(t *testing.T) {
 	if app.Issuer != "dockit" || len(app.Services) != 1 || app.Services[0].Name != "registry" {
 		t.Errorf("issuer %q, services %v", app.Issuer, app.Services)
 	}
-	if _, err := os.Stat(filepath.Join(caddy.AppDataDir(), "dockit.sqlite")); err != nil {
+	file := filepath.Join(caddy.AppDataDir(), "dockit.sqlite")
+	if app.store.DSN != file {
+		t.Errorf("database %s", app.store.DSN)
+	}
+	if _, err := os.Stat(filepath.Dir(file)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("provisioning made the data directory: %v", err)
+	}
+	app.stdout = io.Discard
+	if err := app.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
 	}
 }
@@ -103,23 +117,6 @@ func TestProvisionErrors(t *testing.T) {
 	}
 }
 
-// TestProvisionLeavesKeysOut checks that what fails before the keys writes
-// none.
-func TestProvisionLeavesKeysOut(t *testing.T) {
-	dsn := filepath.Join(t.TempDir(), "dockit.sqlite")
-	if _, _, err := provisionedApp(t, "database sqlite "+dsn+"\npki file /nowhere/key.pem"); err == nil {
-		t.Fatal("provisioned")
-	}
-	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: dsn}, processLogger("test"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if _, keys, err := s.Keys(t.Context()); err != nil || len(keys) > 0 {
-		t.Fatalf("%d keys, %v", len(keys), err)
-	}
-}
-
 func TestCleanupHalfProvisioned(t *testing.T) {
 	for _, app := range []*App{{}, {database: testDatabase(t)}} {
 		if err := app.Cleanup(); err != nil {
@@ -128,28 +125,66 @@ func TestCleanupHalfProvisioned(t *testing.T) {
 	}
 }
 
-// TestValidate checks that validating a configuration, which provisions it,
-// creates nobody and leaves nothing open.
-func TestValidate(t *testing.T) {
-	s := newSite(t)
-	var config *caddy.Config
-	if err := json.Unmarshal(adapt(t, "Caddyfile", s.String()), &config); err != nil {
-		t.Fatal(err)
+// TestValidateTouchesNothing validates as `caddy validate` does: whatever is in
+// the folder of the database is the same afterwards.
+func TestValidateTouchesNothing(t *testing.T) {
+	for name, prepare := range map[string]func(t *testing.T, s site){
+		"nothing there": func(*testing.T, site) {},
+		"served before": func(t *testing.T, s site) {
+			mustLoad(t, s.String())
+			if err := caddy.Stop(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"to be migrated": func(t *testing.T, s site) {
+			d, err := sql.Open("sqlite", s.dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			if _, err := d.ExecContext(t.Context(), "PRAGMA journal_mode = WAL; CREATE TABLE goose_db_version (version_id INTEGER, is_applied INTEGER)"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			prepare(t, s)
+			before := contents(t, filepath.Dir(s.dsn))
+			var config *caddy.Config
+			if err := json.Unmarshal(adapt(t, "Caddyfile", s.String()), &config); err != nil {
+				t.Fatal(err)
+			}
+			if err := caddy.Validate(config); err != nil {
+				t.Fatal(err)
+			}
+			if after := contents(t, filepath.Dir(s.dsn)); !maps.Equal(before, after) {
+				t.Errorf("the folder holds %v, before %v", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
+			}
+			databases.Range(func(key, _ any) bool {
+				t.Errorf("database %v is left open", key)
+				return true
+			})
+		})
 	}
-	if err := caddy.Validate(config); err != nil {
-		t.Fatal(err)
-	}
-	if _, open := databases.References(store.Config{Dialect: "sqlite", DSN: s.dsn}); open {
-		t.Error("the database is left open")
-	}
-	opened, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: s.dsn}, processLogger("test"))
+}
+
+// contents is what a folder holds, by name.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer opened.Close()
-	if has, err := opened.HasAdmin(t.Context()); err != nil || has {
-		t.Errorf("an admin was created: %v, %v", has, err)
+	all := make(map[string]string)
+	for _, entry := range entries {
+		content, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[entry.Name()] = string(content)
 	}
+	return all
 }
 
 func TestHandlerWithoutApp(t *testing.T) {

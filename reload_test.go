@@ -16,7 +16,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
 )
 
 const tokenPath = "/v2/token?service=registry.example.com&scope=repository:app:pull"
@@ -137,7 +139,7 @@ func TestReloadWithAnotherDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := module.(*Handler)
-	app, err := old.leasedApp()
+	app, err := old.leasedApp(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,19 +253,74 @@ func TestReloadKeepsMetrics(t *testing.T) {
 }
 
 // TestReloadThatFails checks that a configuration that does not work leaves
-// the old one as it was.
+// the old one as it was, whether it fails when it is read or when it is
+// started, and that nobody notices.
 func TestReloadThatFails(t *testing.T) {
 	s := newSite(t)
 	mustLoad(t, s.String())
-	broken := s
-	broken.dockit = "pki file /nowhere/key.pem"
-	if err := load(t, broken.String()); err == nil {
-		t.Fatal("loaded")
+	opened := openedDatabase(t, s.dsn)
+	if _, err := opened.store.CreateSubject(t.Context(), store.NewSubject{Ref: subject.Ref{Kind: subject.Robot, Name: "ci"}}); err != nil {
+		t.Fatal(err)
 	}
-	if err := ask(newClient(t), s.url(tokenPath)); err != nil {
-		t.Error(err)
+	t.Setenv("DOCKIT_TEST_MYSQL", "dockit:hunter2@tcp(127.0.0.1:1)/dockit")
+	config := s.String()
+	for name, broken := range map[string]struct{ config, says string }{
+		"when it is read":                  {strings.Replace(config, "service ", "pki file /nowhere/key.pem\nservice ", 1), "/nowhere/key.pem"},
+		"when the same database is used":   {strings.Replace(config, "root_user "+rootName, "root_user ci", 1), `"ci"`},
+		"when another database is opened":  {strings.Replace(config, "sqlite "+s.dsn, "mysql {env.DOCKIT_TEST_MYSQL}", 1), "127.0.0.1:1"},
+		"when another server is to listen": {config + "\nhttp://203.0.113.1:1 {\n bind 203.0.113.1\n}\n", "203.0.113.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			var clients sync.WaitGroup
+			for range 4 {
+				clients.Go(func() {
+					for client := newClient(t); ctx.Err() == nil; client.CloseIdleConnections() {
+						if err := ask(client, s.url(tokenPath)); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			for range 5 { // apps start in another order each time
+				err := caddy.Load(adapt(t, "Caddyfile", broken.config), true)
+				if err == nil || !strings.Contains(err.Error(), broken.says) {
+					t.Errorf("loaded, or %v", err)
+				}
+			}
+			stop()
+			clients.Wait()
+			if openedDatabase(t, s.dsn) != opened || !open(t, opened) {
+				t.Error("the database was opened again, or is closed")
+			}
+			if users, _ := databases.References(opened.key); users != 1 {
+				t.Errorf("%d configurations use the database, want 1", users)
+			}
+			others := 0
+			databases.Range(func(any, any) bool { others++; return true })
+			if others != 1 {
+				t.Errorf("%d databases are open, want 1", others)
+			}
+		})
 	}
-	if users, _ := databases.References(openedDatabase(t, s.dsn).key); users != 1 {
-		t.Errorf("%d configurations use the database, want 1", users)
+}
+
+// TestReloadBeforeTheStart asks a configuration that waits for its start while
+// another one runs: that one answers.
+func TestReloadBeforeTheStart(t *testing.T) {
+	s := newSite(t)
+	mustLoad(t, s.String())
+	next, cleanup, err := provisionedApp(t, "service registry.example.com\ndatabase sqlite "+filepath.Join(t.TempDir(), "next.sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cleanup()
+	recorder := httptest.NewRecorder()
+	handler := &Handler{app: next, endpoints: handlers.AllEndpoints}
+	if err := handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, tokenPath, nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	if recorder.Code != http.StatusOK {
+		t.Errorf("%d: %s", recorder.Code, recorder.Body)
 	}
 }

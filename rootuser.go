@@ -68,13 +68,13 @@ func (u RootUser) check() error {
 
 func (u RootUser) ref() subject.Ref { return subject.Ref{Kind: subject.User, Name: u.Name} }
 
-// startContext bounds what an app does when it starts.
-func startContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), time.Minute)
-}
+// adminTimeout is how long looking for an admin, or making one, may take.
+const adminTimeout = time.Minute
 
 // ensureAdmin makes sure that there is somebody who can use the admin API.
 func (a *App) ensureAdmin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
 	has, err := a.database.store.HasAdmin(ctx)
 	if err != nil {
 		return err

@@ -24,13 +24,13 @@ type startOf struct {
 	stdout, logged string
 }
 
-// start starts an app on a database as its node would.
+// start makes sure of an admin in a database as the start of its node would.
 func start(t testing.TB, d *database, root RootUser) startOf {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
 	var stdout bytes.Buffer
-	app := &App{database: d, root: root, logger: zap.New(core), stdout: &stdout, started: make(chan struct{})}
-	err := app.Start()
+	app := &App{database: d, root: root, logger: zap.New(core), stdout: &stdout}
+	err := app.ensureAdmin(t.Context())
 	var logged strings.Builder
 	for _, entry := range logs.All() {
 		logged.WriteString(entry.Level.String() + " " + entry.Message)
@@ -202,8 +202,8 @@ func TestFirstStartOfSeveralNodes(t *testing.T) {
 // password nobody saw would keep every later start from making another.
 func TestFirstStartWithoutOutput(t *testing.T) {
 	d := leaveAtEnd(t, testDatabase(t))
-	app := &App{database: d, logger: zap.NewNop(), stdout: failingWriter{}, started: make(chan struct{})}
-	if err := app.Start(); err == nil {
+	app := &App{database: d, logger: zap.NewNop(), stdout: failingWriter{}}
+	if err := app.ensureAdmin(t.Context()); err == nil {
 		t.Error("started without telling the password")
 	}
 	if has, err := d.store.HasAdmin(t.Context()); has || err != nil {

@@ -111,10 +111,10 @@ func New(s *store.Store, d *directory.Directory, logger *zap.Logger) *Authentica
 // what is remembered, what waits and what was used. Options that make no sense
 // are an error.
 func (a *Authenticator) With(options Options) (*Authenticator, error) {
-	options = options.withDefaults()
-	if err := options.validate(); err != nil {
+	if err := options.Validate(); err != nil {
 		return nil, err
 	}
+	options = options.withDefaults()
 	return &Authenticator{shared: a.shared, directory: a.directory.With(options.ServeStale), options: options}, nil
 }
 

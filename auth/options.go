@@ -82,7 +82,9 @@ const (
 	maxCeiling         = 1000
 )
 
-func (o Options) validate() error {
+// Validate says which of the options makes no sense.
+func (o Options) Validate() error {
+	o = o.withDefaults()
 	for _, d := range []struct {
 		name     string
 		value    time.Duration

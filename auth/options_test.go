@@ -11,8 +11,8 @@ func TestOptions(t *testing.T) {
 		RefreshTokenLife: 90 * 24 * time.Hour, RefreshTokenIdle: 30 * 24 * time.Hour, RobotTokens: 2, Remember: time.Minute, ServeStale: time.Hour,
 		LockoutFailures: 10, LockoutWindow: 15 * time.Minute, LockoutDuration: 15 * time.Minute, Ceiling: 100,
 	}
-	if got := (Options{}).withDefaults(); got != want || got.validate() != nil {
-		t.Errorf("defaults %+v, %v", got, got.validate())
+	if got := (Options{}).withDefaults(); got != want || got.Validate() != nil {
+		t.Errorf("defaults %+v, %v", got, got.Validate())
 	}
 	for _, tc := range []struct {
 		name    string
@@ -33,7 +33,7 @@ func TestOptions(t *testing.T) {
 		{"negative tokens", Options{RobotTokens: -1}, "access tokens of a robot"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := tc.options.withDefaults().validate()
+			err := tc.options.Validate()
 			if (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
 				t.Fatalf("%v, want an error about %q", err, tc.says)
 			}

@@ -55,12 +55,7 @@ type Server struct {
 	config   Config
 	services map[string]Service
 	log      *tokenLog
-	routes   map[string]route
-}
-
-type route struct {
-	endpoint Endpoints
-	handler  http.Handler
+	routes   map[string]http.Handler
 }
 
 // Paths of the endpoints.
@@ -101,13 +96,57 @@ func ParseEndpoint(name string) (Endpoints, error) {
 	return e, nil
 }
 
+// Validate says what the configuration lacks, apart from what the endpoints
+// stand on: Store, Ring and Auth.
+func (c Config) Validate() error {
+	if c.Issuer == "" {
+		return errors.New("no issuer: name what the registries have as REGISTRY_AUTH_TOKEN_ISSUER")
+	}
+	if len(c.Services) == 0 {
+		return errors.New("no service: name what a registry has as REGISTRY_AUTH_TOKEN_SERVICE")
+	}
+	for _, origin := range c.CORSOrigins {
+		if err := ValidateOrigin(origin); err != nil {
+			return fmt.Errorf("CORS: %w", err)
+		}
+	}
+	seen := make(map[string]bool, len(c.Services))
+	for _, service := range c.Services {
+		if service.Name == "" {
+			return errors.New("a service without a name")
+		}
+		if seen[service.Name] {
+			return fmt.Errorf("service %q is configured twice", service.Name)
+		}
+		if service.TokenTTL < MinTokenTTL {
+			return fmt.Errorf("service %q: tokens of %s are too short-lived: clients need at least %s", service.Name, service.TokenTTL, MinTokenTTL)
+		}
+		seen[service.Name] = true
+	}
+	return nil
+}
+
+// groups are the groups of the endpoints that have one path.
+var groups = map[string]Endpoints{
+	TokenPath:  Token,
+	PEMPath:    Certs,
+	JWKSPath:   Certs,
+	HealthPath: Health,
+	ReadyPath:  Health,
+}
+
+// Include reports whether a path is that of one of the endpoints.
+func (e Endpoints) Include(path string) bool {
+	if group, found := groups[path]; found {
+		return group&e != 0
+	}
+	return e&Admin != 0 && strings.HasPrefix(path, AdminPath)
+}
+
 // New makes a Server, or says what the configuration lacks.
 func New(config Config) (*Server, error) {
-	if config.Issuer == "" {
-		return nil, errors.New("no issuer: name what the registries have as REGISTRY_AUTH_TOKEN_ISSUER")
-	}
-	if len(config.Services) == 0 {
-		return nil, errors.New("no service: name what a registry has as REGISTRY_AUTH_TOKEN_SERVICE")
+	if err := config.Validate(); err != nil {
+		return nil, err
 	}
 	if config.Logger == nil {
 		config.Logger = zap.NewNop()
@@ -116,29 +155,15 @@ func New(config Config) (*Server, error) {
 	if config.Admin != nil {
 		s.config.Admin = withOrigin(config.Admin)
 	}
-	for _, origin := range config.CORSOrigins {
-		if err := ValidateOrigin(origin); err != nil {
-			return nil, fmt.Errorf("CORS: %w", err)
-		}
-	}
 	for _, service := range config.Services {
-		if service.Name == "" {
-			return nil, errors.New("a service without a name")
-		}
-		if _, twice := s.services[service.Name]; twice {
-			return nil, fmt.Errorf("service %q is configured twice", service.Name)
-		}
-		if service.TokenTTL < MinTokenTTL {
-			return nil, fmt.Errorf("service %q: tokens of %s are too short-lived: clients need at least %s", service.Name, service.TokenTTL, MinTokenTTL)
-		}
 		s.services[service.Name] = service
 	}
-	s.routes = map[string]route{
-		TokenPath:  {Token, bounded(allowOrigins(config.CORSOrigins, withOrigin(http.HandlerFunc(s.serveToken))))},
-		PEMPath:    {Certs, bounded(http.HandlerFunc(s.servePEM))},
-		JWKSPath:   {Certs, bounded(http.HandlerFunc(s.serveJWKS))},
-		HealthPath: {Health, bounded(http.HandlerFunc(s.serveHealth))},
-		ReadyPath:  {Health, bounded(http.HandlerFunc(s.serveReady))},
+	s.routes = map[string]http.Handler{
+		TokenPath:  bounded(allowOrigins(config.CORSOrigins, withOrigin(http.HandlerFunc(s.serveToken)))),
+		PEMPath:    bounded(http.HandlerFunc(s.servePEM)),
+		JWKSPath:   bounded(http.HandlerFunc(s.serveJWKS)),
+		HealthPath: bounded(http.HandlerFunc(s.serveHealth)),
+		ReadyPath:  bounded(http.HandlerFunc(s.serveReady)),
 	}
 	return s, nil
 }
@@ -146,16 +171,13 @@ func New(config Config) (*Server, error) {
 // Route returns the handler of a request among the given endpoints, or nil for
 // a request that is none of Dockit's.
 func (s *Server) Route(r *http.Request, among Endpoints) http.Handler {
-	if found, ok := s.routes[r.URL.Path]; ok {
-		if found.endpoint&among == 0 {
-			return nil
-		}
-		return found.handler
+	if !among.Include(r.URL.Path) {
+		return nil
 	}
-	if among&Admin != 0 && s.config.Admin != nil && strings.HasPrefix(r.URL.Path, AdminPath) {
-		return s.config.Admin
+	if handler, found := s.routes[r.URL.Path]; found {
+		return handler
 	}
-	return nil
+	return s.config.Admin
 }
 
 // serviceNames lists the configured services for messages.

@@ -19,6 +19,8 @@ type dialect struct {
 	// open returns a pool to write and a pool to read with. Both may be the
 	// same.
 	open func(ctx context.Context, dsn string) (writer, reader *sql.DB, err error)
+	// check says what is wrong with a DSN and what it names, without a trace.
+	check func(ctx context.Context, dsn string) error
 	// find reports [ErrNoDatabase] where no Dockit made its tables, and makes
 	// nothing.
 	find func(ctx context.Context, dsn string) error

@@ -22,6 +22,7 @@ var mysqlDialect = &dialect{
 	goose:      goose.DialectMySQL,
 	migrations: mustSub(mysqlMigrations, "migrations/mysql"),
 	open:       openMySQL,
+	check:      checkMySQL,
 	find:       findMySQL,
 	// Who else can read the database is between the operator and the server.
 	exposed: func(string) string { return "" },

@@ -27,6 +27,7 @@ var sqlite = &dialect{
 	goose:      goose.DialectSQLite3,
 	migrations: mustSub(sqliteMigrations, "migrations/sqlite"),
 	open:       openSQLite,
+	check:      checkSQLite,
 	find:       findSQLite,
 	exposed:    exposedSQLite,
 	duplicate: func(err error) bool {

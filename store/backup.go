@@ -19,6 +19,9 @@ func Backup(ctx context.Context, config Config, file string, force bool) (c Copy
 	if err != nil {
 		return c, err
 	}
+	if file, err = linkTarget(file); err != nil {
+		return c, fmt.Errorf("back up: %w", err)
+	}
 	if err := checkBackupTarget(path, file, force); err != nil {
 		return c, err
 	}

@@ -131,6 +131,14 @@ func TestBadBackups(t *testing.T) {
 		"empty":   {func(t *testing.T, path string) { _ = os.Truncate(path, 0) }, ErrForeign},
 		"foreign": {func(t *testing.T, path string) { execute(t, path, "DROP TABLE permissions") }, ErrForeign},
 		"newer":   {func(t *testing.T, path string) { makeNewer(t, path) }, ErrNewerSchema},
+		"trigger": {func(t *testing.T, path string) {
+			execute(t, path, "CREATE TRIGGER evil AFTER INSERT ON login_failures BEGIN UPDATE subjects SET admin = 1; END")
+		}, ErrForeignSchema},
+		"view":    {func(t *testing.T, path string) { execute(t, path, "CREATE VIEW evil AS SELECT 1") }, ErrForeignSchema},
+		"table":   {func(t *testing.T, path string) { execute(t, path, "CREATE TABLE evil (a)") }, ErrForeignSchema},
+		"index":   {func(t *testing.T, path string) { execute(t, path, "CREATE INDEX evil ON subjects (name)") }, ErrForeignSchema},
+		"column":  {func(t *testing.T, path string) { execute(t, path, "ALTER TABLE subjects ADD COLUMN evil INTEGER") }, ErrForeignSchema},
+		"dropped": {func(t *testing.T, path string) { execute(t, path, "DROP TABLE changes") }, ErrForeignSchema},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -161,6 +169,77 @@ func TestBadBackups(t *testing.T) {
 				t.Errorf("left behind: %v", left)
 			}
 		})
+	}
+}
+
+// TestRestoreOfAReplicatedDatabase restores one that Litestream has its tables
+// in, and statistics of SQLite.
+func TestRestoreOfAReplicatedDatabase(t *testing.T) {
+	dir := t.TempDir()
+	path, file := filepath.Join(dir, "dockit.sqlite"), filepath.Join(dir, "backup.sqlite")
+	s := openAt(t, path)
+	create(t, s, "robot:one")
+	execute(t, path, "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
+	execute(t, path, "CREATE TABLE _litestream_lock (id INTEGER)")
+	execute(t, path, "ANALYZE")
+	if _, err := Backup(t.Context(), configAt(path), file, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), configAt(filepath.Join(dir, "other.sqlite")), file, false); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReplacedThroughALink leaves nothing of the old database behind.
+func TestReplacedThroughALink(t *testing.T) {
+	dir := t.TempDir()
+	target, link, file := filepath.Join(dir, "target.sqlite"), filepath.Join(dir, "dockit.sqlite"), filepath.Join(dir, "backup.sqlite")
+	for path, name := range map[string]string{target: "robot:old", file: "robot:new"} {
+		s, err := Open(t.Context(), configAt(path), zaptest.NewLogger(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		create(t, s, name)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("target.sqlite", link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), configAt(link), file, false); !errors.Is(err, ErrFileExists) {
+		t.Errorf("without force: %v", err)
+	}
+	if _, err := Restore(t.Context(), configAt(link), file, true); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v", err)
+	}
+	s := openAt(t, target)
+	if _, err := s.Subject(t.Context(), ref(t, "robot:new")); err != nil {
+		t.Error(err)
+	}
+	if bytes.Contains(read(t, target), []byte("old")) {
+		t.Error("the old database is still at the target of the link")
+	}
+	// A backup through a link is the same.
+	if _, err := Backup(t.Context(), configAt(target), link, true); err == nil {
+		t.Error("the database is copied over itself")
+	}
+	backupLink := filepath.Join(dir, "latest.sqlite")
+	if err := os.Symlink("backup.sqlite", backupLink); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Backup(t.Context(), configAt(target), backupLink, true); err != nil || c.File != file {
+		t.Errorf("backup through a link: %+v, %v", c, err)
+	}
+	dangling := filepath.Join(dir, "dangling.sqlite")
+	if err := os.Symlink("nowhere.sqlite", dangling); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), configAt(dangling), file, true); err == nil {
+		t.Error("a link to nothing is replaced")
 	}
 }
 

@@ -44,14 +44,21 @@ const (
 // rows, its state is exported as the same bytes, and its audit verifies. progress
 // is told how many rows were written; it may be nil. The database to copy from
 // must not be written to meanwhile. Errors: [ErrNotEmpty], [ErrSourceChanged],
-// [ErrCopyDiffers], [ErrAuditBroken] and [ErrUnknownOutcome]; after all but the
+// [ErrCopyDiffers], [ErrAuditBroken], [ErrForeignSchema] and [ErrUnknownOutcome]; after all but the
 // last one the target is as it was.
 func CopyAll(ctx context.Context, from, to *Store, progress func(rows int64)) ([]CopiedTable, error) {
 	if progress == nil {
 		progress = func(int64) {}
 	}
+	newest, err := newestMigration(from.dialect.migrations)
+	if err != nil {
+		return nil, err
+	}
+	if err := from.dialect.checkSchema(ctx, from.reader, newest); err != nil {
+		return nil, fmt.Errorf("copy the database: %w", err)
+	}
 	var copied []CopiedTable
-	err := to.write(ctx, func(tx *sql.Tx) error {
+	err = to.write(ctx, func(tx *sql.Tx) error {
 		if err := checkFresh(ctx, tx); err != nil {
 			return err
 		}

@@ -197,6 +197,30 @@ func TestCopyAllOrNothing(t *testing.T) {
 	})
 }
 
+// TestCopyRefusesWhatIsNotOurs does not read a database that may not be what it
+// seems to be.
+func TestCopyRefusesWhatIsNotOurs(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		for name, statements := range map[string][]string{
+			"view": {"CREATE VIEW evil AS SELECT 1 AS a"},
+			"trigger": {map[string]string{
+				"sqlite": "CREATE TRIGGER evil AFTER INSERT ON login_failures BEGIN UPDATE subjects SET admin = 1; END",
+				"mysql":  "CREATE TRIGGER evil AFTER INSERT ON login_failures FOR EACH ROW UPDATE subjects SET admin = 1",
+			}[db.dialect]},
+		} {
+			from := db.open(t)
+			for _, statement := range statements {
+				if _, err := from.writer.ExecContext(t.Context(), statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := CopyAll(t.Context(), from, onSQLite.open(t), nil); !errors.Is(err, ErrForeignSchema) || !strings.Contains(err.Error(), name+" evil") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
 // TestCopyForgetsNoTable compares what is copied with the schema.
 func TestCopyForgetsNoTable(t *testing.T) {
 	s := onSQLite.open(t)

@@ -50,6 +50,8 @@ type dialect struct {
 	// migrating runs migrations so that of several nodes one does at a time.
 	// newest is the version after them.
 	migrating func(ctx context.Context, db *sql.DB, newest int64, migrate func() error) error
+	// checkSchema refuses a database with objects that no migration makes.
+	checkSchema func(ctx context.Context, db *sql.DB, version int64) error
 	// forget overwrites what was deleted or replaced, as far as the database
 	// can, so that a copy of its files does not hold it any more.
 	forget func(ctx context.Context, writer *sql.DB) error

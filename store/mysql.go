@@ -37,6 +37,7 @@ var mysqlDialect = &dialect{
 	explain:     explainMySQL,
 	migrating:   migratingMySQL,
 	writable:    writableMySQL,
+	checkSchema: checkMySQLSchema,
 	// InnoDB overwrites deleted rows when it purges them; no client can say when.
 	forget: func(context.Context, *sql.DB) error { return nil },
 }

@@ -17,14 +17,17 @@ import (
 // process that is killed meanwhile leaves either the old or the new one. The
 // backup is checked first and is not changed. A database that exists is
 // replaced with force only, even one that is damaged, but never one that a
-// process has open. What SQLite and Litestream keep beside a database goes with
+// process has open. Behind a symbolic link, its target is replaced. What SQLite and Litestream keep beside a database goes with
 // the old one. Errors: [ErrFileExists] and [ErrInUse] for the database,
-// [ErrDamaged], [ErrForeign] and [ErrNewerSchema] for the backup, and
-// [ErrUnsupportedDialect].
+// [ErrDamaged], [ErrForeign], [ErrForeignSchema] and [ErrNewerSchema] for the
+// backup, and [ErrUnsupportedDialect].
 func Restore(ctx context.Context, config Config, file string, force bool) (c Copy, err error) {
 	path, query, err := sqlitePath(config)
 	if err != nil {
 		return c, err
+	}
+	if path, err = linkTarget(path); err != nil {
+		return c, fmt.Errorf("restore: %w", err)
 	}
 	old, err := checkRestoreTarget(path, file, force)
 	if err != nil {

@@ -22,10 +22,12 @@ import (
 //go:embed migrations/sqlite/*.sql
 var sqliteMigrations embed.FS
 
+var sqliteMigrationFiles = mustSub(sqliteMigrations, "migrations/sqlite")
+
 var sqlite = &dialect{
 	name:       "sqlite",
 	goose:      goose.DialectSQLite3,
-	migrations: mustSub(sqliteMigrations, "migrations/sqlite"),
+	migrations: sqliteMigrationFiles,
 	open:       openSQLite,
 	check:      checkSQLite,
 	find:       findSQLite,
@@ -51,6 +53,8 @@ var sqlite = &dialect{
 	// Each migration is a transaction.
 	migrating: func(_ context.Context, _ *sql.DB, _ int64, migrate func() error) error { return migrate() },
 	forget:    checkpointSQLite,
+
+	checkSchema: checkSQLiteSchema,
 }
 
 func sqliteCode(err error) int {

@@ -77,7 +77,8 @@ func with(query url.Values, name, value string) url.Values {
 }
 
 // inspectSQLite checks that a database is one of Dockit, intact, and not newer
-// than this program. Errors: [ErrForeign], [ErrDamaged], [ErrNewerSchema].
+// than this program. Errors: [ErrForeign], [ErrDamaged], [ErrNewerSchema],
+// [ErrForeignSchema].
 func inspectSQLite(ctx context.Context, db *sql.DB) (Copy, error) {
 	var c Copy
 	if err := checkIntegrity(ctx, db); err != nil {
@@ -102,7 +103,7 @@ func inspectSQLite(ctx context.Context, db *sql.DB) (Copy, error) {
 	if c.Schema > known {
 		return c, fmt.Errorf("%w: schema version %d, this Dockit knows %d: use the newer Dockit", ErrNewerSchema, c.Schema, known)
 	}
-	return c, nil
+	return c, checkSQLiteSchema(ctx, db, c.Schema)
 }
 
 // checkIntegrity reads the whole database.
@@ -223,6 +224,20 @@ func moveFile(from, to string, force bool) error {
 	}
 	syncFolder(to)
 	return nil
+}
+
+// linkTarget is the file that a path leads to, over symbolic links: to replace a
+// link would leave what it leads to, hashes and keys included, where it is. The
+// file need not exist, unless a link leads to it.
+func linkTarget(path string) (string, error) {
+	resolved, err := filepath.EvalSymlinks(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return resolved, err
+	}
+	if info, lerr := os.Lstat(path); lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return "", fmt.Errorf("%s is a link to a file that does not exist: remove it, or name the file: %w", path, err)
+	}
+	return path, nil
 }
 
 // syncFolder makes the name of a file last. Not every file system can sync a

@@ -8,9 +8,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -104,4 +106,45 @@ func keyAndCertificate(t testing.TB) []byte {
 	}
 	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+}
+
+// TestDocumentedFilesCloseTheAdminEndpoint looks at what people copy: every
+// Caddyfile with global options, in the examples and in the text.
+func TestDocumentedFilesCloseTheAdminEndpoint(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^```(?:caddyfile|caddy)?\n(\\{\n.*?)^```")
+	found := 0
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && (path == "bin" || path == ".git") {
+			return filepath.SkipDir
+		}
+		if err != nil || !entry.Type().IsRegular() || filepath.Ext(path) != ".md" && filepath.Ext(path) != ".caddyfile" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var files []string
+		switch filepath.Ext(path) {
+		case ".caddyfile":
+			files = []string{string(content)}
+		case ".md":
+			for _, match := range block.FindAllSubmatch(content, -1) {
+				files = append(files, string(match[1]))
+			}
+		}
+		for _, file := range files {
+			found++
+			if !strings.Contains(file, "\tadmin off") && !strings.Contains(file, "\tadmin unix//") {
+				t.Errorf("%s: this leaves Caddy's admin endpoint open:\n%s", path, file)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found < 8 {
+		t.Errorf("only %d Caddyfiles were found", found)
+	}
 }

@@ -154,6 +154,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if err := checkDatabase(ctx, a.store); err != nil {
 		return err
 	}
+	if around, found := surroundingsOf(ctx); found {
+		a.warnOfAdminEndpoint(around)
+	}
 	return registerMetrics(ctx.GetMetricsRegistry())
 }
 

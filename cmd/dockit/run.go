@@ -26,7 +26,10 @@ func newRunCommand() *cobra.Command {
 
 The file is a Caddyfile, or JSON when its name ends in .json. On SIGUSR1 it is
 read again: requests in flight are not interrupted, and a configuration that
-does not work leaves the old one running.`,
+does not work leaves the old one running.
+
+Caddy's own admin endpoint, which asks for no password, stays closed unless the
+file says where it listens: "admin unix//run/dockit-admin.sock", for example.`,
 		Example: "  dockit run --config Caddyfile",
 		Args: func(cmd *cobra.Command, args []string) error {
 			return cli.UsageError(cobra.NoArgs(cmd, args))
@@ -69,7 +72,8 @@ func serve(file string) error {
 	select {}
 }
 
-// load reads a configuration and adapts it to JSON.
+// load reads a configuration, adapts it to JSON, and closes what it does not
+// open by itself.
 func load(file string) ([]byte, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -79,7 +83,11 @@ func load(file string) ([]byte, error) {
 		if err := json.Unmarshal(content, new(json.RawMessage)); err != nil {
 			return nil, fmt.Errorf("read configuration %s as JSON: %w", file, err)
 		}
-		return content, nil
+		config, err := closeAdminEndpoint(content)
+		if err != nil {
+			return nil, fmt.Errorf("read configuration %s: %w", file, err)
+		}
+		return config, nil
 	}
 	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt(content, map[string]any{"filename": file})
 	if err != nil {
@@ -88,5 +96,5 @@ func load(file string) ([]byte, error) {
 	for _, w := range warnings {
 		caddy.Log().Warn(w.Message, zap.String("file", w.File), zap.Int("line", w.Line))
 	}
-	return config, nil
+	return closeAdminEndpoint(config)
 }

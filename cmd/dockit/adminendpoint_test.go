@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestCloseAdminEndpoint(t *testing.T) {
+	const closed = `{"disabled":true}`
+	for name, tc := range map[string]struct{ config, admin string }{
+		"nothing":              {`{}`, closed},
+		"null":                 {`null`, closed},
+		"admin is null":        {`{"admin":null,"apps":{}}`, closed},
+		"an empty one":         {`{"admin":{}}`, closed},
+		"only about itself":    {`{"admin":{"config":{"persist":false}}}`, `{"disabled":true,"config":{"persist":false}}`},
+		"only about a browser": {`{"admin":{"origins":["a"]}}`, `{"disabled":true,"origins":["a"]}`},
+		"off":                  {`{"admin":{"disabled":true}}`, closed},
+		"on":                   {`{"admin":{"disabled":false}}`, `{"disabled":false}`},
+		"an address":           {`{"admin":{"listen":"unix//run/a.sock"}}`, `{"listen":"unix//run/a.sock"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, err := closeAdminEndpoint([]byte(tc.config))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got struct{ Admin any }
+			var want any
+			if err := errors.Join(json.Unmarshal(config, &got), json.Unmarshal([]byte(tc.admin), &want)); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got.Admin, want) {
+				t.Errorf("%s, want %s", config, tc.admin)
+			}
+		})
+	}
+	for name, config := range map[string]string{
+		"no object":       `[]`,
+		"admin is a word": `{"admin":"off"}`,
+		"loads another":   `{"admin":{"disabled":true,"config":{"load":{"module":"http","url":"http://a/"}}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if config, err := closeAdminEndpoint([]byte(config)); err == nil {
+				t.Errorf("taken as %s", config)
+			}
+		})
+	}
+}
+
+// TestRunKeepsTheAdminEndpointClosed serves files as they stand in the README.
+// CADDY_ADMIN says where the endpoint would be, which is a free port here.
+func TestRunKeepsTheAdminEndpointClosed(t *testing.T) {
+	t.Parallel()
+	const caddyfile = "{\n%s\n dockit {\n database sqlite dockit.sqlite\n}\n}\nhttp://127.0.0.1:%d {\n bind 127.0.0.1\n dockit\n}\n"
+	for name, tc := range map[string]struct {
+		file, content string
+		options       string
+		open          bool
+	}{
+		"README":          {"Caddyfile", caddyfile, "grace_period 10s", false},
+		"other settings":  {"Caddyfile", caddyfile, "persist_config off", false},
+		"off":             {"Caddyfile", caddyfile, "admin off", false},
+		"socket":          {"Caddyfile", caddyfile, "admin unix/admin.sock", false},
+		"asked for":       {"Caddyfile", caddyfile, "admin {$CADDY_ADMIN}", true},
+		"JSON":            {"config.json", `{"apps":{%s"dockit":{"database":{"dsn":"a.sqlite"}},"http":{"servers":{"a":{"listen":["127.0.0.1:%d"],"routes":[{"handle":[{"handler":"dockit"}]}]}}}}}`, "", false},
+		"JSON, asked for": {"config.json", `{"admin":{"listen":"{env.CADDY_ADMIN}"},"apps":{%s"dockit":{"database":{"dsn":"a.sqlite"}},"http":{"servers":{"a":{"listen":["127.0.0.1:%d"],"routes":[{"handle":[{"handler":"dockit"}]}]}}}}}`, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			admin, site := freePort(t), freePort(t)
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, tc.file), fmt.Appendf(nil, tc.content, tc.options, site), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			process := exec.Command("dockit", "run", "--config", tc.file)
+			process.Dir = dir
+			process.Env = append(process.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, fmt.Sprintf("CADDY_ADMIN=127.0.0.1:%d", admin))
+			log := new(logBuffer)
+			process.Stderr = log
+			if err := process.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = process.Process.Kill(); _ = process.Wait() })
+			base := fmt.Sprintf("http://127.0.0.1:%d", site)
+			eventually(t, log, func() bool { return answers(base + "/readyz") })
+			look := func() {
+				if got := answers(fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/", admin)); got != tc.open {
+					t.Errorf("/debug/pprof/ answers: %v", got)
+				}
+				if tc.open {
+					return
+				}
+				resp, err := http.Post(fmt.Sprintf("http://127.0.0.1:%d/config/apps/dockit/root_user", admin), "application/json", strings.NewReader(`{"name":"mallory"}`))
+				if err == nil {
+					resp.Body.Close()
+				}
+				if !errors.Is(err, syscall.ECONNREFUSED) {
+					t.Errorf("the configuration can be changed: %v", err)
+				}
+			}
+			look()
+			if err := process.Process.Signal(syscall.SIGUSR1); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, log, func() bool { return strings.Contains(log.String(), "successfully reloaded config") })
+			look()
+			if warned := strings.Contains(log.String(), "admin endpoint is open"); warned != tc.open {
+				t.Errorf("warned of an open endpoint: %v", warned)
+			}
+		})
+	}
+}
+
+func answers(url string) bool {
+	resp, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func eventually(t *testing.T, log *logBuffer, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing happens\n%s", log)
+		}
+	}
+}
+
+// logBuffer is what a process has logged so far.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

@@ -7,27 +7,30 @@ type Code string
 
 // The codes of a [Problem].
 const (
-	CodeInvalid       Code = "invalid"        // 400, 413, 415, 422: the request itself
-	CodeUnauthorized  Code = "unauthorized"   // 401: no credentials, or wrong ones
-	CodeForbidden     Code = "forbidden"      // 403: not an admin, or a foreign site
-	CodeNotFound      Code = "not_found"      // 404
-	CodeMethod        Code = "method"         // 405
-	CodeExists        Code = "exists"         // 409: the name is taken
-	CodeConflict      Code = "conflict"       // 409: a document does not fit what is there
-	CodeBuiltIn       Code = "built_in"       // 409: built-in subjects take permissions only
-	CodeLastAdmin     Code = "last_admin"     // 409: nobody could manage Dockit any more
-	CodeKind          Code = "kind"           // 409: it does not suit that kind of subject
-	CodeIncluded      Code = "included"       // 409: pull cannot go where push stays
-	CodeBrought       Code = "brought"        // 409: the key comes from a file, which is to be replaced
-	CodeTooEarly      Code = "too_early"      // 409: registries may not know the next authority yet
-	CodeExpires       Code = "expires"        // 409: the authority ends too soon for a key under it
-	CodeTooMany       Code = "too_many"       // 409: the subject has as many tokens as it may have
-	CodeStale         Code = "stale"          // 412: changed in the meantime
-	CodeThrottled     Code = "throttled"      // 429: too many wrong passwords, see Retry-After
-	CodeBusy          Code = "busy"           // 503: try again a little later
-	CodeNotReplicated Code = "not_replicated" // 503: the change is made, and may be lost with the machine
-	CodeStorage       Code = "storage"        // 503: the database cannot be written or read, such as on a full disk
-	CodeInternal      Code = "internal"       // 500: see the server's log
+	CodeInvalid      Code = "invalid"      // 400, 413, 415, 422: the request itself
+	CodeUnauthorized Code = "unauthorized" // 401: no credentials, or wrong ones
+	CodeForbidden    Code = "forbidden"    // 403: not an admin, or a foreign site
+	// CodePasswordNeeded, 403: it cannot be done with a token, or would make a
+	// credential that can do more than the token.
+	CodePasswordNeeded Code = "password_needed"
+	CodeNotFound       Code = "not_found"      // 404
+	CodeMethod         Code = "method"         // 405
+	CodeExists         Code = "exists"         // 409: the name is taken
+	CodeConflict       Code = "conflict"       // 409: a document does not fit what is there
+	CodeBuiltIn        Code = "built_in"       // 409: built-in subjects take permissions only
+	CodeLastAdmin      Code = "last_admin"     // 409: nobody could manage Dockit any more
+	CodeKind           Code = "kind"           // 409: it does not suit that kind of subject
+	CodeIncluded       Code = "included"       // 409: pull cannot go where push stays
+	CodeBrought        Code = "brought"        // 409: the key comes from a file, which is to be replaced
+	CodeTooEarly       Code = "too_early"      // 409: registries may not know the next authority yet
+	CodeExpires        Code = "expires"        // 409: the authority ends too soon for a key under it
+	CodeTooMany        Code = "too_many"       // 409: the subject has as many tokens as it may have
+	CodeStale          Code = "stale"          // 412: changed in the meantime
+	CodeThrottled      Code = "throttled"      // 429: too many wrong passwords, see Retry-After
+	CodeBusy           Code = "busy"           // 503: try again a little later
+	CodeNotReplicated  Code = "not_replicated" // 503: the change is made, and may be lost with the machine
+	CodeStorage        Code = "storage"        // 503: the database cannot be written or read, such as on a full disk
+	CodeInternal       Code = "internal"       // 500: see the server's log
 )
 
 // Problem is the body of every error, application/problem+json (RFC 9457).

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/dockit-registry/dockit/subject"
@@ -16,6 +17,11 @@ type Subject struct {
 	// nothing.
 	Disabled    bool `json:"disabled" doc:"A disabled user or robot cannot log in; a disabled group gives its members nothing."`
 	HasPassword bool `json:"has_password" doc:"Whether a password is set. Only users have one."`
+	// PasswordMadeBy, PasswordNetworks and PasswordExpiresAt are absent for a
+	// password that was set by somebody with a password.
+	PasswordMadeBy    string         `json:"password_made_by,omitempty" doc:"The id of the token that set the password, with which it ends."`
+	PasswordNetworks  []netip.Prefix `json:"password_networks,omitempty" nullable:"false" doc:"Where the password may be used from, because that token may be used from there only."`
+	PasswordExpiresAt time.Time      `json:"password_expires_at,omitzero" doc:"When the password ends, because that token does."`
 	// BuiltIn subjects take permissions and nothing else.
 	BuiltIn   bool      `json:"built_in" doc:"Exists in every Dockit and takes permissions only."`
 	CreatedAt time.Time `json:"created_at"`
@@ -32,7 +38,7 @@ type NewUser struct {
 	Name string `json:"name" minLength:"1" maxLength:"128" doc:"[a-z0-9]+([._@-][a-z0-9]+)*, not taken by any user, robot or group."`
 	// Password and PasswordHash exclude each other. A user with neither cannot
 	// log in before a password is set.
-	Password     string `json:"password,omitempty" maxLength:"1024" doc:"12 to 1024 bytes."`
+	Password     string `json:"password,omitempty" maxLength:"1024" doc:"12 to 1024 bytes. One that is set by a token is good no longer than it, and nowhere else."`
 	PasswordHash string `json:"password_hash,omitempty" maxLength:"512" doc:"A bcrypt or argon2id hash brought from elsewhere, instead of a password."`
 	Admin        bool   `json:"admin,omitempty" doc:"Opens the admin API."`
 	Disabled     bool   `json:"disabled,omitempty"`

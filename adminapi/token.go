@@ -25,14 +25,15 @@ type AccessToken struct {
 	LastUsedAt      time.Time `json:"last_used_at,omitzero" doc:"When the token was used last, up to a minute ago. Absent: never."`
 	LastUsedAddress string    `json:"last_used_address,omitempty"`
 	LastUsedClient  string    `json:"last_used_client,omitempty" doc:"The program, as it calls itself."`
+	MadeBy          string    `json:"made_by,omitempty" example:"q7d2h5nw3mxb" doc:"The id of the access token or refresh token that made it, with which it ends. Absent: it was made with a password."`
 }
 
 // NewAccessToken is an access token to be made.
 type NewAccessToken struct {
-	Name      string              `json:"name" minLength:"1" maxLength:"128" doc:"[a-z0-9]+([._@-][a-z0-9]+)*, unique among the tokens of the owner."`
+	Name      string              `json:"name,omitempty" maxLength:"128" doc:"[a-z0-9]+([._@-][a-z0-9]+)*, unique among the tokens of the owner. Default: token- and the date, and a number where that is taken."`
 	Scopes    []access.Permission `json:"scopes,omitempty" nullable:"false" maxItems:"64" doc:"What the token may do at most. It opens no admin API then. Default: what its owner may do."`
-	Networks  []netip.Prefix      `json:"networks,omitempty" nullable:"false" maxItems:"64" doc:"Where the token may be used from. Default: everywhere."`
-	ExpiresAt time.Time           `json:"expires_at,omitzero" doc:"When the token ends. Default: as late as is allowed."`
+	Networks  []netip.Prefix      `json:"networks,omitempty" nullable:"false" maxItems:"64" doc:"Where the token may be used from. Default: everywhere, or wherever the token may be used that makes it; no others are possible then."`
+	ExpiresAt time.Time           `json:"expires_at,omitzero" doc:"When the token ends. Default: as late as is allowed, which is no later than the token that makes it."`
 }
 
 // IssuedAccessToken is an access token with its secret, which is shown this
@@ -68,6 +69,25 @@ type RefreshToken struct {
 // RevokedRefreshTokens is how many refresh tokens a subject had.
 type RevokedRefreshTokens struct {
 	Revoked int64 `json:"revoked"`
+	RevokedToken
+}
+
+// RevokedToken is what became of everything that a revoked token had made, and
+// what that had made in turn.
+type RevokedToken struct {
+	Ended []MadeCredential `json:"ended,omitempty" nullable:"false" doc:"What ended with the token, because it was made with it."`
+	Kept  []MadeCredential `json:"kept,omitempty" nullable:"false" doc:"What was made with the token and goes on without it."`
+	// Cut tells that there is more than the first thousand.
+	Cut bool `json:"cut,omitempty" doc:"Whether there is more than is listed: the audit has the number."`
+}
+
+// MadeCredential is an access token, or the password of a user, that a token
+// made.
+type MadeCredential struct {
+	// AccessToken and Name are empty for a password.
+	AccessToken string      `json:"access_token,omitempty" doc:"The id of an access token. Absent: it is the password of the owner."`
+	Name        string      `json:"name,omitempty" doc:"The name of the access token."`
+	Owner       subject.Ref `json:"owner" example:"robot:ci"`
 }
 
 // Lockout is a place from which wrong passwords came lately.

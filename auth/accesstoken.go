@@ -57,6 +57,10 @@ func (a *Authenticator) byAccessToken(ctx context.Context, username string, toke
 	}
 	a.uses.accessToken(token.ID(), origin)
 	principal := principalOf(login.Login, ByAccessToken)
+	principal.Credential = store.Credential{ID: token.ID(), Limits: store.Limits{Networks: login.Networks, ExpiresAt: login.ExpiresAt}}
+	if previous && (login.ExpiresAt.IsZero() || login.PreviousUntil.Before(login.ExpiresAt)) {
+		principal.Credential.ExpiresAt = login.PreviousUntil
+	}
 	if principal.Scopes = login.Scopes; len(principal.Scopes) > 0 {
 		principal.Admin = false
 	}
@@ -84,14 +88,16 @@ func accessTokenFault(login store.AccessTokenLogin, username string, origin Orig
 type TokenRequest struct {
 	Owner subject.Ref
 	// Name tells the tokens of one owner apart. It has the form of a
-	// subject's name.
+	// subject's name. Default: one that tells the day.
 	Name string
 	// Scopes narrow what the owner may do; see [Principal]. Such a token opens
 	// no admin API.
 	Scopes []access.Permission
-	// Networks are where the token may be used from. Default: everywhere.
+	// Networks are where the token may be used from. Default: everywhere, or
+	// wherever the credential may be used that makes it.
 	Networks []netip.Prefix
-	// ExpiresAt is zero for a token that lives as long as is allowed.
+	// ExpiresAt is zero for a token that lives as long as is allowed, and as the
+	// credential that makes it.
 	ExpiresAt time.Time
 }
 
@@ -109,7 +115,8 @@ func (a *Authenticator) CreateAccessToken(ctx context.Context, r TokenRequest) (
 	token := opaque.New(opaque.Access)
 	created, err := a.store.CreateAccessToken(ctx, store.NewAccessToken{
 		ID: token.ID(), Owner: r.Owner, Name: r.Name, Hash: token.Hash(),
-		Scopes: r.Scopes, Networks: masked(r.Networks), ExpiresAt: expiresAt, MaxLive: a.maxLive(r.Owner.Kind),
+		Scopes: r.Scopes, Networks: masked(r.Networks), ExpiresAt: expiresAt, Shorten: r.ExpiresAt.IsZero(),
+		MaxLive: a.maxLive(r.Owner.Kind),
 	})
 	if err != nil {
 		return store.AccessToken{}, opaque.Token{}, err
@@ -118,7 +125,7 @@ func (a *Authenticator) CreateAccessToken(ctx context.Context, r TokenRequest) (
 }
 
 func (r TokenRequest) validate() error {
-	if err := subject.ValidateName(r.Name); err != nil {
+	if err := subject.ValidateName(r.Name); r.Name != "" && err != nil {
 		return fmt.Errorf("%w: its name: %w", ErrTokenRequest, err)
 	}
 	if len(r.Scopes) > maxScopes || len(r.Networks) > maxNetworks {

@@ -45,6 +45,8 @@ func passwordFault(login store.Login) string {
 		return "nobody has this name"
 	case login.Disabled:
 		return "the subject is disabled"
+	case login.PasswordHash == "" && login.PasswordMadeBy != "":
+		return "the password is not good here or any more: the token " + login.PasswordMadeBy + " set it, and limits it"
 	case login.PasswordHash == "":
 		return "the subject has no password, and this is no access token"
 	default:

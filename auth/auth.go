@@ -58,16 +58,32 @@ type Principal struct {
 	// Scopes narrow what the subject may do this time: nothing that is not
 	// among them. Without any, it may do all that it may do.
 	Scopes []access.Permission
+	// Credential limits what the subject makes. It is zero for a password that
+	// no token set.
+	Credential store.Credential
 
 	// passwordHash is what the password was checked against.
 	passwordHash string
 }
 
 func principalOf(login store.Login, method Method) Principal {
-	return Principal{
+	p := Principal{
 		ID: login.ID, Ref: login.Ref, Admin: login.Admin, Revision: login.Revision,
 		Method: method, passwordHash: login.PasswordHash,
 	}
+	if method == ByPassword && login.PasswordMadeBy != "" {
+		p.Credential = store.Credential{ID: login.PasswordMadeBy, Password: true, Limits: login.PasswordLimits}
+	}
+	return p
+}
+
+// usable is a login without its password where and when that is not good: it is
+// refused as if there were none.
+func usable(login store.Login, o Origin) store.Login {
+	if !login.PasswordLimits.Allow(o.Address, time.Now()) {
+		login.PasswordHash = ""
+	}
+	return login
 }
 
 // Authenticator checks credentials against a store. While that does not answer,
@@ -197,7 +213,7 @@ func (a *Authenticator) lookUp(ctx context.Context, username string) (found, err
 	login, err := a.directory.Login(ctx, username)
 	switch {
 	case err == nil:
-		return found{Login: login}, nil
+		return found{Login: usable(login, OriginOf(ctx))}, nil
 	case errors.Is(err, store.ErrNotFound):
 		return found{}, nil
 	case errors.Is(err, directory.ErrUnavailable):

@@ -92,6 +92,7 @@ func (a *Authenticator) inTurn(ctx context.Context, login found, at attempt) (Pr
 // recall proves a user without a query, if that is possible.
 func (a *Authenticator) recall(ctx context.Context, username, pw string, origin Origin) (Principal, bool) {
 	login, ok := a.directory.RecallLogin(ctx, username)
+	login = usable(login, origin)
 	if !ok || !a.guard.quiet(ctx, place{login.Ref.Name, origin.network()}) || !a.remembers(login, pw) {
 		return Principal{}, false
 	}

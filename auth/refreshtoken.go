@@ -52,7 +52,9 @@ func (a *Authenticator) byRefreshToken(ctx context.Context, service, username st
 		return Principal{}, ErrInvalidCredentials
 	}
 	a.uses.refreshToken(token.ID(), OriginOf(ctx))
-	return principalOf(login.Login, ByRefreshToken), nil
+	principal := principalOf(login.Login, ByRefreshToken)
+	principal.Credential = store.Credential{ID: token.ID(), Limits: store.Limits{ExpiresAt: login.ExpiresAt}}
+	return principal, nil
 }
 
 // refreshTokenFault says why a refresh token is refused, or nothing.
@@ -79,11 +81,16 @@ func (a *Authenticator) refreshTokenFault(login store.RefreshTokenLogin, service
 // IssueRefreshToken makes a refresh token of a service for who has just proved
 // to be somebody by a password. There is none, without an error, when refresh
 // tokens are off, or for another method: an access token can be kept as it is,
-// and its limits must not be lost. [ErrInvalidCredentials] is returned when
-// the password was changed in the meantime.
+// and its limits must not be lost. The same holds for a password that is good
+// in some networks only. [ErrInvalidCredentials] is returned when the password
+// was changed in the meantime.
 func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, service string) (string, error) {
-	if !a.options.RefreshTokens || p.Method != ByPassword {
+	if !a.options.RefreshTokens || p.Method != ByPassword || len(p.Credential.Networks) > 0 {
 		return "", nil
+	}
+	expiresAt := time.Now().Add(a.options.RefreshTokenLife)
+	if limit := p.Credential.ExpiresAt; !limit.IsZero() && limit.Before(expiresAt) {
+		expiresAt = limit
 	}
 	if away := a.directory.Away(); away != nil {
 		return "", away
@@ -91,7 +98,7 @@ func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, serv
 	token, origin := opaque.New(opaque.Refresh), OriginOf(ctx)
 	err := a.store.CreateRefreshToken(ctx, store.NewRefreshToken{
 		ID: token.ID(), OwnerID: p.ID, PasswordHash: p.passwordHash, Service: service, Hash: token.Hash(),
-		Client: origin.Client, Address: origin.address(), ExpiresAt: time.Now().Add(a.options.RefreshTokenLife),
+		Client: origin.Client, Address: origin.address(), ExpiresAt: expiresAt,
 	})
 	if errors.Is(err, store.ErrStale) {
 		return "", ErrInvalidCredentials

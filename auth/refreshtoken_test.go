@@ -139,7 +139,7 @@ func TestRefreshTokenEnds(t *testing.T) {
 		}, true},
 		{"switched off", func(f *fixture, _ string) { f.with(Options{}) }, true},
 		{"revoked with all others", func(f *fixture, _ string) {
-			if n, err := f.store.RevokeRefreshTokens(f.Context(), aliceRef); n != 1 || err != nil {
+			if n, _, err := f.store.RevokeRefreshTokens(f.Context(), aliceRef); n != 1 || err != nil {
 				f.Fatal(n, err)
 			}
 		}, true},

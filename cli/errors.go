@@ -101,6 +101,9 @@ func remedyOf(err error) string {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return "Is Dockit running there? --base-url or DOCKIT_BASE_URL names the server."
 	}
+	if errors.Is(err, client.ErrPasswordNeeded) {
+		return "Log in with a password instead of a token: --username and --password-stdin, or DOCKIT_USERNAME and DOCKIT_PASSWORD. What docker login stored may be a token as well."
+	}
 	if errors.Is(err, client.ErrUnauthorized) {
 		return "Log in as an admin: with --username and --password-stdin, DOCKIT_USERNAME and DOCKIT_PASSWORD, or docker login."
 	}

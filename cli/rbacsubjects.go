@@ -46,7 +46,11 @@ DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or from the terminal.`,
 		if err != nil {
 			return err
 		}
-		return p.done(created, ref.String(), "added "+ref.String())
+		done := "added " + ref.String()
+		if created.PasswordMadeBy != "" {
+			done += "\n  password: " + passwordText(created)
+		}
+		return p.done(created, ref.String(), done)
 	}
 	return cmd
 }
@@ -302,7 +306,7 @@ func printShown(p *printer, s shown) {
 	p.line("  state:    " + stateOf(s.Subject))
 	if s.Kind == subject.User && !s.BuiltIn {
 		p.line("  admin:    " + yesNo(s.Admin))
-		p.line("  password: " + yesNo(s.HasPassword))
+		p.line("  password: " + passwordText(s.Subject))
 	}
 	p.line("  created:  " + created(s.Subject))
 	if len(s.Groups) > 0 {
@@ -314,6 +318,22 @@ func printShown(p *printer, s shown) {
 	p.line("")
 	// A table of what was read already has nothing left to fail on.
 	_ = printList(p, valuesOf(s.Permissions), effectiveListing(s.Ref()))
+}
+
+// passwordText says whether there is a password, and what limits it.
+func passwordText(s adminapi.Subject) string {
+	text := yesNo(s.HasPassword)
+	if s.PasswordMadeBy == "" {
+		return text
+	}
+	text += ", set by the token " + s.PasswordMadeBy + ", with which it ends"
+	if len(s.PasswordNetworks) > 0 {
+		text += ", good in " + heldToken{Networks: s.PasswordNetworks}.limits()
+	}
+	if !s.PasswordExpiresAt.IsZero() {
+		text += ", good until " + day(s.PasswordExpiresAt)
+	}
+	return text
 }
 
 func joinRefs(refs []subject.Ref) string {

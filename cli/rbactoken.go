@@ -35,22 +35,27 @@ func (r *rbac) tokenCreateCommand() *cobra.Command {
 	var scopes, networks []string
 	var shape credentialShape
 	cmd := &cobra.Command{
-		Use:   "create REF --name NAME",
+		Use:   "create REF",
 		Short: "Make an access token and print it, this once",
 		Long: `Make an access token and print it, this once. It is used as the password of its owner:
 docker login -u ci. With --scope it may do less than its owner, never more, and does not
-open the admin API. With --cidr it is refused from anywhere else.
+open the admin API. With --cidr it is refused from anywhere else. Without --name it is
+called token- and the date.
+
+What is made with an access token, or with what docker login stored, is good no longer than
+that and nowhere else, and ends with it. Make tokens that are to stay with your password.
 
 -o docker-config prints a config.json, -o kubernetes-secret the manifest of a pull secret
 and -o env variables, for the registry of --registry-url. -q prints the token alone.`,
 		Example: `  dockit rbac token create robot:ci --name deploy --expires 90d
   dockit rbac token create robot:ci --name pull --scope 'repository:team/*:pull' --cidr 10.0.0.0/8
   dockit rbac token create robot:ci --name k8s --registry-url registry.example.com -o kubernetes-secret | kubectl apply -f -
-  dockit rbac token create user:alice --name laptop --username alice`,
+  dockit rbac token create user:alice --name laptop --username alice
+  dockit rbac token create robot:ci -q`,
 		Args: cobra.ExactArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&name, "name", "", "`name` that tells the tokens of a subject apart (required)")
+	flags.StringVar(&name, "name", "", "`name` that tells the tokens of a subject apart (default token- and the date)")
 	flags.StringVar(&expires, "expires", "", "`when` the token ends: in 90d or 12h, or on 2027-01-31 (default as late as is allowed)")
 	flags.StringArrayVar(&scopes, "scope", nil, "`permission` that the token may use at most (repeatable; default all of its owner)")
 	flags.StringArrayVar(&networks, "cidr", nil, "`network` that the token may be used from (repeatable; default everywhere)")
@@ -59,9 +64,6 @@ and -o env variables, for the registry of --registry-url. -q prints the token al
 		owner, err := tokenOwnerArg(args[0])
 		if err != nil {
 			return err
-		}
-		if name == "" {
-			return usagef("--name is missing: it tells the tokens of %s apart", owner)
 		}
 		token := adminapi.NewAccessToken{Name: name}
 		if token.ExpiresAt, err = parseExpiry(expires, time.Now()); err != nil {
@@ -138,18 +140,24 @@ expiry stay. With --grace the old secret keeps working for that time; without, i
 
 func (r *rbac) tokenRevokeCommand() *cobra.Command {
 	var all, logins bool
+	var options client.RevokeOptions
 	cmd := &cobra.Command{
 		Use:   "revoke ID | revoke REF --all | revoke REF --logins",
 		Short: "End an access token or a docker login, or all of a subject",
 		Long: `End an access token or the refresh token of a docker login by its id. With --all and a
-subject, end every one that it has; with --logins, its docker logins only.`,
+subject, end every one that it has; with --logins, its docker logins only.
+
+What was made with a token ends with it: access tokens, and passwords of users that it
+added. With --keep-made, which takes your password, that goes on. Either is listed.`,
 		Example: `  dockit rbac token revoke k3v7q2mzx4ta
+  dockit rbac token revoke k3v7q2mzx4ta --keep-made
   dockit rbac token revoke robot:ci --all
   dockit rbac token revoke user:alice --logins`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "end every access token and docker login of a subject")
 	cmd.Flags().BoolVar(&logins, "logins", false, "end every docker login of a user")
+	cmd.Flags().BoolVar(&options.KeepMade, "keep-made", false, "let what was made with it go on (takes a password)")
 	cmd.MarkFlagsMutuallyExclusive("all", "logins")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if all || logins {
@@ -157,7 +165,7 @@ subject, end every one that it has; with --logins, its docker logins only.`,
 			if err != nil {
 				return err
 			}
-			return r.revokeAll(cmd, owner, logins)
+			return r.revokeAll(cmd, owner, logins, options)
 		}
 		id := args[0]
 		if strings.Contains(id, ":") {
@@ -167,25 +175,51 @@ subject, end every one that it has; with --logins, its docker logins only.`,
 		if err != nil {
 			return err
 		}
-		if err := revokeToken(cmd, c, id); err != nil {
+		became, err := revokeToken(cmd, c, id, options)
+		if err != nil {
 			return err
 		}
-		return p.done(map[string]any{"revoked": []string{id}}, id, "revoked "+id)
+		return printRevoked(p, []string{id}, became, id, "revoked "+id)
 	}
 	return cmd
 }
 
-// revokeToken ends a token of either kind. Who is no admin is not told whether
-// there is an access token of that id, so it may be a refresh token as well.
-func revokeToken(cmd *cobra.Command, c *client.Client, id string) error {
-	err := c.RevokeAccessToken(cmd.Context(), id)
-	if !errors.Is(err, client.ErrNotFound) && !errors.Is(err, client.ErrForbidden) {
-		return err
+// printRevoked tells what was revoked, and what became of what that had made.
+func printRevoked(p *printer, ids []string, became adminapi.RevokedToken, name, done string) error {
+	texts := []string{done}
+	for _, one := range became.Ended {
+		texts = append(texts, "  ended with it: "+madeText(one))
 	}
-	return c.RevokeRefreshToken(cmd.Context(), id)
+	for _, one := range became.Kept {
+		texts = append(texts, "  kept: "+madeText(one))
+	}
+	if became.Cut {
+		texts = append(texts, "  and more: 'rbac audit' has their number")
+	}
+	return p.done(struct {
+		Revoked []string `json:"revoked"`
+		adminapi.RevokedToken
+	}{ids, became}, name, strings.Join(texts, "\n"))
 }
 
-func (r *rbac) revokeAll(cmd *cobra.Command, owner subject.Ref, logins bool) error {
+func madeText(m adminapi.MadeCredential) string {
+	if m.AccessToken == "" {
+		return "the password of " + m.Owner.String()
+	}
+	return fmt.Sprintf("access token %s (%s) of %s", m.AccessToken, m.Name, m.Owner)
+}
+
+// revokeToken ends a token of either kind. Who is no admin is not told whether
+// there is an access token of that id, so it may be a refresh token as well.
+func revokeToken(cmd *cobra.Command, c *client.Client, id string, options client.RevokeOptions) (adminapi.RevokedToken, error) {
+	became, err := c.RevokeAccessToken(cmd.Context(), id, options)
+	if !errors.Is(err, client.ErrNotFound) && !errors.Is(err, client.ErrForbidden) {
+		return became, err
+	}
+	return c.RevokeRefreshToken(cmd.Context(), id, options)
+}
+
+func (r *rbac) revokeAll(cmd *cobra.Command, owner subject.Ref, logins bool, options client.RevokeOptions) error {
 	if logins && owner.Kind != subject.User {
 		return usagef("%s: only users have docker logins that hold a refresh token", owner)
 	}
@@ -203,19 +237,22 @@ func (r *rbac) revokeAll(cmd *cobra.Command, owner subject.Ref, logins bool) err
 		}
 	}
 	revoked := make([]string, 0, len(held))
+	var all adminapi.RevokedToken
 	for _, token := range held {
+		var became adminapi.RevokedToken
 		if token.Kind == kindAccess {
-			err = c.RevokeAccessToken(cmd.Context(), token.ID)
+			became, err = c.RevokeAccessToken(cmd.Context(), token.ID, options)
 		} else {
-			err = c.RevokeRefreshToken(cmd.Context(), token.ID)
+			became, err = c.RevokeRefreshToken(cmd.Context(), token.ID, options)
 		}
 		// One that ended by itself in between is what was asked for.
 		if err != nil && !errors.Is(err, client.ErrNotFound) {
 			return fmt.Errorf("after %d of %d tokens of %s were revoked: %w", len(revoked), len(held), owner, err)
 		}
 		revoked = append(revoked, token.ID)
+		all.Ended, all.Kept, all.Cut = append(all.Ended, became.Ended...), append(all.Kept, became.Kept...), all.Cut || became.Cut
 	}
-	return p.done(map[string]any{"revoked": revoked}, owner.String(), fmt.Sprintf("revoked %d of %s", len(revoked), owner))
+	return printRevoked(p, revoked, all, owner.String(), fmt.Sprintf("revoked %d of %s", len(revoked), owner))
 }
 
 // tokenOwnerArg reads a subject that can have tokens.

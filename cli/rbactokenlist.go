@@ -40,6 +40,8 @@ type heldToken struct {
 	LastUsedAt      time.Time `json:"last_used_at,omitzero"`
 	LastUsedAddress string    `json:"last_used_address,omitempty"`
 	LastUsedClient  string    `json:"last_used_client,omitempty"`
+	// MadeBy is the id of the token that made an access token.
+	MadeBy string `json:"made_by,omitempty"`
 }
 
 func (r *rbac) tokenListCommand() *cobra.Command {
@@ -47,7 +49,8 @@ func (r *rbac) tokenListCommand() *cobra.Command {
 		Use:   "list REF",
 		Short: "List the access tokens and docker logins of a user or robot",
 		Long: `List the access tokens of a user or robot by name, and then the docker logins of a user
-that hold a refresh token, the last used first. Their secrets cannot be shown.`,
+that hold a refresh token, the last used first. Their secrets cannot be shown. What another
+token made is listed as made by that, with which it ends.`,
 		Example: `  dockit rbac token list robot:ci
   dockit rbac token list user:alice -o json`,
 		Args: cobra.ExactArgs(1),
@@ -61,11 +64,11 @@ that hold a refresh token, the last used first. Their secrets cannot be shown.`,
 				return err
 			}
 			return printList(p, heldTokens(cmd.Context(), c, owner), listing[heldToken]{
-				header: []any{"id", "kind", "name", "limits", "created", "expires", "last used", "from", "by"},
+				header: []any{"id", "kind", "name", "limits", "created", "expires", "last used", "from", "by", "made by"},
 				row: func(t heldToken) []any {
 					return []any{
 						t.ID, t.Kind, t.Name + t.Service, dashed(t.limits()), day(t.CreatedAt), day(t.ExpiresAt),
-						day(t.LastUsedAt), dashed(t.LastUsedAddress), dashed(t.LastUsedClient),
+						day(t.LastUsedAt), dashed(t.LastUsedAddress), dashed(t.LastUsedClient), dashed(t.MadeBy),
 					}
 				},
 				name:  func(t heldToken) string { return t.ID },
@@ -103,6 +106,7 @@ func heldTokens(ctx context.Context, c *client.Client, owner subject.Ref) iter.S
 				Kind: kindAccess, ID: t.ID, Owner: t.Owner, Name: t.Name, Scopes: t.Scopes, Networks: t.Networks,
 				CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RotatedAt: t.RotatedAt, PreviousUntil: t.PreviousUntil,
 				LastUsedAt: t.LastUsedAt, LastUsedAddress: t.LastUsedAddress, LastUsedClient: t.LastUsedClient,
+				MadeBy: t.MadeBy,
 			}, err) || err != nil {
 				return
 			}

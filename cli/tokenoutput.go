@@ -107,6 +107,9 @@ func printIssued(p *printer, issued adminapi.IssuedAccessToken, done string) {
 		expires = day(issued.ExpiresAt)
 	}
 	p.line("  expires: " + expires)
+	if issued.MadeBy != "" {
+		p.line("  made by: " + issued.MadeBy + ", with which it ends")
+	}
 	if !issued.PreviousUntil.IsZero() {
 		p.line("  the secret before it works until " + day(issued.PreviousUntil))
 	}

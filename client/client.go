@@ -162,7 +162,7 @@ func (c *Client) bound(ctx context.Context, r request) (context.Context, context
 }
 
 // do sends a request and decodes a successful answer into result, unless that
-// is nil. It returns the status.
+// is nil or the answer has no content. It returns the status.
 func (c *Client) do(ctx context.Context, r request, result any) (int, error) {
 	ctx, cancel := c.bound(ctx, r)
 	defer cancel()
@@ -179,7 +179,7 @@ func (c *Client) do(ctx context.Context, r request, result any) (int, error) {
 		return 0, fmt.Errorf("%s: the answer is larger than %d MiB", c.base, r.maxResponse()>>20)
 	case response.StatusCode < 200 || response.StatusCode > 299:
 		return response.StatusCode, c.refusal(r, response, body)
-	case result == nil:
+	case result == nil || response.StatusCode == http.StatusNoContent:
 		return response.StatusCode, nil
 	}
 	if !isJSON(response.Header) {

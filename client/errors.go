@@ -18,6 +18,8 @@ var (
 	ErrUnauthorized = errors.New("not logged in")
 	// ErrForbidden: who asks is not an admin.
 	ErrForbidden = errors.New("not allowed")
+	// ErrPasswordNeeded: a token is not enough for that.
+	ErrPasswordNeeded = errors.New("a password is needed")
 	// ErrNotFound: a subject, membership or permission does not exist.
 	ErrNotFound = errors.New("not found")
 	// ErrExists: the name is taken.
@@ -49,23 +51,24 @@ var (
 )
 
 var codes = map[adminapi.Code]error{
-	adminapi.CodeInvalid:      ErrInvalid,
-	adminapi.CodeUnauthorized: ErrUnauthorized,
-	adminapi.CodeForbidden:    ErrForbidden,
-	adminapi.CodeNotFound:     ErrNotFound,
-	adminapi.CodeExists:       ErrExists,
-	adminapi.CodeConflict:     ErrConflict,
-	adminapi.CodeBuiltIn:      ErrBuiltIn,
-	adminapi.CodeLastAdmin:    ErrLastAdmin,
-	adminapi.CodeKind:         ErrKind,
-	adminapi.CodeIncluded:     ErrIncluded,
-	adminapi.CodeBrought:      ErrBrought,
-	adminapi.CodeTooEarly:     ErrTooEarly,
-	adminapi.CodeExpires:      ErrExpires,
-	adminapi.CodeStale:        ErrStale,
-	adminapi.CodeTooMany:      ErrTooMany,
-	adminapi.CodeThrottled:    ErrThrottled,
-	adminapi.CodeBusy:         ErrBusy,
+	adminapi.CodeInvalid:        ErrInvalid,
+	adminapi.CodeUnauthorized:   ErrUnauthorized,
+	adminapi.CodeForbidden:      ErrForbidden,
+	adminapi.CodePasswordNeeded: ErrPasswordNeeded,
+	adminapi.CodeNotFound:       ErrNotFound,
+	adminapi.CodeExists:         ErrExists,
+	adminapi.CodeConflict:       ErrConflict,
+	adminapi.CodeBuiltIn:        ErrBuiltIn,
+	adminapi.CodeLastAdmin:      ErrLastAdmin,
+	adminapi.CodeKind:           ErrKind,
+	adminapi.CodeIncluded:       ErrIncluded,
+	adminapi.CodeBrought:        ErrBrought,
+	adminapi.CodeTooEarly:       ErrTooEarly,
+	adminapi.CodeExpires:        ErrExpires,
+	adminapi.CodeStale:          ErrStale,
+	adminapi.CodeTooMany:        ErrTooMany,
+	adminapi.CodeThrottled:      ErrThrottled,
+	adminapi.CodeBusy:           ErrBusy,
 }
 
 // Error is an answer other than success.

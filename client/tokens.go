@@ -38,10 +38,26 @@ func (c *Client) RotateAccessToken(ctx context.Context, id string, rotation admi
 	return issued, err
 }
 
-// RevokeAccessToken ends an access token, or returns [ErrNotFound].
-func (c *Client) RevokeAccessToken(ctx context.Context, id string) error {
-	_, err := c.do(ctx, request{method: http.MethodDelete, path: accessTokenPath(id)}, nil)
-	return err
+// RevokeOptions say how a token is revoked.
+type RevokeOptions struct {
+	// KeepMade lets what the token made go on without it. It takes a password.
+	KeepMade bool
+}
+
+// RevokeAccessToken ends an access token, and what was made with it, and returns
+// what became of that. Errors: [ErrNotFound], [ErrPasswordNeeded].
+func (c *Client) RevokeAccessToken(ctx context.Context, id string, options RevokeOptions) (adminapi.RevokedToken, error) {
+	return c.revoke(ctx, accessTokenPath(id), options)
+}
+
+func (c *Client) revoke(ctx context.Context, path string, options RevokeOptions) (adminapi.RevokedToken, error) {
+	query := url.Values{}
+	if options.KeepMade {
+		query.Set("keep_made", "true")
+	}
+	var became adminapi.RevokedToken
+	_, err := c.do(ctx, request{method: http.MethodDelete, path: path, query: query}, &became)
+	return became, err
 }
 
 func accessTokenPath(id string) string { return "/access-tokens/" + url.PathEscape(id) }
@@ -59,18 +75,19 @@ func (c *Client) RefreshToken(ctx context.Context, id string) (adminapi.RefreshT
 	return found, err
 }
 
-// RevokeRefreshToken ends a refresh token, or returns [ErrNotFound].
-func (c *Client) RevokeRefreshToken(ctx context.Context, id string) error {
-	_, err := c.do(ctx, request{method: http.MethodDelete, path: refreshTokenPath(id)}, nil)
-	return err
+// RevokeRefreshToken ends a refresh token, and what was made with it, and
+// returns what became of that. Errors: [ErrNotFound], [ErrPasswordNeeded].
+func (c *Client) RevokeRefreshToken(ctx context.Context, id string, options RevokeOptions) (adminapi.RevokedToken, error) {
+	return c.revoke(ctx, refreshTokenPath(id), options)
 }
 
-// RevokeRefreshTokens ends every refresh token of a user, and returns how many
-// there were.
-func (c *Client) RevokeRefreshTokens(ctx context.Context, username string) (int64, error) {
+// RevokeRefreshTokens ends every refresh token of a user, and what was made with
+// them, and returns how many there were. It returns [ErrPasswordNeeded] for
+// another user's with a token.
+func (c *Client) RevokeRefreshTokens(ctx context.Context, username string) (adminapi.RevokedRefreshTokens, error) {
 	var revoked adminapi.RevokedRefreshTokens
 	_, err := c.do(ctx, request{method: http.MethodDelete, path: refreshTokensPath(username)}, &revoked)
-	return revoked.Revoked, err
+	return revoked, err
 }
 
 func refreshTokensPath(username string) string {

@@ -50,8 +50,11 @@ func TestAccessTokens(t *testing.T) {
 	assert.NotEqual(t, issued.Token, rotated.Token)
 	assert.False(t, rotated.PreviousUntil.IsZero())
 
-	require.NoError(t, c.RevokeAccessToken(ctx, issued.ID))
-	require.ErrorIs(t, c.RevokeAccessToken(ctx, issued.ID), client.ErrNotFound)
+	became, err := c.RevokeAccessToken(ctx, issued.ID, client.RevokeOptions{})
+	require.NoError(t, err)
+	assert.Zero(t, became)
+	_, err = c.RevokeAccessToken(ctx, issued.ID, client.RevokeOptions{})
+	require.ErrorIs(t, err, client.ErrNotFound)
 	_, err = c.RotateAccessToken(ctx, issued.ID, adminapi.AccessTokenRotation{})
 	require.ErrorIs(t, err, client.ErrNotFound)
 }
@@ -75,7 +78,8 @@ func TestRefreshTokensAndLockouts(t *testing.T) {
 	assert.Zero(t, revoked)
 	_, err = c.RefreshToken(ctx, "abcdefghijkl")
 	require.ErrorIs(t, err, client.ErrNotFound)
-	require.ErrorIs(t, c.RevokeRefreshToken(ctx, "abcdefghijkl"), client.ErrNotFound)
+	_, err = c.RevokeRefreshToken(ctx, "abcdefghijkl", client.RevokeOptions{})
+	require.ErrorIs(t, err, client.ErrNotFound)
 
 	wrong := newClient(t, c.BaseURL(), func(o *client.Options) { o.Password = "wrong" })
 	for range 2 {

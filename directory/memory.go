@@ -80,7 +80,9 @@ func (m *memory[K, V]) forget(key K) { m.entries.Invalidate(key) }
 // and their texts.
 const entryWeight = 300
 
-func loginWeight(l store.Login) int { return entryWeight + len(l.Ref.Name) + len(l.PasswordHash) }
+func loginWeight(l store.Login) int {
+	return entryWeight + len(l.Ref.Name) + len(l.PasswordHash) + len(l.PasswordMadeBy) + 32*len(l.PasswordLimits.Networks)
+}
 
 func refreshTokenWeight(l store.RefreshTokenLogin) int {
 	return loginWeight(l.Login) + len(l.Hash) + len(l.Service)

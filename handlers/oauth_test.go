@@ -253,7 +253,7 @@ func TestRefreshTokens(t *testing.T) {
 	t.Run("24 revoked", func(t *testing.T) {
 		f := f.in(t)
 		id := strings.Split(byPost, "_")[1]
-		if _, err := f.store.RevokeRefreshToken(t.Context(), id); err != nil {
+		if _, _, err := f.store.RevokeRefreshToken(t.Context(), id, false); err != nil {
 			t.Fatal(err)
 		}
 		w := refresh(f, byPost, service)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +46,9 @@ type AccessToken struct {
 	// PreviousUntil is how long the secret before that one works.
 	PreviousUntil time.Time
 	LastUse       Use
+	// MadeBy is the id of the token that made it. It is empty for what was made
+	// with a password.
+	MadeBy string
 }
 
 // Use is when, from where and with what program a token was used. It is
@@ -57,20 +61,24 @@ type Use struct {
 
 // NewAccessToken is an access token to be made.
 type NewAccessToken struct {
-	ID        string
-	Owner     subject.Ref
+	ID    string
+	Owner subject.Ref
+	// Name is empty for one that tells the day: token-2026-01-31.
 	Name      string
 	Hash      []byte
 	Scopes    []access.Permission
 	Networks  []netip.Prefix
 	ExpiresAt time.Time
+	// Shorten makes the token expire sooner where the credential of the actor
+	// does, which is an [ErrWider] otherwise.
+	Shorten bool
 	// MaxLive is how many tokens the owner may have that are not expired,
 	// this one included. Zero is any number.
 	MaxLive int
 }
 
 const accessColumns = `t.id, s.kind, s.name, t.name, t.scopes, t.networks, t.created_at, t.expires_at, t.rotated_at, t.previous_until,
-t.last_used_at, t.last_used_address, t.last_used_client`
+t.last_used_at, t.last_used_address, t.last_used_client, t.made_by`
 
 func scanAccessToken(row scanner) (AccessToken, error) {
 	var (
@@ -79,7 +87,7 @@ func scanAccessToken(row scanner) (AccessToken, error) {
 		createdAt, expiresAt, rotatedAt, previous, lastUse int64
 	)
 	err := row.Scan(&t.ID, &t.Owner.Kind, &t.Owner.Name, &t.Name, &scopes, &networks, &createdAt, &expiresAt, &rotatedAt, &previous,
-		&lastUse, &t.LastUse.Address, &t.LastUse.Client)
+		&lastUse, &t.LastUse.Address, &t.LastUse.Client, &t.MadeBy)
 	if err != nil {
 		return AccessToken{}, err
 	}
@@ -91,7 +99,8 @@ func scanAccessToken(row scanner) (AccessToken, error) {
 
 // CreateAccessToken makes an access token. Errors: [ErrNotFound] without its
 // owner, [ErrKind] for a group, [ErrBuiltIn], [ErrExists] when the owner has a
-// token of that name that is not expired, [ErrTooMany].
+// token of that name that is not expired, [ErrTooMany]; [ErrWider] and
+// [ErrCredentialEnded] because of the credential of the actor.
 func (s *Store) CreateAccessToken(ctx context.Context, n NewAccessToken) (AccessToken, error) {
 	switch {
 	case n.Owner.Kind == subject.Group:
@@ -105,17 +114,35 @@ func (s *Store) CreateAccessToken(ctx context.Context, n NewAccessToken) (Access
 		if err != nil {
 			return err
 		}
+		maker, err := s.credentialNow(ctx, tx)
+		if err != nil {
+			return err
+		}
+		asked := Limits{n.Networks, n.ExpiresAt}
+		if n.Shorten && !maker.coverTime(asked.ExpiresAt) {
+			asked.ExpiresAt = maker.ExpiresAt
+		}
+		limits, err := maker.limit(asked)
+		if err != nil {
+			return fmt.Errorf("make an access token of %s: %w", n.Owner, err)
+		}
 		if err := s.makeRoomForAccessToken(ctx, tx, owner, n); err != nil {
 			return err
 		}
+		name := n.Name
+		if name == "" {
+			if name, err = s.freeTokenName(ctx, tx, owner); err != nil {
+				return err
+			}
+		}
 		_, err = tx.ExecContext(ctx,
-			"INSERT INTO access_tokens (id, subject_id, name, hash, scopes, networks, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-			n.ID, owner.ID, n.Name, n.Hash, joined(n.Scopes), joined(n.Networks), timestamp(s.now()), optionalTimestamp(n.ExpiresAt))
+			"INSERT INTO access_tokens (id, subject_id, name, hash, scopes, networks, created_at, expires_at, made_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			n.ID, owner.ID, name, n.Hash, joined(n.Scopes), joined(limits.Networks), timestamp(s.now()), optionalTimestamp(limits.ExpiresAt), maker.ID)
 		if s.dialect.duplicate(err) {
-			return fmt.Errorf("%s has an access token called %q: %w", n.Owner, n.Name, ErrExists)
+			return fmt.Errorf("%s has an access token called %q: %w", n.Owner, name, ErrExists)
 		}
 		if err != nil {
-			return fmt.Errorf("create access token %q of %s: %w", n.Name, n.Owner, err)
+			return fmt.Errorf("create access token %q of %s: %w", name, n.Owner, err)
 		}
 		if created, err = readAccessToken(ctx, tx, n.ID); err != nil {
 			return err
@@ -123,6 +150,22 @@ func (s *Store) CreateAccessToken(ctx context.Context, n NewAccessToken) (Access
 		return s.record(ctx, tx, audit.CreateToken, created.Owner, nil, auditedAccessToken(created))
 	})
 	return created, err
+}
+
+// freeTokenName is a name that no token of the owner has: of the day, and with a
+// number from the second one of that day on.
+func (s *Store) freeTokenName(ctx context.Context, tx *sql.Tx, owner Subject) (string, error) {
+	const del = "\x7f" // after every name with the prefix
+	day := "token-" + s.now().UTC().Format(time.DateOnly)
+	taken, err := collect(ctx, tx, scanID, "SELECT name FROM access_tokens WHERE subject_id = ? AND name >= ? AND name < ?", owner.ID, day, day+del)
+	if err != nil {
+		return "", fmt.Errorf("look for a name for an access token of %s: %w", owner.Ref, err)
+	}
+	name := day
+	for n := 2; slices.Contains(taken, name); n++ {
+		name = fmt.Sprintf("%s-%d", day, n)
+	}
+	return name, nil
 }
 
 // makeRoomForAccessToken takes expired tokens away and counts the others.
@@ -186,8 +229,9 @@ func (s *Store) AccessTokens(ctx context.Context, owner subject.Ref, page Page) 
 type Rotation struct {
 	// Hash is that of the new secret.
 	Hash []byte
-	// PreviousUntil is how long the secret that is replaced keeps working. One
-	// that was replaced before that ends at once.
+	// PreviousUntil is how long the secret that is replaced keeps working, at
+	// most as long as it would have. One that was replaced before that ends at
+	// once.
 	PreviousUntil time.Time
 	// ExpiresAt is when the token expires from now on; nil leaves that as it
 	// is, and the zero time is never.
@@ -195,13 +239,9 @@ type Rotation struct {
 }
 
 // RotateAccessToken replaces the secret of an access token. Errors:
-// [ErrNotFound], [ErrExpired].
+// [ErrNotFound], [ErrExpired]; [ErrWider] and [ErrCredentialEnded] because of
+// the credential of the actor.
 func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (AccessToken, error) {
-	var expiresAt *int64
-	if r.ExpiresAt != nil {
-		at := optionalTimestamp(*r.ExpiresAt)
-		expiresAt = &at
-	}
 	var rotated AccessToken
 	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		current, err := readAccessToken(ctx, tx, id)
@@ -215,39 +255,38 @@ func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (A
 		if err != nil {
 			return nobody, err
 		}
+		next := current
+		if r.ExpiresAt != nil {
+			next.ExpiresAt = *r.ExpiresAt
+		}
+		if next.MadeBy, err = s.makerOfRotation(ctx, tx, next); err != nil {
+			return nobody, fmt.Errorf("rotate access token %q: %w", id, err)
+		}
+		previousUntil := r.PreviousUntil
+		if !previousUntil.IsZero() && !current.ExpiresAt.IsZero() && previousUntil.After(current.ExpiresAt) {
+			previousUntil = current.ExpiresAt
+		}
 		_, err = tx.ExecContext(ctx, `
-			UPDATE access_tokens SET previous_hash = hash, previous_until = ?, hash = ?, rotated_at = ?, expires_at = COALESCE(?, expires_at)
+			UPDATE access_tokens SET previous_hash = hash, previous_until = ?, hash = ?, rotated_at = ?, expires_at = ?, made_by = ?
 			WHERE id = ?`,
-			optionalTimestamp(r.PreviousUntil), r.Hash, timestamp(s.now()), expiresAt, id)
+			optionalTimestamp(previousUntil), r.Hash, timestamp(s.now()), optionalTimestamp(next.ExpiresAt), next.MadeBy, id)
 		if err != nil {
 			return nobody, fmt.Errorf("rotate access token %q: %w", id, err)
 		}
 		if rotated, err = readAccessToken(ctx, tx, id); err != nil {
 			return nobody, err
 		}
-		return affects(owner), s.record(ctx, tx, audit.RotateToken, rotated.Owner, nil, auditedAccessToken(rotated))
+		whom := affects(owner)
+		if !(Limits{ExpiresAt: rotated.ExpiresAt}).coverTime(current.ExpiresAt) {
+			made, err := s.shortenMadeWith(ctx, tx, id, rotated.ExpiresAt)
+			if err != nil {
+				return nobody, err
+			}
+			whom = made.affects(owner)
+		}
+		return whom, s.record(ctx, tx, audit.RotateToken, rotated.Owner, nil, auditedAccessToken(rotated))
 	})
 	return rotated, err
-}
-
-// RevokeAccessToken ends an access token and returns what it was, or
-// [ErrNotFound].
-func (s *Store) RevokeAccessToken(ctx context.Context, id string) (AccessToken, error) {
-	var revoked AccessToken
-	err := s.change(ctx, func(tx *sql.Tx) (_ affected, err error) {
-		if revoked, err = readAccessToken(ctx, tx, id); err != nil {
-			return nobody, err
-		}
-		owner, err := readSubject(ctx, tx, revoked.Owner)
-		if err != nil {
-			return nobody, err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM access_tokens WHERE id = ?", id); err != nil {
-			return nobody, fmt.Errorf("revoke access token %q: %w", id, err)
-		}
-		return affects(owner), s.record(ctx, tx, audit.RevokeToken, revoked.Owner, auditedAccessToken(revoked), nil)
-	})
-	return revoked, err
 }
 
 // auditedToken is what the audit tells of a token.
@@ -260,11 +299,16 @@ type auditedToken struct {
 	Networks      []netip.Prefix      `json:"networks,omitempty"`
 	ExpiresAt     time.Time           `json:"expires_at,omitzero"`
 	PreviousUntil time.Time           `json:"previous_until,omitzero"`
+	MadeBy        string              `json:"made_by,omitempty"`
+	// Ended and Kept are what a token that was revoked had made.
+	Ended *auditedMade `json:"made_and_ended,omitempty"`
+	Kept  *auditedMade `json:"made_and_kept,omitempty"`
 }
 
 func auditedAccessToken(t AccessToken) auditedToken {
 	return auditedToken{
 		AccessToken: t.ID, Name: t.Name, Scopes: t.Scopes, Networks: t.Networks, ExpiresAt: t.ExpiresAt, PreviousUntil: t.PreviousUntil,
+		MadeBy: t.MadeBy,
 	}
 }
 

@@ -174,7 +174,7 @@ func TestRevokeAccessToken(t *testing.T) {
 		create(t, s, "robot:ci", "robot:cd")
 		accessToken(t, s, "robot:ci", "a", "deploy", time.Time{})
 		accessToken(t, s, "robot:cd", "b", "deploy", time.Time{})
-		if revoked, err := s.RevokeAccessToken(t.Context(), "a"); err != nil || revoked.Name != "deploy" || revoked.Owner != ref(t, "robot:ci") {
+		if revoked, _, err := s.RevokeAccessToken(t.Context(), "a", false); err != nil || revoked.Name != "deploy" || revoked.Owner != ref(t, "robot:ci") {
 			t.Fatalf("revoked %+v, %v", revoked, err)
 		}
 		if err := s.DeleteSubject(t.Context(), ref(t, "robot:cd"), 0); err != nil {
@@ -187,7 +187,7 @@ func TestRevokeAccessToken(t *testing.T) {
 			if _, err := s.AccessToken(t.Context(), id); !errors.Is(err, ErrNotFound) {
 				t.Errorf("show %s: %v", id, err)
 			}
-			if _, err := s.RevokeAccessToken(t.Context(), id); !errors.Is(err, ErrNotFound) {
+			if _, _, err := s.RevokeAccessToken(t.Context(), id, false); !errors.Is(err, ErrNotFound) {
 				t.Errorf("revoke %s: %v", id, err)
 			}
 		}
@@ -235,17 +235,17 @@ func TestTokensInTheAudit(t *testing.T) {
 		if _, err := s.RotateAccessToken(t.Context(), "a", Rotation{Hash: []byte("hash of the next")}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.RevokeAccessToken(t.Context(), "a"); err != nil {
+		if _, _, err := s.RevokeAccessToken(t.Context(), "a", false); err != nil {
 			t.Fatal(err)
 		}
 		refreshToken(t, s, "r1", alice, "$a")
 		refreshToken(t, s, "r2", alice, "$a")
 		refreshToken(t, s, "r3", alice, "$a")
-		if _, err := s.RevokeRefreshToken(t.Context(), "r1"); err != nil {
+		if _, _, err := s.RevokeRefreshToken(t.Context(), "r1", false); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // the second time there is nothing to revoke
-			if _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); err != nil {
+			if _, _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); err != nil {
 				t.Fatal(err)
 			}
 		}

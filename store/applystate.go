@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/audit"
@@ -14,7 +15,8 @@ import (
 
 // ApplyState makes the state what a document says, all of it or nothing, and
 // returns what was done for that. Errors: those of [state.Diff], and
-// [ErrLastAdmin].
+// [ErrLastAdmin]; [ErrNeedsPassword] and [ErrCredentialEnded] because of the
+// credential of the actor.
 func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.Options) (state.Plan, error) {
 	var plan state.Plan
 	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
@@ -25,6 +27,12 @@ func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.
 		}
 		a := &stateApplier{Store: s, tx: tx, ids: ids, statements: map[string]*sql.Stmt{}}
 		defer a.close()
+		if err := a.refuseTokenFor(ctx, plan); err != nil {
+			return nobody, err
+		}
+		if a.maker, err = s.credentialNow(ctx, tx); err != nil {
+			return nobody, err
+		}
 		if err := a.apply(ctx, plan); err != nil {
 			return nobody, fmt.Errorf("apply the state: %w", err)
 		}
@@ -39,8 +47,51 @@ type stateApplier struct {
 	tx *sql.Tx
 	// ids are those of every subject that exists.
 	ids map[subject.Ref]int64
+	// maker limits the passwords of new users.
+	maker Credential
 	// statements are prepared once, for the same few run very often.
 	statements map[string]*sql.Stmt
+}
+
+// refuseTokenFor refuses a plan as a whole when something of it needs a password
+// and the actor came with less.
+func (a *stateApplier) refuseTokenFor(ctx context.Context, plan state.Plan) error {
+	if actorOf(ctx).Credential.ID == "" {
+		return nil
+	}
+	const told = 5
+	var reasons []string
+	for _, c := range plan.Changes {
+		if c.Action == state.Create {
+			if isTrue(c.Admin) {
+				reasons = append(reasons, "make "+c.Subject.String()+" an admin")
+			}
+			continue
+		}
+		current, err := readSubject(ctx, a.tx, c.Subject)
+		if err != nil {
+			return err
+		}
+		after := subjectAfter{removed: c.Action == state.Remove, admin: current.Admin, disabled: current.Disabled, password: c.PasswordHash != ""}
+		if c.Admin != nil {
+			after.admin = *c.Admin
+		}
+		if c.Disabled != nil {
+			after.disabled = *c.Disabled
+		}
+		more, err := a.needsPassword(ctx, a.tx, current, after)
+		if err != nil {
+			return err
+		}
+		reasons = append(reasons, more...)
+	}
+	switch {
+	case len(reasons) == 0:
+		return nil
+	case len(reasons) > told:
+		reasons = append(reasons[:told:told], fmt.Sprintf("and %d more", len(reasons)-told))
+	}
+	return requirePassword(ctx, "nothing was changed, for the document would "+strings.Join(reasons, ", "))
 }
 
 func (a *stateApplier) close() {
@@ -132,6 +183,11 @@ func (a *stateApplier) begin(ctx context.Context, c state.Change) (*subjectState
 	before := stateOf(current)
 	if c.Action == state.Remove {
 		before, err = removedState(ctx, a.tx, current)
+		var ended MadeWith
+		if err == nil {
+			ended, err = a.endMadeBy(ctx, a.tx, current)
+			before.Ended = ended.audited()
+		}
 		if err == nil {
 			_, err = a.exec(ctx, "DELETE FROM subjects WHERE id = ?", current.ID)
 		}
@@ -141,9 +197,13 @@ func (a *stateApplier) begin(ctx context.Context, c state.Change) (*subjectState
 
 func (a *stateApplier) create(ctx context.Context, c state.Change) error {
 	now := timestamp(a.now())
-	result, err := a.exec(ctx,
-		"INSERT INTO subjects (kind, name, admin, disabled, password_hash, version, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		c.Subject.Kind, c.Subject.Name, isTrue(c.Admin), isTrue(c.Disabled), c.PasswordHash, now, now, now)
+	var maker Credential
+	if c.PasswordHash != "" {
+		maker = a.maker
+	}
+	result, err := a.exec(ctx, insertSubject,
+		c.Subject.Kind, c.Subject.Name, isTrue(c.Admin), isTrue(c.Disabled), c.PasswordHash, now, now, now,
+		maker.ID, joined(maker.Networks), optionalTimestamp(maker.ExpiresAt))
 	if err != nil {
 		return err
 	}
@@ -159,7 +219,7 @@ func (a *stateApplier) finish(ctx context.Context, c state.Change, before *subje
 		return a.record(ctx, a.tx, audit.Apply, c.Subject, before, nil)
 	}
 	if c.Action == state.Update {
-		if err := a.updateProperties(ctx, c); err != nil {
+		if err := a.updateProperties(ctx, c, before); err != nil {
 			return err
 		}
 	}
@@ -172,7 +232,7 @@ func (a *stateApplier) finish(ctx context.Context, c state.Change, before *subje
 	return a.recordApplied(ctx, c, before)
 }
 
-func (a *stateApplier) updateProperties(ctx context.Context, c state.Change) error {
+func (a *stateApplier) updateProperties(ctx context.Context, c state.Change, before *subjectState) error {
 	if c.Admin == nil && c.Disabled == nil && c.PasswordHash == "" {
 		return nil
 	}
@@ -186,10 +246,14 @@ func (a *stateApplier) updateProperties(ctx context.Context, c state.Change) err
 		c.Admin, c.Disabled, hash, timestamp(a.now()), a.ids[c.Subject]); err != nil {
 		return err
 	}
-	if !isTrue(c.Disabled) && hash == nil {
-		return nil
+	current := Subject{ID: a.ids[c.Subject], Ref: c.Subject}
+	if hash != nil {
+		if err := keepPasswordLimits(ctx, a.tx, current); err != nil {
+			return err
+		}
 	}
-	_, err := endRefreshTokens(ctx, a.tx, Subject{ID: a.ids[c.Subject], Ref: c.Subject})
+	ended, err := a.endWith(ctx, a.tx, current, subjectAfter{disabled: isTrue(c.Disabled), password: hash != nil})
+	before.Ended = ended.audited()
 	return err
 }
 

@@ -18,6 +18,9 @@ type Actor struct {
 	Ref subject.Ref
 	// Address is where the request came from.
 	Address string
+	// Credential limits what the actor may do and make. The zero Credential
+	// limits nothing.
+	Credential Credential
 }
 
 type actorKey struct{}
@@ -31,7 +34,7 @@ func WithActor(ctx context.Context, a Actor) context.Context {
 // record writes a change to the audit, in the transaction of the change.
 // before and after say what changed; nil is nothing.
 func (s *Store) record(ctx context.Context, tx *sql.Tx, action audit.Action, changed subject.Ref, before, after any) error {
-	actor, _ := ctx.Value(actorKey{}).(Actor)
+	actor := actorOf(ctx)
 	event := audit.Event{Action: action, Actor: audit.NameOf(actor.Ref), Address: actor.Address, Subject: audit.NameOf(changed)}
 	var err error
 	if event.Before, err = auditState(before); err != nil {
@@ -150,7 +153,11 @@ type subjectState struct {
 	Admin    *bool `json:"admin,omitempty"`
 	Disabled bool  `json:"disabled"`
 	// Password is "set" or "changed", never the password or its hash.
-	Password    string              `json:"password,omitempty"`
+	Password string `json:"password,omitempty"`
+	// PasswordMadeBy is the token that set it.
+	PasswordMadeBy string `json:"password_made_by,omitempty"`
+	// Ended is what went because tokens of the subject had made it.
+	Ended       *auditedMade        `json:"made_and_ended,omitempty"`
 	Permissions []access.Permission `json:"permissions,omitempty"`
 	Groups      []subject.Ref       `json:"groups,omitempty"`
 	Members     []subject.Ref       `json:"members,omitempty"`
@@ -166,6 +173,7 @@ func stateOf(s Subject) subjectState {
 	if s.HasPassword {
 		state.Password = "set"
 	}
+	state.PasswordMadeBy = s.PasswordMadeBy
 	return state
 }
 

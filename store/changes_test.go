@@ -118,10 +118,10 @@ func TestChanges(t *testing.T) {
 				_, err := s.RotateAccessToken(t.Context(), "ci1", Rotation{Hash: []byte("another")})
 				return err
 			}},
-			{"revoke a token", "alice", func() error { _, err := s.RevokeAccessToken(t.Context(), "alice1"); return err }},
-			{"revoke a refresh token", "alice", func() error { _, err := s.RevokeRefreshToken(t.Context(), "alice2"); return err }},
-			{"revoke refresh tokens", "alice", func() error { _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); return err }},
-			{"revoke refresh tokens that are not there", "nobody", func() error { _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); return err }},
+			{"revoke a token", "alice", func() error { _, _, err := s.RevokeAccessToken(t.Context(), "alice1", false); return err }},
+			{"revoke a refresh token", "alice", func() error { _, _, err := s.RevokeRefreshToken(t.Context(), "alice2", false); return err }},
+			{"revoke refresh tokens", "alice", func() error { _, _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); return err }},
+			{"revoke refresh tokens that are not there", "nobody", func() error { _, _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); return err }},
 			{"a token more", "nobody", func() error { refresh("bob", "bob3"); return nil }},
 			{"disable", "bob", func() error {
 				_, err := s.UpdateSubject(t.Context(), ref(t, "user:bob"), SubjectChange{Disabled: &yes}, 0)

@@ -19,8 +19,8 @@ type copiedTable struct {
 var copiedTables = []copiedTable{
 	{
 		name: "subjects", key: "id", filled: "id > 2 OR version > 1 OR disabled <> 0",
-		integers: columns("id admin disabled version created_at updated_at"),
-		texts:    columns("kind name password_hash"),
+		integers: columns("id admin disabled version created_at updated_at password_expires_at"),
+		texts:    columns("kind name password_hash password_made_by password_networks"),
 	},
 	{
 		name: "memberships", key: "member_id, group_id", filled: anyRow,
@@ -54,7 +54,7 @@ var copiedTables = []copiedTable{
 	{
 		name: "access_tokens", key: "id", filled: anyRow,
 		integers: columns("subject_id previous_until created_at expires_at rotated_at last_used_at"),
-		texts:    columns("id name scopes networks last_used_address last_used_client"),
+		texts:    columns("id name scopes networks last_used_address last_used_client made_by"),
 		blobs:    columns("hash previous_hash"),
 	},
 	{

@@ -14,6 +14,10 @@ type Login struct {
 	Admin        bool
 	Disabled     bool
 	PasswordHash string
+	// PasswordMadeBy is the id of the token that set the password, empty when
+	// none did, and PasswordLimits are what the password has of that.
+	PasswordMadeBy string
+	PasswordLimits Limits
 	// Revision is the revision of the rights at the time of reading.
 	Revision int64
 }
@@ -21,13 +25,21 @@ type Login struct {
 // loginQuery reads the row of user:anonymous for a name that nobody has: reading
 // none would be faster, and tell who exists.
 const loginQuery = `
-SELECT id, kind, name, admin, disabled, password_hash, (SELECT number FROM revision WHERE id = 1)
+SELECT id, kind, name, admin, disabled, password_hash, password_made_by, password_networks, password_expires_at, (SELECT number FROM revision WHERE id = 1)
 FROM subjects WHERE id = COALESCE((SELECT id FROM subjects WHERE name = ? AND kind IN ('user', 'robot')), 1)`
 
 // Login finds the user or robot of that name, or returns [ErrNotFound].
 func (s *Store) Login(ctx context.Context, name string) (Login, error) {
-	var l Login
-	err := s.login.QueryRowContext(ctx, name).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled, &l.PasswordHash, &l.Revision)
+	var (
+		l        Login
+		networks string
+		expires  int64
+	)
+	err := s.login.QueryRowContext(ctx, name).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled, &l.PasswordHash,
+		&l.PasswordMadeBy, &networks, &expires, &l.Revision)
+	if err == nil {
+		l.PasswordLimits, err = parseLimitColumns(networks, expires)
+	}
 	switch {
 	case err != nil:
 		return Login{}, fmt.Errorf("read login %q: %w", name, err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -62,7 +61,7 @@ func (s *Store) CreateRefreshToken(ctx context.Context, n NewRefreshToken) error
 		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE expires_at <= ?", now); err != nil {
 			return nobody, fmt.Errorf("remove expired refresh tokens: %w", err)
 		}
-		ended, err := makeRoomForRefreshToken(ctx, tx, n.OwnerID)
+		whom, err := s.makeRoomForRefreshToken(ctx, tx, n.OwnerID)
 		if err != nil {
 			return nobody, err
 		}
@@ -73,27 +72,33 @@ func (s *Store) CreateRefreshToken(ctx context.Context, n NewRefreshToken) error
 			n.ID, n.OwnerID, n.Service, n.Hash, n.Client, n.Address, now, timestamp(n.ExpiresAt), now, n.Address, n.Client); err != nil {
 			return nobody, fmt.Errorf("create refresh token: %w", err)
 		}
-		if !ended {
-			return nobody, nil // a new token changes nothing for others
-		}
-		return affected(n.OwnerID), nil
+		return whom, nil
 	})
 }
 
-// makeRoomForRefreshToken reports whether it ended another token.
-func makeRoomForRefreshToken(ctx context.Context, tx *sql.Tx, ownerID int64) (bool, error) {
+// makeRoomForRefreshToken ends the tokens that are too many, with what was made
+// with them, and returns whom that concerns: a new token changes nothing for
+// others.
+func (s *Store) makeRoomForRefreshToken(ctx context.Context, tx *sql.Tx, ownerID int64) (affected, error) {
 	// The newest ones that may stay beside the next.
-	surplus, err := collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
+	surplus, err := collect(ctx, tx, scanID,
 		"SELECT id FROM refresh_tokens WHERE subject_id = ? ORDER BY last_used_at DESC, id LIMIT 1000 OFFSET ?", ownerID, maxRefreshTokens-1)
 	if err != nil {
-		return false, fmt.Errorf("look for unused refresh tokens: %w", err)
+		return nobody, fmt.Errorf("look for unused refresh tokens: %w", err)
+	}
+	if len(surplus) == 0 {
+		return nobody, nil
+	}
+	ended, err := s.endMadeWith(ctx, tx, surplus)
+	if err != nil {
+		return nobody, err
 	}
 	for _, id := range surplus {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE id = ?", id); err != nil {
-			return false, fmt.Errorf("remove refresh token %q: %w", id, err)
+			return nobody, fmt.Errorf("remove refresh token %q: %w", id, err)
 		}
 	}
-	return len(surplus) > 0, nil
+	return ended.affects(Subject{ID: ownerID, Ref: subject.Ref{Kind: subject.User}}), nil
 }
 
 const refreshColumns = `t.id, s.kind, s.name, t.service, t.client, t.address, t.created_at, t.expires_at,
@@ -140,57 +145,6 @@ func readRefreshToken(ctx context.Context, q queryer, id string) (RefreshToken, 
 		return RefreshToken{}, fmt.Errorf("read refresh token %q: %w", id, err)
 	}
 	return token, nil
-}
-
-// RevokeRefreshToken ends a refresh token and returns what it was, or
-// [ErrNotFound].
-func (s *Store) RevokeRefreshToken(ctx context.Context, id string) (RefreshToken, error) {
-	var revoked RefreshToken
-	err := s.change(ctx, func(tx *sql.Tx) (_ affected, err error) {
-		if revoked, err = readRefreshToken(ctx, tx, id); err != nil {
-			return nobody, err
-		}
-		owner, err := readSubject(ctx, tx, revoked.Owner)
-		if err != nil {
-			return nobody, err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE id = ?", id); err != nil {
-			return nobody, fmt.Errorf("revoke refresh token %q: %w", id, err)
-		}
-		return affects(owner), s.record(ctx, tx, audit.RevokeToken, revoked.Owner, auditedToken{RefreshToken: revoked.ID, Service: revoked.Service}, nil)
-	})
-	return revoked, err
-}
-
-// RevokeRefreshTokens ends every refresh token of a subject and returns how
-// many there were.
-func (s *Store) RevokeRefreshTokens(ctx context.Context, owner subject.Ref) (int64, error) {
-	var revoked int64
-	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
-		o, err := readSubject(ctx, tx, owner)
-		if err != nil {
-			return nobody, err
-		}
-		if revoked, err = endRefreshTokens(ctx, tx, o); err != nil || revoked == 0 {
-			return nobody, err
-		}
-		return affects(o), s.record(ctx, tx, audit.RevokeToken, owner, map[string]int64{"refresh_tokens": revoked}, nil)
-	})
-	return revoked, err
-}
-
-// endRefreshTokens is part of every change after which a subject must log in
-// again.
-func endRefreshTokens(ctx context.Context, tx *sql.Tx, owner Subject) (int64, error) {
-	result, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE subject_id = ?", owner.ID)
-	if err != nil {
-		return 0, fmt.Errorf("revoke refresh tokens of %s: %w", owner.Ref, err)
-	}
-	revoked, err := result.RowsAffected()
-	if err != nil {
-		return 0, fmt.Errorf("revoke refresh tokens of %s: %w", owner.Ref, err)
-	}
-	return revoked, nil
 }
 
 // RefreshTokenLogin is what proving who somebody is by a refresh token needs to

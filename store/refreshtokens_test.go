@@ -54,13 +54,13 @@ func TestRefreshTokens(t *testing.T) {
 			got.LastUse != (Use{now.Add(time.Minute), "192.0.2.1", "docker"}) {
 			t.Errorf("listed %+v", got)
 		}
-		if revoked, err := s.RevokeRefreshToken(t.Context(), "a1"); err != nil || revoked.Owner != ref(t, "user:alice") {
+		if revoked, _, err := s.RevokeRefreshToken(t.Context(), "a1", false); err != nil || revoked.Owner != ref(t, "user:alice") {
 			t.Errorf("revoked %+v, %v", revoked, err)
 		}
-		if _, err := s.RevokeRefreshToken(t.Context(), "a1"); !errors.Is(err, ErrNotFound) {
+		if _, _, err := s.RevokeRefreshToken(t.Context(), "a1", false); !errors.Is(err, ErrNotFound) {
 			t.Errorf("revoked again: %v", err)
 		}
-		if n, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); err != nil || n != 1 {
+		if n, _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); err != nil || n != 1 {
 			t.Errorf("revoked %d, %v", n, err)
 		}
 		if _, err := s.RefreshTokenLogin(t.Context(), "a2"); !errors.Is(err, ErrNotFound) {

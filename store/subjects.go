@@ -28,8 +28,12 @@ type Subject struct {
 	Disabled bool
 	// HasPassword tells that a password is set, never which.
 	HasPassword bool
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// PasswordMadeBy is the id of the token that set the password, empty when
+	// none did, and PasswordLimits are what the password has of that.
+	PasswordMadeBy string
+	PasswordLimits Limits
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
 	// Version grows with every change of the subject itself. It starts with
 	// the time, so that a subject that is removed and made again has another.
 	Version int64
@@ -68,16 +72,23 @@ type Page struct {
 	Admin, Disabled *bool
 }
 
-const subjectColumns = "s.id, s.kind, s.name, s.admin, s.disabled, s.password_hash <> '', s.created_at, s.updated_at, s.version"
+const subjectColumns = `s.id, s.kind, s.name, s.admin, s.disabled, s.password_hash <> '', s.created_at, s.updated_at, s.version,
+s.password_made_by, s.password_networks, s.password_expires_at`
 
 func scanSubject(row scanner) (Subject, error) {
 	var s Subject
-	var created, updated int64
-	if err := row.Scan(&s.ID, &s.Ref.Kind, &s.Ref.Name, &s.Admin, &s.Disabled, &s.HasPassword, &created, &updated, &s.Version); err != nil {
+	var (
+		created, updated, expires int64
+		networks                  string
+	)
+	err := row.Scan(&s.ID, &s.Ref.Kind, &s.Ref.Name, &s.Admin, &s.Disabled, &s.HasPassword, &created, &updated, &s.Version,
+		&s.PasswordMadeBy, &networks, &expires)
+	if err != nil {
 		return Subject{}, err
 	}
 	s.CreatedAt, s.UpdatedAt = fromTimestamp(created), fromTimestamp(updated)
-	return s, nil
+	s.PasswordLimits, err = parseLimitColumns(networks, expires)
+	return s, err
 }
 
 // Subject returns one subject, or [ErrNotFound].
@@ -139,13 +150,20 @@ func (p Page) condition() (string, []any) {
 }
 
 // CreateSubject makes a subject, or returns [ErrExists] when any subject has
-// its name, or [ErrKind] when it asks for what its kind cannot have.
+// its name, or [ErrKind] when it asks for what its kind cannot have. Because of
+// the credential of the actor: [ErrNeedsPassword] for an admin,
+// [ErrCredentialEnded]; a password is limited by it.
 func (s *Store) CreateSubject(ctx context.Context, n NewSubject) (Subject, error) {
 	if err := subject.ValidateName(n.Ref.Name); err != nil {
 		return Subject{}, err
 	}
 	if err := checkKind(n.Ref, n.Admin, n.PasswordHash != ""); err != nil {
 		return Subject{}, err
+	}
+	if n.Admin {
+		if err := requirePassword(ctx, "make "+n.Ref.String()+" an admin"); err != nil {
+			return Subject{}, err
+		}
 	}
 	var created Subject
 	err := s.change(ctx, func(tx *sql.Tx) (_ affected, err error) {
@@ -157,11 +175,21 @@ func (s *Store) CreateSubject(ctx context.Context, n NewSubject) (Subject, error
 	return created, err
 }
 
+const insertSubject = `
+INSERT INTO subjects (kind, name, admin, disabled, password_hash, version, created_at, updated_at,
+                      password_made_by, password_networks, password_expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
 func (s *Store) insertSubject(ctx context.Context, tx *sql.Tx, n NewSubject) (Subject, error) {
+	var maker Credential
+	if n.PasswordHash != "" {
+		var err error
+		if maker, err = s.credentialNow(ctx, tx); err != nil {
+			return Subject{}, err
+		}
+	}
 	now := timestamp(s.now())
-	_, err := tx.ExecContext(ctx,
-		"INSERT INTO subjects (kind, name, admin, disabled, password_hash, version, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		n.Ref.Kind, n.Ref.Name, n.Admin, n.Disabled, n.PasswordHash, now, now, now)
+	_, err := tx.ExecContext(ctx, insertSubject,
+		n.Ref.Kind, n.Ref.Name, n.Admin, n.Disabled, n.PasswordHash, now, now, now, maker.ID, joined(maker.Networks), optionalTimestamp(maker.ExpiresAt))
 	if s.dialect.duplicate(err) {
 		return Subject{}, fmt.Errorf("create %s: %w", n.Ref, ErrExists)
 	}
@@ -185,7 +213,8 @@ func checkKind(ref subject.Ref, admin, password bool) error {
 }
 
 // UpdateSubject changes a subject. Errors: [ErrNotFound], [ErrStale],
-// [ErrBuiltIn], [ErrKind], [ErrLastAdmin].
+// [ErrBuiltIn], [ErrKind], [ErrLastAdmin]; [ErrNeedsPassword] because of the
+// credential of the actor.
 func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectChange, pre Precondition) (Subject, error) {
 	if err := checkKind(ref, c.Admin != nil && *c.Admin, c.PasswordHash != nil); err != nil {
 		return Subject{}, err
@@ -206,6 +235,9 @@ func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectCha
 		if c.Disabled != nil {
 			disabled = *c.Disabled
 		}
+		if err := s.refuseToken(ctx, tx, current, subjectAfter{admin: admin, disabled: disabled, password: c.PasswordHash != nil}); err != nil {
+			return nobody, err
+		}
 		if !admin || disabled {
 			if err := refuseLastAdmin(ctx, tx, current); err != nil {
 				return nobody, err
@@ -216,28 +248,34 @@ func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectCha
 			admin, disabled, c.PasswordHash, timestamp(s.now()), current.ID); err != nil {
 			return nobody, fmt.Errorf("update %s: %w", ref, err)
 		}
-		if disabled || c.PasswordHash != nil {
-			if _, err := endRefreshTokens(ctx, tx, current); err != nil {
+		if c.PasswordHash != nil {
+			if err := keepPasswordLimits(ctx, tx, current); err != nil {
 				return nobody, err
 			}
+		}
+		ended, err := s.endWith(ctx, tx, current, subjectAfter{disabled: disabled, password: c.PasswordHash != nil})
+		if err != nil {
+			return nobody, err
 		}
 		if updated, err = readSubject(ctx, tx, ref); err != nil {
 			return nobody, err
 		}
-		action, after := audit.Update, stateOf(updated)
+		action, before, after := audit.Update, stateOf(current), stateOf(updated)
+		before.Ended = ended.audited()
 		switch {
 		case c.PasswordHash != nil:
 			action, after.Password = audit.SetPassword, "changed"
 		case updated.Admin == current.Admin && updated.Disabled == current.Disabled:
-			return affects(current), nil // nothing to tell
+			return ended.affects(current), nil // nothing to tell
 		}
-		return affects(current), s.record(ctx, tx, action, ref, stateOf(current), after)
+		return ended.affects(current), s.record(ctx, tx, action, ref, before, after)
 	})
 	return updated, err
 }
 
-// DeleteSubject removes a subject with its memberships and permissions.
-// Errors: [ErrNotFound], [ErrStale], [ErrBuiltIn], [ErrLastAdmin].
+// DeleteSubject removes a subject with its memberships, permissions and
+// tokens, and what those made. Errors: [ErrNotFound], [ErrStale], [ErrBuiltIn],
+// [ErrLastAdmin]; [ErrNeedsPassword] because of the credential of the actor.
 func (s *Store) DeleteSubject(ctx context.Context, ref subject.Ref, pre Precondition) error {
 	if ref.BuiltIn() {
 		return fmt.Errorf("%s cannot be removed: %w", ref, ErrBuiltIn)
@@ -250,14 +288,22 @@ func (s *Store) DeleteSubject(ctx context.Context, ref subject.Ref, pre Precondi
 		if err := refuseLastAdmin(ctx, tx, current); err != nil {
 			return nobody, err
 		}
+		if err := s.refuseToken(ctx, tx, current, subjectAfter{removed: true}); err != nil {
+			return nobody, err
+		}
 		before, err := removedState(ctx, tx, current)
 		if err != nil {
 			return nobody, err
 		}
+		ended, err := s.endMadeBy(ctx, tx, current)
+		if err != nil {
+			return nobody, err
+		}
+		before.Ended = ended.audited()
 		if _, err := tx.ExecContext(ctx, "DELETE FROM subjects WHERE id = ?", current.ID); err != nil {
 			return nobody, fmt.Errorf("delete %s: %w", ref, err)
 		}
-		return affects(current), s.record(ctx, tx, audit.Remove, ref, before, nil)
+		return ended.affects(current), s.record(ctx, tx, audit.Remove, ref, before, nil)
 	})
 }
 

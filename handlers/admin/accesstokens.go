@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -26,6 +27,18 @@ type accessTokensInput struct {
 type newAccessTokenInput struct {
 	NameInput
 	Body adminapi.NewAccessToken
+}
+
+// RevokeInput says how a token is revoked.
+type RevokeInput struct {
+	TokenInput
+	KeepMade bool `query:"keep_made" doc:"Let what the token made go on without it. It takes a password."`
+}
+
+// revokedTokenOutput is 204 when the token had made nothing.
+type revokedTokenOutput struct {
+	Status int
+	Body   adminapi.RevokedToken
 }
 
 // TokenInput names a token. It is exported because huma does not see what is
@@ -74,17 +87,47 @@ func (a *API) registerAccessTokens(api huma.API) {
 			return &accessTokenOutput{accessTokenOf(token)}, nil
 		})
 	huma.Register(api, operation(api, "rotate-access-token", http.MethodPost, one+"/rotate", "Replace the secret of an access token", http.StatusOK), a.rotateAccessToken)
-	huma.Register(api, operation(api, "revoke-access-token", http.MethodDelete, one, "End an access token", http.StatusNoContent),
-		func(ctx context.Context, in *TokenInput) (*struct{}, error) {
+	huma.Register(api, revocation(operation(api, "revoke-access-token", http.MethodDelete, one, "End an access token, and what was made with it", http.StatusOK)),
+		func(ctx context.Context, in *RevokeInput) (*revokedTokenOutput, error) {
 			_, err := a.ownAccessToken(ctx, in.ID)
+			var became store.Revocation
 			if err == nil {
-				_, err = a.config.Store.RevokeAccessToken(ctx, in.ID)
+				_, became, err = a.config.Store.RevokeAccessToken(ctx, in.ID, in.KeepMade)
 			}
 			if err != nil {
 				return nil, a.problemOf(ctx, err)
 			}
-			return nil, nil //nolint:nilnil // huma: no body
+			return revoked(became), nil
 		})
+}
+
+// revocation adds the answer of a token that had made nothing.
+func revocation(op huma.Operation) huma.Operation {
+	op.Responses[strconv.Itoa(http.StatusNoContent)] = &huma.Response{Description: "Nothing was made with the token."}
+	return op
+}
+
+func revoked(r store.Revocation) *revokedTokenOutput {
+	out := &revokedTokenOutput{Status: http.StatusOK, Body: revocationOf(r)}
+	if r.Ended.Count()+r.Kept.Count() == 0 {
+		out.Status = http.StatusNoContent
+	}
+	return out
+}
+
+func revocationOf(r store.Revocation) adminapi.RevokedToken {
+	return adminapi.RevokedToken{
+		Ended: madeOf(r.Ended), Kept: madeOf(r.Kept),
+		Cut: r.Ended.Count() > len(r.Ended.List()) || r.Kept.Count() > len(r.Kept.List()),
+	}
+}
+
+func madeOf(m store.MadeWith) []adminapi.MadeCredential {
+	var all []adminapi.MadeCredential
+	for _, one := range m.List() {
+		all = append(all, adminapi.MadeCredential{AccessToken: one.ID, Name: one.Name, Owner: one.Owner})
+	}
+	return all
 }
 
 func (a *API) listAccessTokens(ctx context.Context, owner subject.Ref, in *accessTokensInput) (*accessTokensOutput, error) {
@@ -165,5 +208,6 @@ func accessTokenOf(t store.AccessToken) adminapi.AccessToken {
 		LastUsedAt:      t.LastUse.At,
 		LastUsedAddress: t.LastUse.Address,
 		LastUsedClient:  t.LastUse.Client,
+		MadeBy:          t.MadeBy,
 	}
 }

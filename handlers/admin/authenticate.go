@@ -60,7 +60,7 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 			writeProblem(w, problem(http.StatusForbidden, adminapi.CodeForbidden, principal.Ref.String()+" is not an admin: log in as one, or let one do it"))
 		default:
 			ctx := context.WithValue(r.Context(), callerKey{}, caller{principal, ip})
-			next.ServeHTTP(w, r.WithContext(store.WithActor(ctx, store.Actor{Ref: principal.Ref, Address: ip})))
+			next.ServeHTTP(w, r.WithContext(store.WithActor(ctx, store.Actor{Ref: principal.Ref, Address: ip, Credential: principal.Credential})))
 		}
 	})
 }

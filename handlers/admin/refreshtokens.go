@@ -31,17 +31,17 @@ func (a *API) registerRefreshTokens(api huma.API) {
 		one        = "/" + refreshTokensPath + "/{id}"
 	)
 	huma.Register(api, operation(api, "list-refresh-tokens", http.MethodGet, collection, "List the logins of a user that have a refresh token, the last used first", http.StatusOK), a.listRefreshTokens)
-	huma.Register(api, operation(api, "revoke-refresh-tokens", http.MethodDelete, collection, "End every refresh token of a user", http.StatusOK),
+	huma.Register(api, operation(api, "revoke-refresh-tokens", http.MethodDelete, collection, "End every refresh token of a user, and what was made with them", http.StatusOK),
 		func(ctx context.Context, in *NameInput) (*revokedOutput, error) {
 			owner := subject.Ref{Kind: subject.User, Name: in.Name}
 			if err := checkOwner(ctx, owner); err != nil {
 				return nil, err
 			}
-			revoked, err := a.config.Store.RevokeRefreshTokens(ctx, owner)
+			revoked, became, err := a.config.Store.RevokeRefreshTokens(ctx, owner)
 			if err != nil {
 				return nil, a.problemOf(ctx, err)
 			}
-			return &revokedOutput{adminapi.RevokedRefreshTokens{Revoked: revoked}}, nil
+			return &revokedOutput{adminapi.RevokedRefreshTokens{Revoked: revoked, RevokedToken: revocationOf(became)}}, nil
 		})
 	huma.Register(api, operation(api, "get-refresh-token", http.MethodGet, one, "Show a refresh token", http.StatusOK),
 		func(ctx context.Context, in *TokenInput) (*refreshTokenOutput, error) {
@@ -51,16 +51,17 @@ func (a *API) registerRefreshTokens(api huma.API) {
 			}
 			return &refreshTokenOutput{refreshTokenOf(token)}, nil
 		})
-	huma.Register(api, operation(api, "revoke-refresh-token", http.MethodDelete, one, "End a refresh token", http.StatusNoContent),
-		func(ctx context.Context, in *TokenInput) (*struct{}, error) {
+	huma.Register(api, revocation(operation(api, "revoke-refresh-token", http.MethodDelete, one, "End a refresh token, and what was made with it", http.StatusOK)),
+		func(ctx context.Context, in *RevokeInput) (*revokedTokenOutput, error) {
 			_, err := a.ownRefreshToken(ctx, in.ID)
+			var became store.Revocation
 			if err == nil {
-				_, err = a.config.Store.RevokeRefreshToken(ctx, in.ID)
+				_, became, err = a.config.Store.RevokeRefreshToken(ctx, in.ID, in.KeepMade)
 			}
 			if err != nil {
 				return nil, a.problemOf(ctx, err)
 			}
-			return nil, nil //nolint:nilnil // huma: no body
+			return revoked(became), nil
 		})
 }
 

@@ -251,6 +251,10 @@ func subjectOf(s store.Subject) adminapi.Subject {
 		CreatedAt:   s.CreatedAt,
 		UpdatedAt:   s.UpdatedAt,
 		Version:     s.Version,
+
+		PasswordMadeBy:    s.PasswordMadeBy,
+		PasswordNetworks:  s.PasswordLimits.Networks,
+		PasswordExpiresAt: s.PasswordLimits.ExpiresAt,
 	}
 }
 

@@ -94,7 +94,6 @@ func TestAccessTokenRefusals(t *testing.T) {
 		"third of a robot": {"/robots/ci/access-tokens", `{"name":"t2"}`, 409, adminapi.CodeTooMany, "rotate or revoke"},
 		"nobody":           {"/users/nobody/access-tokens", `{"name":"a"}`, 404, adminapi.CodeNotFound, "user:nobody"},
 		"anonymous":        {"/users/anonymous/access-tokens", `{"name":"a"}`, 409, adminapi.CodeBuiltIn, "anonymous"},
-		"no name":          {"/users/bob/access-tokens", `{}`, 422, adminapi.CodeInvalid, "validation"},
 		"invalid name":     {"/users/bob/access-tokens", `{"name":"my laptop"}`, 422, adminapi.CodeInvalid, "lower-case"},
 		"invalid scope":    {"/users/bob/access-tokens", `{"name":"a","scopes":["repository:a"]}`, 422, adminapi.CodeInvalid, ""},
 		"invalid network":  {"/users/bob/access-tokens", `{"name":"a","networks":["10.0.0.0"]}`, 422, adminapi.CodeInvalid, ""},

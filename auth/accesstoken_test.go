@@ -101,7 +101,10 @@ func TestAccessTokenEnds(t *testing.T) {
 		ends bool
 	}{
 		{"expired", func(*fixture, string) error { time.Sleep(time.Hour); return nil }, true},
-		{"revoked", func(f *fixture, id string) error { _, _, err := f.store.RevokeAccessToken(f.Context(), id, false); return err }, true},
+		{"revoked", func(f *fixture, id string) error {
+			_, _, err := f.store.RevokeAccessToken(f.Context(), id, false)
+			return err
+		}, true},
 		{"owner removed", func(f *fixture, _ string) error { return f.store.DeleteSubject(f.Context(), aliceRef, 0) }, true},
 		{"owner disabled", func(f *fixture, _ string) error { f.change("alice", store.SubjectChange{Disabled: &yes}); return nil }, true},
 		{"owner disabled and enabled again", func(f *fixture, _ string) error {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -23,8 +24,9 @@ type Lockout struct {
 	Until time.Time
 }
 
-// Lockouts lists every place from which wrong passwords came lately, by name
-// and network. Names that nobody has come first.
+// Lockouts lists the places from which wrong passwords came lately, the latest
+// first. When there are very many, those for names that nobody has are left out
+// before any other.
 func (a *Authenticator) Lockouts(ctx context.Context) ([]Lockout, error) {
 	now := time.Now()
 	failures, err := a.store.RecentFailures(ctx, now.Add(-a.options.LockoutWindow-a.options.LockoutDuration))
@@ -38,7 +40,6 @@ func (a *Authenticator) Lockouts(ctx context.Context) ([]Lockout, error) {
 	}
 	lockouts := make([]Lockout, 0, len(places))
 	for p, failures := range places {
-		slices.Reverse(failures)
 		s := standingOf(failures, p.network, a.options, now)
 		lockout := Lockout{Username: p.name, Network: p.network, Failures: s.failures, Last: failures[0].At}
 		if strings.HasPrefix(p.name, unknownName) {
@@ -52,13 +53,7 @@ func (a *Authenticator) Lockouts(ctx context.Context) ([]Lockout, error) {
 		}
 	}
 	slices.SortFunc(lockouts, func(x, y Lockout) int {
-		if c := strings.Compare(x.Username, y.Username); c != 0 {
-			return c
-		}
-		if c := strings.Compare(x.Network, y.Network); c != 0 {
-			return c
-		}
-		return x.Last.Compare(y.Last)
+		return cmp.Or(y.Last.Compare(x.Last), strings.Compare(x.Username, y.Username), strings.Compare(x.Network, y.Network))
 	})
 	return lockouts, nil
 }

@@ -9,12 +9,16 @@ import (
 func TestLockouts(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.with(Options{LockoutFailures: 3, LockoutDuration: time.Hour})
+		began := time.Now().UTC()
 		f.refused("bob", "wrong", home)
+		time.Sleep(time.Minute)
 		for range 3 {
 			f.refused("alice", "wrong", home)
 		}
 		last := time.Now().UTC()
+		time.Sleep(time.Minute)
 		f.refused("alice", "wrong", "2001:db8::1")
+		time.Sleep(time.Minute)
 		f.refused("nobody", "wrong", home)
 		listed := func(want ...Lockout) {
 			t.Helper()
@@ -24,10 +28,10 @@ func TestLockouts(t *testing.T) {
 		}
 		alice := Lockout{Username: "alice", Network: "192.0.2.1/32", Failures: 3, Last: last, Until: last.Add(time.Hour)}
 		listed(
-			Lockout{Network: "192.0.2.1/32", Failures: 1, Last: last},
+			Lockout{Network: "192.0.2.1/32", Failures: 1, Last: last.Add(2 * time.Minute)},
+			Lockout{Username: "alice", Network: "2001:db8::/64", Failures: 1, Last: last.Add(time.Minute)},
 			alice,
-			Lockout{Username: "alice", Network: "2001:db8::/64", Failures: 1, Last: last},
-			Lockout{Username: "bob", Network: "192.0.2.1/32", Failures: 1, Last: last},
+			Lockout{Username: "bob", Network: "192.0.2.1/32", Failures: 1, Last: began},
 		)
 		time.Sleep(20 * time.Minute)
 		alice.Failures = 0

@@ -114,7 +114,7 @@ func nameOf(login store.Login, username string) string {
 }
 
 // unknownName is what the name of nobody begins with; no subject's does.
-const unknownName = "unknown:"
+const unknownName = store.UnknownName
 
 func (a *Authenticator) remembers(login store.Login, pw string) bool {
 	return login.PasswordHash != "" && !login.Disabled && a.proofs.hold(a.proofs.of(login, pw), a.options.Remember)

@@ -48,11 +48,23 @@ func (s *Store) Failures(ctx context.Context, name string, after time.Time, netw
 	return failures, nil
 }
 
-// RecentFailures lists the wrong passwords after a time, by name and time.
+// UnknownName is what stands before the hash of a name that nobody has. No
+// subject's name begins so.
+const UnknownName = "unknown:"
+
+// RecentFailures lists the wrong passwords after a time, the latest first. Those
+// for names that nobody has come last: of them anybody can make many.
 func (s *Store) RecentFailures(ctx context.Context, after time.Time) ([]Failure, error) {
-	const most = 100_000
-	failures, err := collect(ctx, s.reader, scanFailure,
-		"SELECT name, network, at FROM login_failures WHERE at > ? ORDER BY name, at LIMIT ?", timestamp(after), most)
+	return s.recentFailures(ctx, after, maxRecentFailures)
+}
+
+// maxRecentFailures bounds what is read for a listing.
+const maxRecentFailures = 100_000
+
+func (s *Store) recentFailures(ctx context.Context, after time.Time, most int) ([]Failure, error) {
+	failures, err := collect(ctx, s.reader, scanFailure, `
+		SELECT name, network, at FROM login_failures WHERE at > ?
+		ORDER BY CASE WHEN name LIKE '`+UnknownName+`%' THEN 1 ELSE 0 END, at DESC, id DESC LIMIT ?`, timestamp(after), most)
 	if err != nil {
 		return nil, fmt.Errorf("read failed logins: %w", err)
 	}

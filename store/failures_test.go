@@ -37,7 +37,7 @@ func TestFailures(t *testing.T) {
 			t.Errorf("from one network for longer: %v, %v", got, err)
 		}
 
-		if all, err := s.RecentFailures(t.Context(), began); err != nil || !slices.Equal(all, []Failure{first, second, third, nobody}) {
+		if all, err := s.RecentFailures(t.Context(), began); err != nil || !slices.Equal(all, []Failure{nobody, third, second, first}) {
 			t.Errorf("all failures: %v, %v", all, err)
 		}
 		if err := s.ForgetFailures(t.Context(), "alice", "192.0.2.1/32"); err != nil {
@@ -54,6 +54,36 @@ func TestFailures(t *testing.T) {
 		late := fail("alice", "192.0.2.1/32")
 		listed("nobody", began)
 		listed("alice", began, late)
+	})
+}
+
+// TestJunkHidesNoFailures fills what is read for a listing with names that
+// nobody has, and with those that come first in the alphabet.
+func TestJunkHidesNoFailures(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		advance := at(s)
+		began := advance(0)
+		fail := func(name string) Failure {
+			t.Helper()
+			f := Failure{name, "192.0.2.1/32", advance(time.Minute)}
+			if err := s.RecordFailure(t.Context(), f, began); err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		for range 3 {
+			fail("aaa")
+		}
+		zoe := fail("zoe")
+		var junk Failure
+		for range 6 {
+			junk = fail(UnknownName + "00ff")
+		}
+		all, err := s.recentFailures(t.Context(), began.Add(-time.Second), 5)
+		if err != nil || len(all) != 5 || all[0] != zoe || all[1].Name != "aaa" || all[4] != junk {
+			t.Errorf("read %v, %v", all, err)
+		}
 	})
 }
 

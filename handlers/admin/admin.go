@@ -95,7 +95,7 @@ func New(config Config) (*API, error) {
 	if err := a.serveOpenAPI(mux); err != nil {
 		return nil, err
 	}
-	a.handler = bounded(a.refuseCrossOrigin(a.authenticate(a.replicated(exactly(mux)))))
+	a.handler = bounded(a.refuseCrossOrigin(a.authenticate(unhurried(onceEach(a.replicated(exactly(mux)))))))
 	return a, nil
 }
 

@@ -107,6 +107,12 @@ func (a answer) problem(t *testing.T) adminapi.Problem {
 // do sends a request as root, unless change says otherwise.
 func (f *fixture) do(method, path, body string, change ...func(*http.Request)) answer {
 	f.t.Helper()
+	return f.doOn(func(w http.ResponseWriter) http.ResponseWriter { return w }, method, path, body, change...)
+}
+
+// doOn is do with something around what the answer is written to.
+func (f *fixture) doOn(around func(http.ResponseWriter) http.ResponseWriter, method, path, body string, change ...func(*http.Request)) answer {
+	f.t.Helper()
 	r := httptest.NewRequestWithContext(f.t.Context(), method, "/dockit/api/v1"+path, bytes.NewBufferString(body))
 	f.requests++
 	address := netip.AddrFrom4([4]byte{198, 51, byte(f.requests >> 8), byte(f.requests)})
@@ -119,7 +125,7 @@ func (f *fixture) do(method, path, body string, change ...func(*http.Request)) a
 		c(r)
 	}
 	w := httptest.NewRecorder()
-	f.api.ServeHTTP(w, r)
+	f.api.ServeHTTP(around(w), r)
 	response := w.Result()
 	read, err := io.ReadAll(response.Body)
 	require.NoError(f.t, err)

@@ -20,20 +20,29 @@ const (
 	writeTimeout = 30 * time.Second
 )
 
-// limitsOf allows a whole state to be large. Nothing of a body is read before
-// an admin has logged in.
-func limitsOf(path string) limit.Limits {
-	if path == prefix+statePath || path == prefix+statePlanPath {
-		return limit.Limits{Body: state.MaxSize, Read: stateTimeout, Write: stateTimeout}
+// maxBody is the largest body of a request, in bytes.
+func maxBody(r *http.Request) int64 {
+	if aboutState(r) {
+		return state.MaxSize
 	}
-	return limit.Limits{Body: adminapi.MaxBody, Read: readTimeout, Write: writeTimeout}
+	return adminapi.MaxBody
+}
+
+// aboutState reports whether a request is about a whole state, which is large.
+func aboutState(r *http.Request) bool {
+	return r.URL.Path == prefix+statePath || r.URL.Path == prefix+statePlanPath
 }
 
 // bounded limits what one request can cost before anybody has logged in.
+// Nothing of a body is read until then.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		l := limitsOf(r.URL.Path)
+		l := limit.Limits{Body: maxBody(r), Read: readTimeout, Write: writeTimeout}
 		defer limit.Apply(w, r, l)()
+		if r.ContentLength != 0 && r.ProtoMajor == 1 {
+			// Else the server waits for the body before it sends a refusal.
+			w.Header().Set("Connection", "close")
+		}
 		if len(r.URL.Path)+len(r.URL.RawQuery) > maxURL {
 			writeProblem(w, problem(http.StatusRequestURITooLong, adminapi.CodeInvalid, "the URL is longer than 8 KB"))
 			return
@@ -41,6 +50,18 @@ func bounded(next http.Handler) http.Handler {
 		if r.ContentLength > l.Body {
 			writeProblem(w, problem(http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, fmt.Sprintf("the body is larger than %d KiB", l.Body>>10)))
 			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// unhurried gives whoever was let in the time that a whole state takes, and
+// keeps the connection.
+func unhurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Del("Connection")
+		if aboutState(r) {
+			limit.Extend(w, r, limit.Limits{Read: stateTimeout, Write: stateTimeout})
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 
@@ -26,7 +28,7 @@ type clearedOutput struct {
 }
 
 func (a *API) registerLockouts(api huma.API) {
-	huma.Register(api, operation(api, "list-lockouts", http.MethodGet, "/lockouts", "List from where wrong passwords came lately, and who is locked out there", http.StatusOK), a.listLockouts)
+	huma.Register(api, operation(api, "list-lockouts", http.MethodGet, "/lockouts", "List from where wrong passwords came lately, and who is locked out there, the latest first", http.StatusOK), a.listLockouts)
 	for _, kind := range []subject.Kind{subject.User, subject.Robot} {
 		huma.Register(api, operation(api, "clear-lockouts-of-"+string(kind), http.MethodDelete, "/"+kind.Plural()+"/{name}/lockouts", "Forget the wrong passwords for a "+string(kind), http.StatusOK),
 			func(ctx context.Context, in *clearLockoutInput) (*clearedOutput, error) {
@@ -52,10 +54,9 @@ func (a *API) listLockouts(ctx context.Context, in *PageInput) (*lockoutsOutput,
 	return &lockoutsOutput{list(*in, lockouts, lockoutOf, lockoutOrder)}, nil
 }
 
-// lockoutOrder is unique but for names that nobody has; the time tells those
-// apart well enough.
+// lockoutOrder puts the latest first, as the list is.
 func lockoutOrder(l auth.Lockout) string {
-	return l.Username + " " + l.Network + " " + l.Last.UTC().Format("2006-01-02T15:04:05.000000")
+	return fmt.Sprintf("%020d %s %s", math.MaxInt64-l.Last.UnixMicro(), l.Username, l.Network)
 }
 
 func lockoutOf(l auth.Lockout) adminapi.Lockout {

@@ -37,8 +37,8 @@ func humaConfig(version string) huma.Config {
 			Security: []map[string][]string{{"admin": {}}},
 		},
 		Formats: map[string]huma.Format{
-			"application/json": huma.DefaultJSONFormat,
-			"json":             huma.DefaultJSONFormat,
+			"application/json": strictJSON,
+			"json":             strictJSON,
 		},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,

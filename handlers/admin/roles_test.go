@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -156,4 +157,23 @@ func TestEveryRouteIsInTheTable(t *testing.T) {
 	for route := range endpoints {
 		assert.Contains(t, described, route, "a test of a route that is gone")
 	}
+}
+
+// TestTwoAuthorizationHeadersAreRefused sends right credentials, and others
+// beside them that a proxy may have looked at.
+func TestTwoAuthorizationHeadersAreRefused(t *testing.T) {
+	f := populated(t)
+	for name, second := range map[string]string{
+		"other credentials": "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+goodPassword)),
+		"the same":          "Basic " + base64.StdEncoding.EncodeToString([]byte("root:"+goodPassword)),
+		"another scheme":    "Bearer x",
+		"empty":             "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := f.do("GET", "/users", "", func(r *http.Request) { r.Header.Add("Authorization", second) })
+			assert.Equal(t, http.StatusUnauthorized, got.StatusCode)
+			assert.Equal(t, adminapi.CodeUnauthorized, got.problem(t).Code)
+		})
+	}
+	assert.Equal(t, http.StatusOK, f.do("GET", "/users", "").StatusCode, "one is enough")
 }

@@ -41,6 +41,16 @@ func Apply(w http.ResponseWriter, r *http.Request, l Limits) (done func()) {
 	return func() { _ = control.SetWriteDeadline(time.Time{}) }
 }
 
+// Extend sets other times for the rest of a request that [Apply] was called for:
+// they count from now. Before anything of the body was read, that is.
+func Extend(w http.ResponseWriter, r *http.Request, l Limits) {
+	control, now := http.NewResponseController(w), time.Now()
+	_ = control.SetWriteDeadline(now.Add(l.Write))
+	if r.ContentLength != 0 {
+		_ = control.SetReadDeadline(now.Add(l.Read))
+	}
+}
+
 // body cannot be closed by a handler. The server takes a body that was closed
 // for one that was read to its end: after a body that was cut short, it would
 // read what comes late as the next request.

@@ -37,9 +37,9 @@ type Source interface {
 	// acknowledged.
 	Watch(f func(store.Change))
 	Marks(ctx context.Context) (store.Marks, error)
-	// Changes tells the changes after a revision, and up to another one, from
-	// each other.
-	Changes(ctx context.Context, after, upTo int64) ([]store.Change, error)
+	// Changes tells the changes after earlier marks, and up to later ones, from
+	// each other. Error: [store.ErrOtherHistory].
+	Changes(ctx context.Context, after, upTo store.Marks) ([]store.Change, error)
 	Login(ctx context.Context, name string) (store.Login, error)
 	AccessTokenLogin(ctx context.Context, id string) (store.AccessTokenLogin, error)
 	RefreshTokenLogin(ctx context.Context, id string) (store.RefreshTokenLogin, error)

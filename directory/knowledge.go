@@ -28,8 +28,9 @@ const (
 // knowledge is what is known of the marks.
 type knowledge struct {
 	marks store.Marks
-	// epoch counts how often the revision went backwards, as it does when the
-	// database was replaced by an older one.
+	// epoch counts how often the database turned out to have another history, as
+	// it has when it was restored, or when a replica took over that did not have
+	// everything. Nothing older counts then.
 	epoch int64
 	// heard counts the changes of this process before the marks were read.
 	heard int64
@@ -144,7 +145,7 @@ func (d *shared) ask() error {
 		d.logger.Info("the database answers again", zap.Duration("after", time.Since(away.since)))
 		d.refreshSoon() // what could not be read
 	}
-	if before.marks.Revision != k.marks.Revision || before.heard != k.heard {
+	if before.epoch != k.epoch || before.marks.Revision != k.marks.Revision || before.heard != k.heard {
 		d.refreshSoon()
 	}
 	return nil
@@ -160,14 +161,18 @@ func (d *shared) news(ctx context.Context, before, k *knowledge) ([]store.Change
 	switch {
 	case before.asked.IsZero():
 		return []store.Change{{Revision: marks.Revision, SubjectID: store.Everybody}}, nil
-	case marks.Revision == before.marks.Revision:
+	case marks.Revision == before.marks.Revision && marks.Nonce == before.marks.Nonce:
 		return nil, nil
-	case marks.Revision < before.marks.Revision:
+	case marks.Revision <= before.marks.Revision:
 		k.epoch++
 		return nil, nil
-	default:
-		return d.source.Changes(ctx, before.marks.Revision, marks.Revision)
 	}
+	changes, err := d.source.Changes(ctx, before.marks, marks)
+	if errors.Is(err, store.ErrOtherHistory) {
+		k.epoch++
+		return nil, nil
+	}
+	return changes, err
 }
 
 // follow keeps the marks fresh, so that requests need not ask for them, and

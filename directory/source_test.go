@@ -107,18 +107,18 @@ func (s *source) took(what string, do func()) int {
 
 func (s *source) Watch(f func(store.Change)) { s.watcher = f }
 
-func (s *source) Changes(ctx context.Context, after, upTo int64) ([]store.Change, error) {
+func (s *source) Changes(ctx context.Context, after, upTo store.Marks) ([]store.Change, error) {
 	if err := s.read(ctx, "changes"); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.nameless {
-		return []store.Change{{Revision: upTo, SubjectID: store.Everybody}}, nil
+		return []store.Change{{Revision: upTo.Revision, SubjectID: store.Everybody}}, nil
 	}
 	var changes []store.Change
 	for _, c := range s.changes {
-		if c.Revision > after && c.Revision <= upTo {
+		if c.Revision > after.Revision && c.Revision <= upTo.Revision {
 			changes = append(changes, c)
 		}
 	}

@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -43,7 +46,8 @@ func affects(changed Subject) affected {
 
 // note makes a change the next revision.
 func note(ctx context.Context, tx *sql.Tx, whom affected) (Change, error) {
-	if _, err := tx.ExecContext(ctx, "UPDATE revision SET number = number + 1 WHERE id = 1"); err != nil {
+	nonce := 1 + rand.Int64N(math.MaxInt64-1) //nolint:gosec // it tells apart, and keeps nobody out
+	if _, err := tx.ExecContext(ctx, "UPDATE revision SET number = number + 1, nonce = ? WHERE id = 1", nonce); err != nil {
 		return Change{}, fmt.Errorf("increment revision: %w", err)
 	}
 	c := Change{SubjectID: int64(whom)}
@@ -53,27 +57,43 @@ func note(ctx context.Context, tx *sql.Tx, whom affected) (Change, error) {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM changes WHERE revision <= ? OR revision >= ?", c.Revision-keptChanges, c.Revision); err != nil {
 		return Change{}, fmt.Errorf("forget old changes: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO changes (revision, subject_id) VALUES (?, ?)", c.Revision, c.SubjectID); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO changes (revision, nonce, subject_id) VALUES (?, ?, ?)", c.Revision, nonce, c.SubjectID); err != nil {
 		return Change{}, fmt.Errorf("note a change: %w", err)
 	}
 	return c, nil
 }
 
-// Changes lists the changes after a revision up to another one. It returns a
+// ErrOtherHistory is returned by [Store.Changes] when the earlier marks are not
+// known to the database: it was put back to an earlier state, a replica took over
+// that did not have everything, or it was too long ago.
+var ErrOtherHistory = errors.New("the database does not know these marks")
+
+// Changes lists the changes after earlier marks up to later ones. It returns a
 // change that concerns everybody where it is not known any more whom they
-// concern.
-func (s *Store) Changes(ctx context.Context, after, upTo int64) ([]Change, error) {
-	if upTo-after > keptChanges {
-		return []Change{{upTo, Everybody}}, nil
+// concern. Error: [ErrOtherHistory].
+func (s *Store) Changes(ctx context.Context, after, upTo Marks) ([]Change, error) {
+	if upTo.Revision-after.Revision >= keptChanges {
+		return nil, ErrOtherHistory
 	}
-	changes, err := collect(ctx, s.reader, func(row scanner) (c Change, err error) { return c, row.Scan(&c.Revision, &c.SubjectID) },
-		"SELECT revision, subject_id FROM changes WHERE revision > ? AND revision <= ?", after, upTo)
+	type noted struct {
+		Change
+		nonce int64
+	}
+	found, err := collect(ctx, s.reader, func(row scanner) (n noted, err error) { return n, row.Scan(&n.Revision, &n.SubjectID, &n.nonce) },
+		"SELECT revision, subject_id, nonce FROM changes WHERE revision >= ? AND revision <= ? ORDER BY revision", after.Revision, upTo.Revision)
 	if err != nil {
 		return nil, fmt.Errorf("list changes: %w", err)
 	}
-	if int64(len(changes)) != upTo-after {
+	if len(found) == 0 || found[0].Revision != after.Revision || found[0].nonce != after.Nonce {
+		return nil, ErrOtherHistory
+	}
+	if int64(len(found)-1) != upTo.Revision-after.Revision {
 		// An older Dockit on the same database does not say whom it concerns.
-		return []Change{{upTo, Everybody}}, nil
+		return []Change{{upTo.Revision, Everybody}}, nil
+	}
+	var changes []Change
+	for _, n := range found[1:] {
+		changes = append(changes, n.Change)
 	}
 	return changes, nil
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -143,6 +144,7 @@ func TestChanges(t *testing.T) {
 			}},
 		} {
 			before, number := rights(t, s, names, []string{"alice1", "ci1"}, []string{"alice2", "alice3", "bob2"}), revision(t, s)
+			marks := marksOf(t, s)
 			heard = nil
 			if err := step.do(); err != nil {
 				t.Fatalf("%s: %v", step.name, err)
@@ -156,7 +158,7 @@ func TestChanges(t *testing.T) {
 			default:
 				want = []Change{{number + 1, ids[step.whom]}}
 			}
-			told, err := s.Changes(t.Context(), number, revision(t, s))
+			told, err := s.Changes(t.Context(), marks, marksOf(t, s))
 			if err != nil || !slices.Equal(told, want) || !slices.Equal(heard, want) {
 				t.Errorf("%s: told %v, %v and heard %v, want %v", step.name, told, err, heard, want)
 			}
@@ -169,28 +171,44 @@ func TestChanges(t *testing.T) {
 	})
 }
 
+func marksOf(t *testing.T, s *Store) Marks {
+	t.Helper()
+	m, err := s.Marks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func TestChangesThatAreNotKnown(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		s := db.open(t)
-		create(t, s, "user:alice", "user:bob", "user:carol")
-		now := revision(t, s)
+		create(t, s, "user:alice")
+		before := marksOf(t, s)
+		create(t, s, "user:bob", "user:carol")
+		now := marksOf(t, s)
+		foreign := before
+		foreign.Nonce++
 		for _, tc := range []struct {
 			name  string
-			after int64
+			after Marks
 			do    string
 			want  []Change
+			err   error
 		}{
-			{"too long ago", now - keptChanges - 1, "", []Change{{now, Everybody}}},
-			{"nothing", now, "", nil},
-			{"made by an older Dockit", now - 2, "DELETE FROM changes WHERE revision = (SELECT number FROM revision)", []Change{{now, Everybody}}},
+			{"nothing", now, "", nil, nil},
+			{"too long ago", Marks{Revision: now.Revision - keptChanges}, "", nil, ErrOtherHistory},
+			{"another history", foreign, "", nil, ErrOtherHistory},
+			{"before the first change", Marks{Revision: 1}, "", nil, ErrOtherHistory},
+			{"made by an older Dockit", before, "DELETE FROM changes WHERE revision = (SELECT number FROM revision)", []Change{{now.Revision, Everybody}}, nil},
 		} {
 			if tc.do != "" {
 				if _, err := s.writer.ExecContext(t.Context(), tc.do); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if got, err := s.Changes(t.Context(), tc.after, now); err != nil || !slices.Equal(got, tc.want) {
-				t.Errorf("%s: %v, %v; want %v", tc.name, got, err, tc.want)
+			if got, err := s.Changes(t.Context(), tc.after, now); !errors.Is(err, tc.err) || !slices.Equal(got, tc.want) {
+				t.Errorf("%s: %v, %v; want %v, %v", tc.name, got, err, tc.want, tc.err)
 			}
 		}
 	})

@@ -75,11 +75,11 @@ var copiedTables = []copiedTable{
 	},
 	{
 		name: "revision", key: "id", filled: "number <> 1",
-		integers: columns("id number"),
+		integers: columns("id number nonce"),
 	},
 	{
 		name: "changes", key: "revision", filled: anyRow,
-		integers: columns("revision subject_id"),
+		integers: columns("revision subject_id nonce"),
 	},
 }
 

@@ -11,18 +11,21 @@ type Marks struct {
 	// Revision stands for subjects, memberships, permissions and the secrets
 	// of tokens. A new token leaves it as it is: nothing was known of it.
 	Revision int64
+	// Nonce is another one in each revision, at random: it tells a revision from
+	// one of the same number in another history of the database.
+	Nonce int64
 	// Failures stands for the wrong passwords: it changes with each that is
 	// recorded, not when they are forgotten.
 	Failures int64
 }
 
 const marksQuery = `
-SELECT number, (SELECT COALESCE(MAX(id), 0) FROM login_failures) FROM revision WHERE id = 1`
+SELECT number, nonce, (SELECT COALESCE(MAX(id), 0) FROM login_failures) FROM revision WHERE id = 1`
 
 // Marks reads the marks as they are now.
 func (s *Store) Marks(ctx context.Context) (Marks, error) {
 	var m Marks
-	if err := s.marks.QueryRowContext(ctx).Scan(&m.Revision, &m.Failures); err != nil {
+	if err := s.marks.QueryRowContext(ctx).Scan(&m.Revision, &m.Nonce, &m.Failures); err != nil {
 		return Marks{}, fmt.Errorf("read revision: %w", err)
 	}
 	return m, nil

@@ -34,6 +34,23 @@ func (s *Server) serveJWKS(w http.ResponseWriter, r *http.Request) {
 	writeTrust(w, r, "application/jwk-set+json", body)
 }
 
+// serveJWS answers with both of the above, signed with the keys that registries
+// trust already: so that who has the present certificates can tell that the next
+// ones are this server's.
+func (s *Server) serveJWS(w http.ResponseWriter, r *http.Request) {
+	service, ok := s.trustingService(w, r)
+	if !ok {
+		return
+	}
+	body, err := s.config.Ring.Statement(service)
+	if err != nil {
+		s.config.Logger.Error("cannot sign what registries are to trust", zap.Error(err))
+		writeError(w, http.StatusServiceUnavailable, errorUnavailable, "cannot sign what registries are to trust: see the log of Dockit")
+		return
+	}
+	writeTrust(w, r, "application/jose+json", body)
+}
+
 // trustingService reads the optional parameter service. Without it, what all
 // services share is meant.
 func (s *Server) trustingService(w http.ResponseWriter, r *http.Request) (string, bool) {

@@ -63,6 +63,7 @@ const (
 	TokenPath  = "/v2/token"
 	PEMPath    = "/v2/certs/pem"
 	JWKSPath   = "/v2/certs/jwks"
+	JWSPath    = "/v2/certs/jws"
 	AdminPath  = "/dockit/api/v1/"
 	HealthPath = "/healthz"
 	ReadyPath  = "/readyz"
@@ -74,7 +75,7 @@ type Endpoints uint8
 const (
 	// Token is [TokenPath].
 	Token Endpoints = 1 << iota
-	// Certs is [PEMPath] and [JWKSPath].
+	// Certs is [PEMPath], [JWKSPath] and [JWSPath].
 	Certs
 	// Admin is everything below [AdminPath].
 	Admin
@@ -131,6 +132,7 @@ var groups = map[string]Endpoints{
 	TokenPath:  Token,
 	PEMPath:    Certs,
 	JWKSPath:   Certs,
+	JWSPath:    Certs,
 	HealthPath: Health,
 	ReadyPath:  Health,
 }
@@ -162,6 +164,7 @@ func New(config Config) (*Server, error) {
 		TokenPath:  bounded(allowOrigins(config.CORSOrigins, withOrigin(http.HandlerFunc(s.serveToken)))),
 		PEMPath:    bounded(http.HandlerFunc(s.servePEM)),
 		JWKSPath:   bounded(http.HandlerFunc(s.serveJWKS)),
+		JWSPath:    bounded(http.HandlerFunc(s.serveJWS)),
 		HealthPath: bounded(http.HandlerFunc(s.serveHealth)),
 		ReadyPath:  bounded(http.HandlerFunc(s.serveReady)),
 	}

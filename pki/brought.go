@@ -16,7 +16,7 @@ type broughtHistory struct {
 
 // formerPair is a certificate that the file does not hold any more.
 type formerPair struct {
-	cert    *x509.Certificate
+	*pair
 	since   time.Time
 	retired time.Time
 }
@@ -24,7 +24,7 @@ type formerPair struct {
 // replace takes another pair into use.
 func (b *broughtHistory) replace(p *pair, content [32]byte, now time.Time) {
 	if b.current != nil {
-		b.before = append([]formerPair{{b.current.cert, b.since, now}}, b.before...)
+		b.before = append([]formerPair{{b.current, b.since, now}}, b.before...)
 	}
 	b.current, b.content, b.since = p, content, now
 }
@@ -53,6 +53,7 @@ func (p *plan) standaloneTrust(brought *broughtHistory) (*trust, error) {
 		until: brought.current.cert.NotAfter.Add(-p.options.verification()),
 	}}
 	b.anchor(brought.current.cert)
+	b.vouch(key)
 	if err := b.verify(brought.current.cert); err != nil {
 		return nil, err
 	}
@@ -75,6 +76,11 @@ func (b *trustBuilder) former(brought *broughtHistory) error {
 		if err := b.verify(former.cert); err != nil {
 			return err
 		}
+		key, err := NewSigningKey(former.signer, former.cert)
+		if err != nil {
+			return err
+		}
+		b.vouch(key)
 	}
 	return nil
 }

@@ -33,8 +33,12 @@ func (v *view) of(service string) *trust {
 type trust struct {
 	// slots are in the order in which their keys take over.
 	slots  []slot
-	bundle []byte
+	certs  []*x509.Certificate
+	bundle []byte // certs in PEM
 	keys   jose.JSONWebKeySet
+	// signers are the keys that sign statements.
+	signers    []*SigningKey
+	statements statements
 }
 
 // slot is the time during which a key signs, if no later one takes over.
@@ -64,7 +68,6 @@ func (t *trust) at(now time.Time) *slot {
 // trustBuilder collects what goes into a trust.
 type trustBuilder struct {
 	trust trust
-	certs []*x509.Certificate
 }
 
 // sign adds a key that signs. Without its private key it takes its place in
@@ -106,13 +109,13 @@ func (b *trustBuilder) verify(cert *x509.Certificate) error {
 
 // anchor adds a certificate to the bundle.
 func (b *trustBuilder) anchor(cert *x509.Certificate) {
-	if !slices.ContainsFunc(b.certs, cert.Equal) {
-		b.certs = append(b.certs, cert)
+	if !slices.ContainsFunc(b.trust.certs, cert.Equal) {
+		b.trust.certs = append(b.trust.certs, cert)
 	}
 }
 
 func (b *trustBuilder) build() *trust {
-	b.trust.bundle = encodeCertificates(b.certs)
+	b.trust.bundle = encodeCertificates(b.trust.certs)
 	if b.trust.keys.Keys == nil {
 		b.trust.keys.Keys = []jose.JSONWebKey{}
 	}
@@ -175,6 +178,9 @@ func (p *plan) sharedTrust(brought *broughtHistory) (*trust, error) {
 	for _, e := range p.published() {
 		b.anchor(e.cert)
 	}
+	if err := p.vouchAll(&b, lane); err != nil {
+		return nil, err
+	}
 	if err := b.former(brought); err != nil {
 		return nil, err
 	}
@@ -196,6 +202,9 @@ func (p *plan) kidOnlyTrust() (*trust, error) {
 		}
 		b.anchor(e.cert)
 	}
+	if err := p.vouchAll(&b, lane); err != nil {
+		return nil, err
+	}
 	return b.build(), nil
 }
 
@@ -215,6 +224,9 @@ func (p *plan) ownTrust(service string) (*trust, error) {
 		if err := b.verify(e.cert); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.vouchAll(&b, lane); err != nil {
+		return nil, err
 	}
 	return b.build(), nil
 }

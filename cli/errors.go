@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -98,7 +99,7 @@ func remedyOf(err error) string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "If an authority of your own signed the server's certificate, name it with --ca-file."
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
+	if isConnectionError(err) {
 		return "Is Dockit running there? --base-url or DOCKIT_BASE_URL names the server."
 	}
 	if errors.Is(err, client.ErrPasswordNeeded) {
@@ -108,6 +109,21 @@ func remedyOf(err error) string {
 		return "Log in as an admin: with --username and --password-stdin, DOCKIT_USERNAME and DOCKIT_PASSWORD, or docker login."
 	}
 	return ""
+}
+
+// isConnectionError reports whether a server could not be reached. What the
+// kernel says about files is a [net.Error] as well, by its methods; and a
+// listener that could not be opened is no server that is away.
+func isConnectionError(err error) bool {
+	found, ok := errors.AsType[net.Error](err)
+	if !ok {
+		return false
+	}
+	if _, bare := found.(syscall.Errno); bare {
+		return false
+	}
+	operation, ok := found.(*net.OpError)
+	return !ok || operation.Op != "listen"
 }
 
 // printable keeps what a server sent from steering the terminal.

@@ -19,6 +19,8 @@ type initContainerFlags struct {
 	service      string
 	format       string
 	fingerprints []string
+	anchors      string
+	allowHTTP    bool
 	mode         string
 	owner        string
 	keep         bool
@@ -33,16 +35,23 @@ type initContainerFlags struct {
 const initContainerLong = `Fetch what a registry must trust, check it and write it to a file.
 
 Waits until Dockit answers, up to --timeout. What it answers is checked before the file is
-replaced: certificates must parse, be the whole answer, and be valid now, and the keys that
-Dockit signs with must be among them or stand under them. The file is replaced in one step,
-so that neither a registry nor a crash ever sees half of it; one that cannot be renewed
-stays as it is. Give it to the registry as REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE, or with
+replaced: certificates must parse, be the whole answer, and be valid now, each of them must
+be one that Dockit's keys have signed for, and those keys must stand under them. The file is
+replaced in one step, so that neither a registry nor a crash ever sees half of it; one that
+cannot be renewed stays as it is. Give it to the registry as REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE, or with
 --format jwks as REGISTRY_AUTH_TOKEN_JWKS.
 
 With --keep, a good file that is there already is enough when Dockit cannot be reached.
 
-With --fingerprint, nothing else is taken than content with that SHA-256, or content of
-which every certificate (or key) was named: this command prints them.
+Whoever makes a registry trust another certificate can make tokens for it. So over plain
+http to another machine nothing is taken that nobody vouches for:
+
+  - what is in FILE already, or in the file of --anchors, vouches for what comes next:
+    Dockit signs it with a key that they stand for, and publishes the certificate authority
+    that follows while the one before it is in use
+  - with --fingerprint, nothing else is taken than content with that SHA-256, or content of
+    which every certificate (or key) was named: this command prints them
+  - with --allow-http, whoever answers first is believed
 
 With --watch it keeps running beside the registry and rewrites the file when it changes. A
 registry reads the file when it starts, so a change can be followed by a signal
@@ -56,7 +65,8 @@ func newInitContainerCommand() *cobra.Command {
 		Short: "Fetch what a registry must trust, check it and write it to a file",
 		Long:  initContainerLong,
 		Example: `  dockit init-container /etc/registry/dockit.pem --base-url https://auth.example.com
-  dockit init-container /trust/dockit.pem --base-url http://dockit:4315 --timeout 5m --keep
+  dockit init-container /trust/dockit.pem --base-url https://auth.example.com --timeout 5m --keep
+  dockit init-container /trust/dockit.pem --base-url http://dockit:4315 --anchors /run/secrets/ca/tls.crt
   dockit init-container /trust/dockit.json --format jwks --service registry.example.com
   dockit init-container /trust/dockit.pem --watch --signal TERM --process registry`,
 		Args: cobra.ExactArgs(1),
@@ -77,6 +87,8 @@ func newInitContainerCommand() *cobra.Command {
 	flags.StringVar(&f.service, "service", "", "`name` of the registry, for one that has a key of its own")
 	flags.StringVar(&f.format, "format", "pem", "what the registry reads: pem or jwks")
 	flags.StringSliceVar(&f.fingerprints, "fingerprint", nil, "`SHA-256` of what is expected (repeatable)")
+	flags.StringVar(&f.anchors, "anchors", "", "`file` with certificates, or a JWK set, that are trusted already: they must vouch for what is fetched")
+	flags.BoolVar(&f.allowHTTP, "allow-http", false, "believe whoever answers over plain http from another machine")
 	flags.StringVar(&f.mode, "mode", "0644", "permissions of the file, in octal")
 	flags.StringVar(&f.owner, "owner", "", "`USER[:GROUP]` to give the file to, by name or number")
 	flags.BoolVar(&f.keep, "keep", false, "be content with a good file that is there when Dockit cannot be reached")
@@ -94,6 +106,7 @@ type initContainer struct {
 	path       string
 	source     *trustSource
 	pins       pins
+	vouching   vouching
 	attributes attributes
 	timeout    time.Duration
 	keep       bool
@@ -141,10 +154,26 @@ func (f *initContainerFlags) container(cmd *cobra.Command, path string) (*initCo
 	if i.source, err = newTrustSource(f.baseURL, format, f.service, roots, f.insecure); err != nil {
 		return nil, UsageError(err)
 	}
+	open := anybodyAnswers(i.source.url) && len(i.pins) == 0
+	if open && f.allowHTTP {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s is plain HTTP to another machine: whoever is on the way can make the registry trust certificates of their own (--allow-http)\n", i.source.url.Redacted())
+	}
+	i.vouching = vouching{required: open && !f.allowHTTP || f.anchors != "", file: f.anchors}
 	if f.quiet {
 		i.stdout, i.stderr = io.Discard, io.Discard
 	}
 	return i, nil
+}
+
+// remember lets a good file that is there vouch for what comes next.
+func (i *initContainer) remember() {
+	content, err := os.ReadFile(i.path)
+	if err != nil {
+		return
+	}
+	if _, err := i.source.format.check(content, time.Now()); err == nil {
+		i.vouching.known = content
+	}
 }
 
 // written is what a run has put in place.
@@ -156,6 +185,13 @@ type written struct {
 
 // run waits for Dockit and writes the file.
 func (i *initContainer) run(ctx context.Context) (*written, error) {
+	i.remember()
+	if i.vouching.required {
+		// Waiting for an answer that cannot be taken helps nobody.
+		if _, err := i.vouching.anchors(i.source.format); err != nil {
+			return nil, fmt.Errorf("%s: %w", i.source.url.Redacted(), err)
+		}
+	}
 	found, err := await(ctx, i.timeout, i.fetch, func(err error) {
 		fmt.Fprintf(i.stderr, "waiting for %s: %v\n", i.source.url.Redacted(), err)
 	})
@@ -182,15 +218,7 @@ func (i *initContainer) fetchNewer(ctx context.Context, tag string) (*trusted, e
 	if err := i.pins.check(found.content, i.source.format); err != nil {
 		return nil, err
 	}
-	keys := trustFormats["jwks"]
-	if i.source.format.path == keys.path {
-		return found, nil
-	}
-	set, err := i.source.beside(keys).fetch(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("check it against %s: %w", keys.path, err)
-	}
-	return found, checkAgainstKeys(found.content, set.content, time.Now())
+	return found, i.vouch(ctx, found.content)
 }
 
 // kept makes do with the file that is there.
@@ -211,6 +239,7 @@ func (i *initContainer) kept(cause error) (*written, error) {
 	}
 	fmt.Fprintf(i.stderr, "Warning: %v: keeping what is there\n", cause)
 	found := &trusted{content: content, summary: summary}
+	i.vouching.known = content
 	i.report("kept", found)
 	return &written{found, false}, nil
 }
@@ -223,6 +252,7 @@ func (i *initContainer) write(found *trusted) (*written, error) {
 	if err != nil {
 		return nil, err
 	}
+	i.vouching.known = found.content
 	if changed {
 		i.report("wrote", found)
 	} else {

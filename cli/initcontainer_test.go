@@ -40,6 +40,14 @@ func answers(status int, content string) http.HandlerFunc {
 // dockitWith answers as a Dockit does whose keys are those of the certificates.
 func dockitWith(t *testing.T, bundle string) http.HandlerFunc {
 	t.Helper()
+	return dockitAfter(t, bundle, bundle)
+}
+
+// dockitAfter answers as a Dockit does that has one bundle and signs with the
+// keys of another one, which may be that before.
+func dockitAfter(t *testing.T, bundle, signers string) http.HandlerFunc {
+	t.Helper()
+	signed := signedTrust(t, bundle, signers)
 	certificates, err := parseBundle([]byte(bundle))
 	require.NoError(t, err)
 	var set jose.JSONWebKeySet
@@ -56,6 +64,9 @@ func dockitWith(t *testing.T, bundle string) http.HandlerFunc {
 		if r.URL.Path == "/v2/certs/jwks" {
 			content = string(keys)
 		}
+		if r.URL.Path == "/v2/certs/jws" {
+			content = signed
+		}
 		tag := `"` + contentFingerprint([]byte(content)) + `"`
 		w.Header().Set("ETag", tag)
 		if r.Header.Get("If-None-Match") == tag {
@@ -64,6 +75,42 @@ func dockitWith(t *testing.T, bundle string) http.HandlerFunc {
 		}
 		_, _ = w.Write([]byte(content))
 	}
+}
+
+// signedTrust is what a Dockit publishes at /v2/certs/jws.
+func signedTrust(t *testing.T, bundle, signers string) string {
+	t.Helper()
+	var payload struct {
+		IssuedAt     int64              `json:"iat"`
+		ExpiresAt    int64              `json:"exp"`
+		Certificates [][]byte           `json:"certificates"`
+		Keys         jose.JSONWebKeySet `json:"jwks"`
+	}
+	payload.IssuedAt, payload.ExpiresAt = time.Now().Unix(), time.Now().Add(5*time.Minute).Unix()
+	certificates, err := parseBundle([]byte(bundle))
+	require.NoError(t, err)
+	for _, certificate := range certificates {
+		payload.Certificates = append(payload.Certificates, certificate.Raw)
+		payload.Keys.Keys = append(payload.Keys.Keys, jose.JSONWebKey{Key: certificate.PublicKey, Algorithm: "ES256", Certificates: []*x509.Certificate{certificate}})
+	}
+	before, err := parseBundle([]byte(signers))
+	require.NoError(t, err)
+	var keys []jose.SigningKey
+	for _, certificate := range before {
+		key, ok := testKeys.Load(string(certificate.Raw))
+		require.True(t, ok)
+		keys = append(keys, jose.SigningKey{Algorithm: jose.ES256, Key: key})
+		if signers != bundle {
+			payload.Keys.Keys = append(payload.Keys.Keys, jose.JSONWebKey{Key: certificate.PublicKey, Algorithm: "ES256", Certificates: []*x509.Certificate{certificate}})
+		}
+	}
+	content, err := json.Marshal(payload)
+	require.NoError(t, err)
+	signer, err := jose.NewMultiSigner(keys, new(jose.SignerOptions).WithType("dockit-trust+jws"))
+	require.NoError(t, err)
+	signed, err := signer.Sign(content)
+	require.NoError(t, err)
+	return signed.FullSerialize()
 }
 
 func TestInitContainerWaitsForDockit(t *testing.T) {

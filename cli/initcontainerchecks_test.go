@@ -37,18 +37,18 @@ func TestInitContainerRefusesAForeignBundle(t *testing.T) {
 		ours(w, r)
 	})
 	assert.Equal(t, 1, code)
-	assert.Contains(t, stderr, "no certificate of the bundle is that of a key of this server")
+	assert.Contains(t, stderr, "something else answers for one of the server's paths")
 	assert.NoFileExists(t, path)
 
 	code, _, stderr = initInto(t, path, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v2/certs/jwks" {
+		if r.URL.Path == "/v2/certs/jws" {
 			http.NotFound(w, r)
 			return
 		}
 		ours(w, r)
 	})
 	assert.Equal(t, 1, code)
-	assert.Contains(t, stderr, "check it against /v2/certs/jwks: status 404")
+	assert.Contains(t, stderr, "check it against /v2/certs/jws: status 404")
 	assert.NoFileExists(t, path)
 }
 

@@ -62,7 +62,7 @@ func (w *watch) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.present = newer
+	w.present, w.vouching.known = newer, newer.content
 	if changed {
 		w.report("wrote", newer)
 		w.owed = true

@@ -170,8 +170,16 @@ var permanentStatus = map[int]bool{
 	http.StatusMethodNotAllowed: true,
 }
 
+// statusError is an answer that is not 200.
+type statusError struct {
+	code   int
+	status string
+}
+
+func (e *statusError) Error() string { return "status " + e.status }
+
 func explainStatus(response *http.Response, content []byte) error {
-	err := fmt.Errorf("status %s", response.Status)
+	var err error = &statusError{response.StatusCode, response.Status}
 	var body struct {
 		Description string `json:"error_description"`
 	}

@@ -237,6 +237,7 @@ func TestRoute(t *testing.T) {
 		{"/v2/token", Certs | Admin | Health, false},
 		{"/v2/certs/pem", Certs, true},
 		{"/v2/certs/jwks", Certs, true},
+		{"/v2/certs/jws", Certs, true},
 		{"/v2/certs/pem", Token, false},
 		{"/dockit/api/v1/users", Admin, true},
 		{"/dockit/api/v1/users", Token | Certs, false},
@@ -311,6 +312,18 @@ func TestCerts(t *testing.T) {
 			t.Error("the JWK set holds a private key")
 		}
 	}
+	signed := get(JWSPath, "")
+	statement, err := pki.ParseStatement(signed.Body.Bytes())
+	if err != nil || signed.Header().Get("Content-Type") != "application/jose+json" {
+		t.Fatalf("signed list %d %s: %v", signed.Code, signed.Body, err)
+	}
+	if len(statement.Certificates) != strings.Count(bundle.Body.String(), "BEGIN CERTIFICATE") || len(statement.Keys.Keys) != len(set.Keys) {
+		t.Errorf("it names %d certificates and %d keys", len(statement.Certificates), len(statement.Keys.Keys))
+	}
+	if err := statement.Verify(statement.Certificates, statement.Keys, time.Now()); err != nil {
+		t.Error(err)
+	}
+	f.refused(get(JWSPath+"?service=unknown.example.com", ""), http.StatusBadRequest)
 	f.refused(get(PEMPath+"?service=unknown.example.com", ""), http.StatusBadRequest)
 	post := f.do(httptest.NewRequest(http.MethodPost, PEMPath, nil))
 	f.refused(post, http.StatusMethodNotAllowed)

@@ -60,7 +60,8 @@ func (u RootUser) check() error {
 	if u.Password == "" {
 		return nil
 	}
-	if err := password.Check(u.Password); err != nil {
+	// An existing user may have such a password, and stays as it is.
+	if err := password.Check(u.Password); err != nil && !errors.Is(err, password.ErrSpace) {
 		return fmt.Errorf("password of the root user: %w", err)
 	}
 	return nil
@@ -105,6 +106,9 @@ func (a *App) createRoot(ctx context.Context, root RootUser) error {
 		if _, err := fmt.Fprint(a.stdout, announcement); err != nil {
 			return fmt.Errorf("print the password of the admin %q on standard output: %w", root.Name, err)
 		}
+	}
+	if err := password.Check(root.Password); err != nil {
+		return fmt.Errorf("create the admin %q: %w", root.Name, err)
 	}
 	hash, err := password.Hash(root.Password)
 	if err != nil {

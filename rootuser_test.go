@@ -217,7 +217,7 @@ type failingWriter struct{}
 func (failingWriter) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
 func TestStartNeedsTheDatabase(t *testing.T) {
-	d := testDatabase(t)
+	d := leaveAtEnd(t, testDatabase(t))
 	_ = d.leave()
 	if s := start(t, d, RootUser{}); s.err == nil {
 		t.Error("started without a database")
@@ -227,6 +227,14 @@ func TestStartNeedsTheDatabase(t *testing.T) {
 func TestRootUserCheck(t *testing.T) {
 	if err := (RootUser{Name: "root", Password: "short"}).check(); !errors.Is(err, password.ErrLength) {
 		t.Error(err)
+	}
+	spaced := RootUser{Name: "root", Password: "correct horse battery "}
+	if err := spaced.check(); err != nil {
+		t.Errorf("an existing user may have this password: %v", err)
+	}
+	d := leaveAtEnd(t, testDatabase(t))
+	if s := start(t, d, spaced); !errors.Is(s.err, password.ErrSpace) {
+		t.Errorf("created with white space that docker login takes away: %v", s.err)
 	}
 	if err := (RootUser{Name: "no:colon"}).check(); !errors.Is(err, subject.ErrInvalidName) {
 		t.Error(err)

@@ -50,6 +50,14 @@ func (s *Server) grantOf(form url.Values) (credentials, error) {
 		fields = []field{{"username", &given.username}, {"password", &given.password}}
 	case grant == grantRefresh && s.config.Auth.Options().RefreshTokens:
 		fields = []field{{"refresh_token", &given.refreshToken}}
+	case grant == grantRefresh:
+		// Who asks has a token from when they were on. containerd tries another
+		// way on 400, and docker shows the message.
+		return credentials{}, &refusal{
+			status: http.StatusBadRequest, code: errorUnsupportedGrant,
+			message: fmt.Sprintf("the grant type %q is switched off here, and what docker login stored is not valid any more: log in again", grantRefresh),
+			outcome: outcomeUnauthorized,
+		}
 	default:
 		return credentials{}, &refusal{
 			status: http.StatusBadRequest, code: errorUnsupportedGrant,

@@ -14,6 +14,7 @@ import (
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/directory"
+	"github.com/dockit-registry/dockit/opaque"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/token"
 )
@@ -247,16 +248,23 @@ func (s *Server) identify(ctx context.Context, request tokenRequest) (auth.Princ
 	return principal, permissions, err
 }
 
+// refreshTokenInvalid is what people see who logged in with docker some time ago.
+const refreshTokenInvalid = "the refresh token is not valid any more: log in again"
+
 func (s *Server) authenticate(ctx context.Context, request tokenRequest) (auth.Principal, error) {
 	given := request.credentials
 	if given.refreshToken == "" {
-		return s.config.Auth.AuthenticateAt(ctx, request.service.Name, given.username, given.password)
+		principal, err := s.config.Auth.AuthenticateAt(ctx, request.service.Name, given.username, given.password)
+		if token, noToken := opaque.Parse(given.password); noToken == nil && token.Kind() == opaque.Refresh && errors.Is(err, auth.ErrInvalidCredentials) {
+			return principal, unauthorized(refreshTokenInvalid)
+		}
+		return principal, err
 	}
 	principal, err := s.config.Auth.Refresh(ctx, request.service.Name, given.refreshToken)
 	if errors.Is(err, auth.ErrInvalidCredentials) {
 		// RFC 6749 section 5.2, and what clients fall back on.
 		return principal, &refusal{
-			status: http.StatusBadRequest, code: errorInvalidGrant, message: "the refresh token is not valid any more: log in again", outcome: outcomeUnauthorized,
+			status: http.StatusBadRequest, code: errorInvalidGrant, message: refreshTokenInvalid, outcome: outcomeUnauthorized,
 		}
 	}
 	return principal, err

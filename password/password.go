@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
@@ -37,6 +38,8 @@ const (
 var (
 	// ErrLength is returned for a password that is too short or too long.
 	ErrLength = errors.New("password length")
+	// ErrSpace is returned for a password with white space before or after it.
+	ErrSpace = errors.New("password with outer white space")
 	// ErrHash is returned for a hash that cannot be used here.
 	ErrHash = errors.New("unusable password hash")
 )
@@ -44,13 +47,16 @@ var (
 var parameters = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
 // Check reports why pw cannot become a person's password, or nil. Errors:
-// [ErrLength], and [ErrRefused] for one in the form of a token, which would be
-// looked for as a token at every login.
+// [ErrLength]; [ErrSpace], because docker login --password-stdin and others take
+// white space around a password away; and [ErrRefused] for one in the form of a
+// token, which would be looked for as a token at every login.
 func Check(pw string) error {
 	if _, err := opaque.Parse(pw); err == nil {
 		return fmt.Errorf("%w: it is an access token or a refresh token: choose another", ErrRefused)
 	}
 	switch {
+	case strings.TrimSpace(pw) != pw:
+		return fmt.Errorf("%w: it begins or ends with a space, a tab or a line break, which docker login --password-stdin and others take away, so that it would be wrong there: leave that out", ErrSpace)
 	case utf8.RuneCountInString(pw) < MinLength:
 		return fmt.Errorf("%w: at least %d characters are needed, these are %d", ErrLength, MinLength, utf8.RuneCountInString(pw))
 	case len(pw) > MaxLength:

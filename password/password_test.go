@@ -106,6 +106,13 @@ func TestCheck(t *testing.T) {
 	if err := Check("éééééé"); err == nil {
 		t.Error("six characters of two bytes passed for twelve")
 	}
+	for _, space := range []string{" ", "\t", "\n", "\r\n", "\u00a0", "\u2003"} {
+		for _, pw := range []string{space + "correct horse battery", "correct horse battery" + space, strings.Repeat(space, 12)} {
+			if err := Check(pw); !errors.Is(err, ErrSpace) || !strings.Contains(err.Error(), "docker login --password-stdin") {
+				t.Errorf("Check(%q) = %v, want %v", pw, err, ErrSpace)
+			}
+		}
+	}
 }
 
 func FuzzValidHash(f *testing.F) {

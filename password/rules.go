@@ -48,7 +48,7 @@ func LoadRules(file string) (*Rules, error) {
 }
 
 // Check reports why pw cannot become a person's password, or nil. Errors:
-// [ErrLength], [ErrRefused].
+// [ErrLength], [ErrSpace], [ErrRefused].
 func (r *Rules) Check(pw string) error {
 	if err := Check(pw); err != nil {
 		return err

@@ -38,6 +38,18 @@ func fillAll(t *testing.T, s *Store) {
 	accessToken(t, s, "robot:ci", "A", "é\\'\"\x01 😀", time.Time{})
 	accessToken(t, s, "robot:ci", "b", "b", time.Time{})
 	refreshToken(t, s, "r", zoe, "$z")
+	byToken := WithActor(t.Context(), Actor{Credential: Credential{ID: "limited"}})
+	if _, err := s.CreateAccessToken(t.Context(), NewAccessToken{
+		ID: "limited", Owner: ref(t, "user:zoe"), Name: "limited", Hash: []byte("h"), Networks: networks(t, "10.0.0.0/8"), ExpiresAt: s.now().Add(time.Hour),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateSubject(byToken, NewSubject{Ref: ref(t, "user:guest"), PasswordHash: "$g"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateAccessToken(byToken, NewAccessToken{ID: "made", Owner: ref(t, "user:guest"), Hash: []byte("h")}); err != nil {
+		t.Fatal(err)
+	}
 	every := make([]byte, 256)
 	for i := range every {
 		every[i] = byte(i)
@@ -104,6 +116,14 @@ func requireEqual(t *testing.T, one, other *Store) {
 		// As text, because no bytes are nil on one database and empty on another.
 		if err := errors.Join(aerr, berr); err != nil || fmt.Sprint(a) != fmt.Sprint(b) {
 			t.Errorf("the token %+v became %+v: %v", a, b, err)
+		}
+	}
+	for _, s := range []*Store{one, other} {
+		guest, err := s.Login(t.Context(), "guest")
+		made, merr := s.AccessToken(t.Context(), "made")
+		if err := errors.Join(err, merr); err != nil || guest.PasswordMadeBy != "limited" || len(guest.PasswordLimits.Networks) != 1 ||
+			guest.PasswordLimits.ExpiresAt.IsZero() || made.MadeBy != "limited" {
+			t.Errorf("made by another: %+v and %+v, %v", guest, made, err)
 		}
 	}
 	if a, b := revision(t, one), revision(t, other); a != b {

@@ -72,6 +72,16 @@ func inBatches[T any](ids []T, f func(in string, args []any) error) error {
 	return nil
 }
 
+// The indexes of SQLite hold what has a maker only, and are used where a query
+// says that it asks for no other.
+const (
+	madeTokensQuery = `
+SELECT t.id, t.name, s.kind, s.name, s.id FROM access_tokens t JOIN subjects s ON s.id = t.subject_id
+WHERE t.made_by <> '' AND t.made_by IN `
+	madePasswordsQuery = `
+SELECT '', '', kind, name, id FROM subjects WHERE password_hash <> '' AND password_made_by <> '' AND password_made_by IN `
+)
+
 // madeWith finds everything that tokens made, and what that made in turn. Some of
 // the tokens may be among it.
 func madeWith(ctx context.Context, tx *sql.Tx, makers []string) (MadeWith, error) {
@@ -88,9 +98,7 @@ func madeWith(ctx context.Context, tx *sql.Tx, makers []string) (MadeWith, error
 			}
 		}
 		err := inBatches(makers, func(in string, args []any) error {
-			tokens, err := collect(ctx, tx, scanMade, `
-				SELECT t.id, t.name, s.kind, s.name, s.id FROM access_tokens t JOIN subjects s ON s.id = t.subject_id
-				WHERE t.made_by IN `+in+" ORDER BY t.id", args...)
+			tokens, err := collect(ctx, tx, scanMade, madeTokensQuery+in+" ORDER BY t.id", args...)
 			if err != nil {
 				return err
 			}
@@ -100,8 +108,7 @@ func madeWith(ctx context.Context, tx *sql.Tx, makers []string) (MadeWith, error
 				}
 				queue(token.ID)
 			}
-			passwords, err := collect(ctx, tx, scanMade,
-				"SELECT '', '', kind, name, id FROM subjects WHERE password_hash <> '' AND password_made_by IN "+in+" ORDER BY id", args...)
+			passwords, err := collect(ctx, tx, scanMade, madePasswordsQuery+in+" ORDER BY id", args...)
 			if err != nil {
 				return err
 			}
@@ -202,8 +209,8 @@ func keepMadeWith(ctx context.Context, tx *sql.Tx, maker, makersMaker string) (M
 		return kept, err
 	}
 	for _, query := range []string{
-		"UPDATE access_tokens SET made_by = ? WHERE made_by = ?",
-		"UPDATE subjects SET password_made_by = ? WHERE password_made_by = ?",
+		"UPDATE access_tokens SET made_by = ? WHERE made_by <> '' AND made_by = ?",
+		"UPDATE subjects SET password_made_by = ? WHERE password_made_by <> '' AND password_made_by = ?",
 	} {
 		if _, err := tx.ExecContext(ctx, query, makersMaker, maker); err != nil {
 			return MadeWith{}, fmt.Errorf("keep what the token %q made: %w", maker, err)

@@ -37,6 +37,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 	for name, query := range map[string]string{
 		"login": loginQuery, "access token": accessLoginQuery, "refresh token": refreshLoginQuery,
 		"failures": failuresQuery, "rights": effectiveQuery, "kinds of hashes": steppedHashSamples,
+		"made tokens": madeTokensQuery + "(?, ?)", "made passwords": madePasswordsQuery + "(?, ?)",
 	} {
 		args := make([]any, strings.Count(query, "?"))
 		for line := range strings.Lines(queryPlan(t, s, query, args...)) {

@@ -26,7 +26,7 @@ func humaConfig(version string) huma.Config {
 			Info: &huma.Info{
 				Title:       "Dockit admin API",
 				Version:     version,
-				Description: "Manages the users, robots, groups, permissions and tokens of Dockit. Every request needs the name of an admin and its password, an access token without scopes, or a refresh token. Users may set their own password, and list, make, rotate and revoke their own tokens, with their password.",
+				Description: "Manages the users, robots, groups, permissions and tokens of Dockit. Every request needs the name of an admin and its password, an access token without scopes, or a refresh token. Users may set their own password, and list, make, rotate and revoke their own tokens, with their password. What is made with a token has at most its networks and its expiry, names it as its maker, and ends with it. Setting the password of an existing user, making or unmaking an admin and ending the docker logins of somebody else need a password: 403 password_needed.",
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer),

@@ -58,6 +58,7 @@ var refusals = []struct {
 	{subject.ErrInvalidKind, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{auth.ErrTokenRequest, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{password.ErrRefused, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{password.ErrSpace, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{password.ErrLength, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{password.ErrHash, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{access.ErrInvalidPermission, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},

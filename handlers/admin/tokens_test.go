@@ -287,5 +287,14 @@ func TestPasswordRules(t *testing.T) {
 		assert.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 		assert.Contains(t, got.problem(t).Detail, "choose another")
 	}
+	for method, path := range map[string]string{"POST": "/users", "PUT": "/users/bob/password"} {
+		body := `{"password":"another long password "}`
+		if method == "POST" {
+			body = `{"name":"new","password":"\tanother long password"}`
+		}
+		got := f.do(method, path, body)
+		assert.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, method)
+		assert.Contains(t, got.problem(t).Detail, "docker login --password-stdin")
+	}
 	assert.Equal(t, http.StatusNoContent, f.do("PUT", "/users/bob/password", `{"password":"another long password"}`).StatusCode)
 }

@@ -50,6 +50,8 @@ func (r *rbac) lockoutsClearCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clear REF",
 		Short: "Forget the wrong passwords for a user or robot",
+		Long: `Forget the wrong passwords for a user or robot. An admin whose own name is locked does it
+with an access token, which no lockout concerns, or lets another admin do it.`,
 		Example: `  dockit rbac lockouts clear user:alice
   dockit rbac lockouts clear user:alice --network 192.0.2.1/32`,
 		Args: cobra.ExactArgs(1),

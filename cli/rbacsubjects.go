@@ -19,9 +19,9 @@ func (r *rbac) addCommand() *cobra.Command {
 		Short: "Add a user, a robot or a group",
 		Long: `Add a user, a robot or a group. It may do nothing yet beyond what everyone may.
 
-A user needs a password of at least 12 characters: it is read from standard input with
---password-stdin, else asked for. Your own credentials then come from DOCKIT_USERNAME and
-DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or from the terminal.`,
+A user needs a password of at least 12 characters without white space around them: it is
+read from standard input with --password-stdin, else asked for. Your own credentials then
+come from DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or from the terminal.`,
 		Example: `  dockit rbac add user:alice
   printf %s "$PASSWORD" | dockit rbac add user:alice --password-stdin
   dockit rbac add user:bob --admin
@@ -94,18 +94,24 @@ func (r *rbac) removeCommand() *cobra.Command {
 }
 
 func (r *rbac) enableCommand() *cobra.Command {
-	return r.switchCommand("enable REF", "Let a disabled user or robot log in again, or a group count again", false, "enabled")
+	return r.switchCommand("enable REF", "Let a disabled user or robot log in again, or a group count again",
+		`Let a disabled user or robot log in again, or a group count again. The docker logins that
+'disable' ended do not come back, nor does what the subject's tokens had made.`, false, "enabled")
 }
 
 func (r *rbac) disableCommand() *cobra.Command {
-	return r.switchCommand("disable REF", "Keep a user or robot from logging in, or a group from giving anything, without removing it", true, "disabled")
+	return r.switchCommand("disable REF", "Keep a user or robot from logging in, or a group from giving anything, without removing it",
+		`Keep a user or robot from logging in, or a group from giving anything, without removing it.
+The docker logins of a user end for good, and so does what the subject's tokens made:
+'enable' does not bring them back.`, true, "disabled")
 }
 
-func (r *rbac) switchCommand(use, short string, disabled bool, done string) *cobra.Command {
+func (r *rbac) switchCommand(use, short, long string, disabled bool, done string) *cobra.Command {
 	verb, _, _ := strings.Cut(use, " ")
 	return &cobra.Command{
 		Use:     use,
 		Short:   short,
+		Long:    long,
 		Example: fmt.Sprintf("  dockit rbac %s user:alice", verb),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -130,8 +136,8 @@ func (r *rbac) changePasswordCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "change-password user:NAME",
 		Short: "Set a user's password",
-		Long: `Set a user's password, at least 12 characters: it is read from standard input with
---password-stdin, else asked for. Your own credentials then come from DOCKIT_USERNAME and
+		Long: `Set a user's password, at least 12 characters without white space around them: it is read
+from standard input with --password-stdin, else asked for. Your own credentials then come from DOCKIT_USERNAME and
 DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or from the terminal.`,
 		Example: `  dockit rbac change-password user:alice
   printf %s "$PASSWORD" | dockit rbac change-password user:alice --password-stdin`,

@@ -35,6 +35,7 @@ type composeService struct {
 	SecurityOpt     []string          `yaml:"security_opt"`
 	StopGracePeriod string            `yaml:"stop_grace_period"`
 	Restart         string            `yaml:"restart"`
+	NetworkMode     string            `yaml:"network_mode"`
 	DependsOn       map[string]struct {
 		Condition string `yaml:"condition"`
 	} `yaml:"depends_on"`
@@ -70,7 +71,10 @@ func TestComposeExample(t *testing.T) {
 	t.Run("services fit together", func(t *testing.T) {
 		require.Equal(t, "http://localhost:4315/v2/token", registry.Environment["REGISTRY_AUTH_TOKEN_REALM"])
 		require.Equal(t, "dockit", registry.Environment["REGISTRY_AUTH_TOKEN_ISSUER"])
-		require.Equal(t, "http://dockit:4315", init.Environment["DOCKIT_BASE_URL"])
+		// Plain HTTP does not leave the container: --base-url is http://localhost:4315 by default, and no flag lets it.
+		require.Equal(t, "service:dockit", init.NetworkMode)
+		require.Empty(t, init.Environment)
+		require.Len(t, init.Command, 2)
 		require.Contains(t, server.Ports, "127.0.0.1:4315:4315")
 
 		written := strings.Replace(init.Command[1], mountPoint(t, init, "certs"), "", 1)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/cert-manager/cert-manager/pkg/apis/certmanager"
@@ -161,6 +162,34 @@ func TestReferences(t *testing.T) {
 			for _, path := range rule.HTTP.Paths {
 				assert.Contains(t, services, path.Backend.Service.Name)
 			}
+		}
+	}
+}
+
+// What a registry is to trust crosses the cluster by plain HTTP: the certificate from the secret vouches for it, and the
+// key stays where it is.
+func TestTrustIsVouchedFor(t *testing.T) {
+	pod := objects[*appsv1.Deployment](readManifests(t))["registry"].Spec.Template.Spec
+	var authority *corev1.SecretVolumeSource
+	for _, v := range pod.Volumes {
+		if v.Name == "authority" {
+			authority = v.Secret
+		}
+	}
+	require.NotNil(t, authority)
+	assert.Equal(t, "dockit-ca", authority.SecretName)
+	assert.Equal(t, []corev1.KeyToPath{{Key: "tls.crt", Path: "tls.crt"}}, authority.Items)
+	require.NotEmpty(t, pod.InitContainers)
+	for _, c := range pod.InitContainers {
+		at := slices.Index(c.Args, "--anchors")
+		require.NotEqual(t, -1, at, c.Name)
+		assert.Equal(t, "/authority/tls.crt", c.Args[at+1], c.Name)
+		assert.NotContains(t, c.Args, "--allow-http", c.Name)
+		assert.Contains(t, c.VolumeMounts, corev1.VolumeMount{Name: "authority", MountPath: "/authority", ReadOnly: true}, c.Name)
+	}
+	for _, c := range pod.Containers {
+		for _, m := range c.VolumeMounts {
+			assert.NotEqual(t, "authority", m.Name, c.Name)
 		}
 	}
 }

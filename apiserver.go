@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -66,6 +67,9 @@ func serveAPI(o *apiServerOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := CheckFree(config); err != nil {
+		return err
+	}
 	if err := caddy.Run(config); err != nil {
 		return err
 	}
@@ -88,13 +92,26 @@ func announce() error {
 			address := listener.Addr()
 			switch name {
 			case mainServer:
-				logger.Info("serving on "+listenerURL(server, address), zap.Stringer("address", address))
+				logger.Info("serving on "+listenerURL(server, address), append(socketMode(address), zap.Stringer("address", address))...)
 			case metricsServer:
 				logger.Info("serving metrics on "+listenerURL(server, address)+metricsPath, zap.Stringer("address", address))
 			}
 		}
 	}
 	return nil
+}
+
+// socketMode says who may connect to a Unix socket.
+func socketMode(address net.Addr) []zap.Field {
+	info, err := os.Stat(address.String())
+	if address.Network() != "unix" || err != nil {
+		return nil
+	}
+	fields := []zap.Field{zap.String("mode", fmt.Sprintf("%04o", info.Mode().Perm()))}
+	if info.Mode().Perm()&0o077 == 0 {
+		fields = append(fields, zap.String("hint", "nobody but this user can connect: write |0660 behind the path to let its group"))
+	}
+	return fields
 }
 
 // listenerURL is how somebody on this machine reaches a listener.

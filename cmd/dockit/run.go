@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/dockit-registry/dockit"
 	"github.com/dockit-registry/dockit/cli"
 )
 
@@ -66,10 +67,22 @@ func serve(file string) error {
 		}
 		return caddy.Load(config, true)
 	})
+	if err := checkFree(config); err != nil {
+		return err
+	}
 	if err := caddy.Load(config, true); err != nil {
 		return err
 	}
 	select {}
+}
+
+// checkFree makes sure that nobody else listens where the configuration does.
+func checkFree(config []byte) error {
+	var parsed caddy.Config
+	if err := json.Unmarshal(config, &parsed); err != nil {
+		return nil //nolint:nilerr // Caddy says what is wrong with it
+	}
+	return dockit.CheckFree(&parsed)
 }
 
 // load reads a configuration, adapts it to JSON, and closes what it does not

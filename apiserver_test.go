@@ -34,11 +34,18 @@ func configOf(t *testing.T, args ...string) (*caddy.Config, caddyhttp.App) {
 // runAPIServer runs api-server on a free port and returns its URL.
 func runAPIServer(t *testing.T, args ...string) string {
 	t.Helper()
+	return runChanged(t, func(*caddy.Config) {}, args...)
+}
+
+// runChanged is runAPIServer after a change of what its flags make.
+func runChanged(t *testing.T, change func(*caddy.Config), args ...string) string {
+	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	config, _ := configOf(t, append([]string{
 		"--listen", "127.0.0.1:0", "--log-level", "error", "--sql-dsn", filepath.Join(t.TempDir(), "dockit.sqlite"),
 		"--root-user", rootName, "--root-password", rootPassword,
 	}, args...)...)
+	change(config)
 	t.Cleanup(func() { _ = caddy.Stop() })
 	if err := caddy.Run(config); err != nil {
 		t.Fatal(err)
@@ -108,7 +115,7 @@ func TestAPIServerListen(t *testing.T) {
 			if tc.https && auto.DisableRedir == tc.redirects {
 				t.Errorf("redirects: %+v", auto)
 			}
-			if len(app.Servers) != 1 {
+			if _, ok := app.Servers[redirectServer]; ok != tc.redirects {
 				t.Errorf("servers: %v", app.Servers)
 			}
 		})

@@ -25,7 +25,10 @@ import (
 const (
 	mainServer    = "dockit"
 	metricsServer = "metrics"
-	metricsPath   = "/metrics"
+	// redirectServer redirects from HTTP to HTTPS. Caddy adds the routes, and
+	// would make a server without limits for them.
+	redirectServer = "redirects"
+	metricsPath    = "/metrics"
 )
 
 // Limits of these servers.
@@ -57,6 +60,9 @@ func (o *apiServerOptions) config() (*caddy.Config, error) {
 	httpApp := caddyhttp.App{
 		GracePeriod: caddy.Duration(gracePeriod),
 		Servers:     map[string]*caddyhttp.Server{mainServer: server},
+	}
+	if server.AutoHTTPS == nil {
+		httpApp.Servers[redirectServer] = redirecting()
 	}
 	if o.metricsListen != "" {
 		httpApp.Servers[metricsServer] = o.metricsServer()
@@ -151,7 +157,10 @@ func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         []string{"h1"},
 		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
+
+		ListenerWrappersRaw: connectionLimits(),
 	}
+	o.trustProxies(server)
 	if o.upstream == "" {
 		server.ReadTimeout = caddy.Duration(readTimeout)
 	}
@@ -181,6 +190,27 @@ func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
 		notFound(http.StatusMisdirectedRequest, "Dockit serves another host name here: see --domain.\n"),
 	}}}
 	return server, nil
+}
+
+func redirecting() *caddyhttp.Server {
+	return &caddyhttp.Server{
+		Listen:            []string{":" + strconv.Itoa(certmagic.HTTPPort)},
+		ReadHeaderTimeout: caddy.Duration(readHeaderTimeout),
+		ReadTimeout:       caddy.Duration(readHeaderTimeout),
+		IdleTimeout:       caddy.Duration(readHeaderTimeout),
+		Protocols:         []string{"h1"},
+		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
+
+		ListenerWrappersRaw: connectionLimits(),
+	}
+}
+
+// connectionLimits bounds the connections of a server, TLS or not.
+func connectionLimits() []json.RawMessage {
+	return []json.RawMessage{
+		caddyconfig.JSONModuleObject(new(ConnectionLimit), "wrapper", "dockit_connections", nil),
+		json.RawMessage(`{"wrapper":"tls"}`),
+	}
 }
 
 // rest answers what is not Dockit's.
@@ -219,6 +249,8 @@ func (o *apiServerOptions) metricsServer() *caddyhttp.Server {
 		IdleTimeout:       caddy.Duration(idleTimeout),
 		Protocols:         []string{"h1"},
 		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
+
+		ListenerWrappersRaw: connectionLimits(),
 		Routes: caddyhttp.RouteList{
 			{
 				MatcherSetsRaw: caddyhttp.RawMatcherSets{{"path": caddyconfig.JSON(caddyhttp.MatchPath{metricsPath}, nil)}},

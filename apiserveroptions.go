@@ -33,6 +33,7 @@ type apiServerOptions struct {
 	upstream           string
 	services           []string
 	corsOrigins        []string
+	trustedProxies     []string
 	issuer             string
 	tokenTTL           time.Duration
 	sqlDialect         string
@@ -67,11 +68,12 @@ type apiServerOptions struct {
 // register adds the flags to a command.
 func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	o.given = flags.Changed
-	flags.StringVar(&o.listen, "listen", defaultListen, "address to listen on, as `host:port`; with --domain, instead of port 443")
+	flags.StringVar(&o.listen, "listen", defaultListen, "address to listen on, as `host:port` or unix//path/of/socket|0660; with --domain, instead of port 443")
 	flags.StringArrayVar(&o.domains, "domain", nil, "`name` to serve automatic HTTPS for (repeatable)")
 	flags.StringVar(&o.upstream, "upstream", "", "registry to proxy whatever is not Dockit's to, as `host:port` or URL")
 	flags.StringArrayVar(&o.services, "service", []string{DefaultService}, "`name` of a registry, its REGISTRY_AUTH_TOKEN_SERVICE (repeatable)")
 	flags.StringArrayVar(&o.corsOrigins, "cors-origin", nil, "`origin` whose pages may ask for tokens from a browser, as https://ui.example.com (repeatable)")
+	flags.StringArrayVar(&o.trustedProxies, "trusted-proxies", nil, "`network` of proxies in front, whose X-Forwarded-For, -Proto and -Host count: 10.0.0.0/8, private_ranges, or unix for a Unix socket (repeatable; default none)")
 	flags.StringVar(&o.issuer, "issuer", DefaultIssuer, "`name` in every token, REGISTRY_AUTH_TOKEN_ISSUER at the registries")
 	cli.DurationVar(flags, &o.tokenTTL, "token-ttl", DefaultTokenTTL, "how long a token is valid, at least 1m")
 	flags.StringVar(&o.sqlDialect, "sql-dialect", DefaultDialect, "kind of database: sqlite or mysql")
@@ -103,6 +105,8 @@ func (o *apiServerOptions) check() error {
 		o.checkKeys(),
 		o.checkCredentials(),
 		o.checkServeStale(),
+		o.checkTrustedProxies(),
+		o.checkMetricsAddress(),
 		checkTokenTTL("--token-ttl", caddy.Duration(o.tokenTTL)),
 		checkChoice("--log-level", o.logLevel, "debug", "info", "warn", "error"),
 	}
@@ -117,9 +121,6 @@ func (o *apiServerOptions) check() error {
 	if o.upstream != "" {
 		_, err := parseUpstream(o.upstream)
 		errs = append(errs, err)
-	}
-	if o.metricsListen != "" {
-		errs = append(errs, checkAddress("--metrics-listen", o.metricsListen))
 	}
 	if o.logFormat != "" {
 		errs = append(errs, checkChoice("--log-format", o.logFormat, "console", "json"))
@@ -209,19 +210,6 @@ func checkChoice(flag, value string, choices ...string) error {
 		return nil
 	}
 	return fmt.Errorf("%s %q: use %s", flag, value, strings.Join(choices, ", "))
-}
-
-func checkAddress(flag, address string) error {
-	parsed, err := caddy.ParseNetworkAddress(address)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s %q: %w", flag, address, err)
-	case parsed.IsUnixNetwork():
-		return nil
-	case !strings.Contains(address, ":") || parsed.PortRangeSize() != 1:
-		return fmt.Errorf("%s %q: write host:port, or :port for every address of this machine", flag, address)
-	}
-	return nil
 }
 
 func checkDomain(domain string) error {

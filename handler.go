@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -61,6 +60,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 
 // ServeHTTP implements [caddyhttp.MiddlewareHandler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	hasRequest(r)
 	if !h.endpoints.Include(r.URL.Path) {
 		return next.ServeHTTP(w, r)
 	}
@@ -69,6 +69,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	defer app.database.release()
+	app.proxies.check(r, app.logger)
 	r = fromClient(namingUser(r))
 	app.server.Route(r, h.endpoints).ServeHTTP(w, r)
 	return nil
@@ -114,23 +115,6 @@ func runningApp() *App {
 		return nil
 	}
 	return app.(*App)
-}
-
-// fromClient tells the handlers where a request came from. Without an address,
-// as over a Unix socket from somebody who is not trusted, none is made up.
-func fromClient(r *http.Request) *http.Request {
-	ip, err := netip.ParseAddr(clientIP(r))
-	if err != nil {
-		ip = netip.Addr{}
-	}
-	return r.WithContext(handlers.WithClientIP(r.Context(), ip))
-}
-
-// clientIP is where a request came from, as seen through the proxies that
-// Caddy is configured to trust.
-func clientIP(r *http.Request) string {
-	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	return ip
 }
 
 // Interface guards

@@ -118,13 +118,17 @@ func listenAddress(t testing.TB) string {
 func parseFlags(t testing.TB, args ...string) *apiServerOptions {
 	t.Helper()
 	o := new(apiServerOptions)
-	flags := pflag.NewFlagSet("api-server", pflag.ContinueOnError)
-	o.register(flags)
-	if err := flags.Parse(args); err != nil {
+	if err := pflagSet(o).Parse(args); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.check(); err != nil {
 		t.Fatal(err)
 	}
 	return o
+}
+
+func pflagSet(o *apiServerOptions) *pflag.FlagSet {
+	flags := pflag.NewFlagSet("api-server", pflag.ContinueOnError)
+	o.register(flags)
+	return flags
 }

@@ -107,6 +107,7 @@ type App struct {
 	database *database
 	ring     *pki.Ring
 	server   *handlers.Server
+	proxies  proxyWarnings
 }
 
 // CaddyModule returns the Caddy module information.

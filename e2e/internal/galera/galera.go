@@ -159,8 +159,15 @@ func (c *Cluster) find() error {
 	}
 	galera := filepath.Join(root, "bin", "galera", "usr")
 	c.library = filepath.Join(galera, "lib", "galera", "libgalera_smm.so")
-	if _, err := os.Stat(c.library); err != nil {
-		return fmt.Errorf("%s is %w", c.library, ErrNotInstalled)
+	required := []string{c.library}
+	// Without one of these a node says only that it did not join.
+	for _, program := range []string{"wsrep_sst_rsync", "wsrep_sst_common", "rsync", "lsof", "ps"} {
+		required = append(required, filepath.Join(galera, "bin", program))
+	}
+	for _, path := range required {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("%s is %w", path, ErrNotInstalled)
+		}
 	}
 	// Debian keeps daemons where not everybody's PATH leads.
 	path := filepath.Join(galera, "bin") + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin"

@@ -3,6 +3,9 @@
 # What Dockit does not need of Caddy is left out; xcaddy builds with the same tags.
 TAGS          := nobadger,nomysql,nopgx
 GOLANGCI_LINT := bin/golangci-lint-v2.15.0
+# Runs go test, and keeps what it says: what was skipped stands at the end.
+GOTESTSUM     := bin/gotestsum-v1.13.0
+RESULTS       := bin/test-results
 FUZZTIME      ?= 10s
 KILLS         ?= 1000
 USERS         ?= 1000000
@@ -24,12 +27,18 @@ demo: ## show Dockit protecting a real registry (ONCE=1: end by itself)
 	@go build -C e2e -o ../bin/demo ./demo
 	@ONCE=$(ONCE) bin/demo
 
+# $(call gotest,FOLDER,FORMAT) is go test in a folder.
+gotest = cd $(1) && $(TEST_ENV) $(CURDIR)/$(GOTESTSUM) --format $(2) --jsonfile $(CURDIR)/$(RESULTS)/$@.json --
+
 .PHONY: test
-test: test-unit test-manifests test-e2e test-litestream test-cluster ## run all tests; installs what they need
+test: test-unit test-manifests test-e2e test-litestream test-cluster ## run all tests; installs what they need, and says at the end what was not run
+	@printf '\nAll of it, and what this machine could not run:\n'
+	@$(GOTESTSUM) --format none --hide-summary failed,errors,output --raw-command -- cat $(^:%=$(RESULTS)/%.json)
 
 .PHONY: test-unit
-test-unit: test-mariadb ## run the tests of the main module
-	$(TEST_ENV) go test $(RACE) -timeout 20m -tags $(TAGS) ./...
+test-unit: $(GOTESTSUM) test-mariadb ## run the tests of the main module
+	@mkdir -p $(RESULTS)
+	$(call gotest,.,pkgname) $(RACE) -timeout 20m -tags $(TAGS) ./...
 
 .PHONY: soak
 soak: ## kill a server that writes KILLS times (default 1000) and look for what it lost
@@ -42,22 +51,27 @@ scale: ## measure a database of USERS users (default 1000000) against a small on
 
 # Results are not cached: go does not know that these tests depend on the main module.
 .PHONY: test-e2e
-test-e2e: test-requirements ## run the end-to-end tests against real registries
-	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 20m . ./internal/... ./scale
+test-e2e: $(GOTESTSUM) test-requirements ## run the end-to-end tests against real registries
+	@mkdir -p $(RESULTS)
+	$(call gotest,e2e,pkgname) $(RACE) -count=1 -timeout 20m . ./internal/... ./scale
 
 .PHONY: test-litestream
-test-litestream: ## run the test of Dockit and Litestream on a machine that is lost again and again
+test-litestream: $(GOTESTSUM) ## run the test of Dockit and Litestream on a machine that is lost again and again
 	scripts/get-litestream bin
-	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 10m -v ./litestream
+	@mkdir -p $(RESULTS)
+	$(call gotest,e2e,standard-verbose) $(RACE) -count=1 -timeout 10m ./litestream
 
 .PHONY: test-cluster
-test-cluster: test-mariadb ## run the test of two Dockits on a Galera cluster whose nodes fail
+test-cluster: $(GOTESTSUM) test-mariadb ## run the test of two Dockits on a Galera cluster whose nodes fail
 	scripts/get-galera bin/galera
-	$(TEST_ENV) go test -C e2e $(RACE) -count=1 -timeout 10m -v ./cluster
+	@mkdir -p $(RESULTS)
+	$(call gotest,e2e,standard-verbose) $(RACE) -count=1 -timeout 10m ./cluster
 
 .PHONY: test-manifests
-test-manifests: ## check the manifests for Kubernetes against published schemas
-	CGO_ENABLED=0 go test -C examples/kubernetes ./...
+test-manifests: TEST_ENV := CGO_ENABLED=0
+test-manifests: $(GOTESTSUM) ## check the manifests for Kubernetes against published schemas
+	@mkdir -p $(RESULTS)
+	$(call gotest,examples/kubernetes,pkgname) ./...
 
 .PHONY: test-mariadb
 test-mariadb: ## get the MariaDB that the tests of the store run
@@ -107,3 +121,7 @@ help: ## show this
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/bin CGO_ENABLED=0 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(patsubst bin/golangci-lint-%,%,$@)
 	mv bin/golangci-lint $@
+
+$(GOTESTSUM):
+	GOBIN=$(CURDIR)/bin CGO_ENABLED=0 go install gotest.tools/gotestsum@$(patsubst bin/gotestsum-%,%,$@)
+	mv bin/gotestsum $@

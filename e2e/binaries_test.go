@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log"
 	"os"
 	"path/filepath"
@@ -74,8 +75,8 @@ func registryBinary(t *testing.T, kind registry.Kind) string {
 		return built(t, buildV3)
 	}
 	path, err := kind.Binary(t.Context(), binFolder)
-	if errors.Is(err, registry.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skip(err)
+	if errors.Is(err, registry.ErrNotInstalled) {
+		cannotRun(t, err)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -93,10 +94,16 @@ func debianProgram(t *testing.T, program string) string {
 	}
 	path := filepath.Join(root, "bin", "clients", program)
 	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") == "" {
-			t.Skipf("%s: %v: run scripts/get-clients bin/clients", program, err)
-		}
-		t.Fatal(err)
+		cannotRun(t, fmt.Errorf("%s: %w: run scripts/get-clients bin/clients", program, err))
 	}
 	return path
+}
+
+// cannotRun ends a test that this machine cannot run: it is skipped, with the reason, and fails in CI.
+func cannotRun(t testing.TB, reason error) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
 }

@@ -157,11 +157,13 @@ func (s *stack) accessToken(t *testing.T, ref, name string, args ...string) (id,
 func TestClients(t *testing.T) {
 	t.Parallel()
 	s := startStack(t, registry.V3)
-	e := startEngine(t)
-	for client, start := range map[string]func(*testing.T) *program{
-		"docker": e.docker, "skopeo": skopeoProgram, "crane": craneProgram, "oras": orasProgram, "helm": helmProgram,
+	for client, prepare := range map[string]func(*testing.T) func(*testing.T) *program{
+		// Without an engine the others are tested all the same.
+		"docker": func(t *testing.T) func(*testing.T) *program { return startEngine(t).docker },
+		"skopeo": needsNothing(skopeoProgram), "crane": needsNothing(craneProgram), "oras": needsNothing(orasProgram), "helm": needsNothing(helmProgram),
 	} {
 		t.Run(client, func(t *testing.T) {
+			start := prepare(t)
 			t.Run("password", func(t *testing.T) { testClientPassword(t, s, start(t)) })
 			t.Run("access token of a user", func(t *testing.T) {
 				alice := s.addUser(t, "alice")
@@ -174,6 +176,11 @@ func TestClients(t *testing.T) {
 			})
 		})
 	}
+}
+
+// needsNothing is a client that nothing has to be started for.
+func needsNothing(start func(*testing.T) *program) func(*testing.T) func(*testing.T) *program {
+	return func(*testing.T) func(*testing.T) *program { return start }
 }
 
 // repository gives a subject the right to push to a new repository, and returns a reference to an image in it.

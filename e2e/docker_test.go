@@ -3,6 +3,8 @@ package e2e
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,16 +22,24 @@ type engine struct {
 	socket string
 }
 
-// startEngine runs a docker engine that needs neither networks nor containers until the test ends.
+// startEngine runs a docker engine that needs neither networks nor containers until the test ends. A machine that allows
+// none, as a container without privileges, cannot run the test.
 func startEngine(t *testing.T) *engine {
 	t.Helper()
-	dockerd := debianProgram(t, "dockerd")
+	dockerd, docker := debianProgram(t, "dockerd"), debianProgram(t, "docker")
 	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("a docker engine runs as root")
-		}
-		t.Skip("a docker engine runs as root")
+		cannotRun(t, errors.New("a docker engine runs as root"))
 	}
+	e, err := runEngine(t, dockerd, docker)
+	if err != nil {
+		cannotRun(t, fmt.Errorf("no docker engine runs here: %w", err))
+	}
+	return e
+}
+
+// runEngine returns an error when the engine ends, or cannot unpack an image.
+func runEngine(t *testing.T, dockerd, docker string) (*engine, error) {
+	t.Helper()
 	// Unix sockets have short paths, those of tests are long.
 	dir, err := os.MkdirTemp("", "engine")
 	require.NoError(t, err)
@@ -51,13 +61,30 @@ func startEngine(t *testing.T) *engine {
 		},
 	})
 	require.NoError(t, err)
-	stopAtEnd(t, p)
 	e := &engine{socket: "unix://" + in("sock")}
-	docker := debianProgram(t, "docker")
-	require.Eventually(t, func() bool {
-		return runProgram(t.Context(), dir, "", docker, "-H", e.socket, "info") == nil
-	}, time.Minute, 100*time.Millisecond, "the engine does not answer")
-	return e
+	for began := time.Now(); runProgram(t.Context(), dir, "", docker, "-H", e.socket, "info") != nil; {
+		select {
+		case <-p.Done():
+			p.Kill() // what it started may still run
+			return nil, fmt.Errorf("it ended: %s", lastLine(p.Output()))
+		case <-time.After(100 * time.Millisecond):
+		}
+		if time.Since(began) > time.Minute {
+			stopAtEnd(t, p)
+			t.Fatal("the engine runs and does not answer")
+		}
+	}
+	stopAtEnd(t, p)
+	// It starts in some places where no layer can be unpacked.
+	if err := runProgram(t.Context(), dir, string(filesystem(t)), docker, "-H", e.socket, "import", "-", "localhost/probe:latest"); err != nil {
+		return nil, fmt.Errorf("it unpacks no image: %w", err)
+	}
+	return e, nil
+}
+
+func lastLine(output string) string {
+	output = strings.TrimSpace(output)
+	return output[strings.LastIndexByte(output, '\n')+1:]
 }
 
 // docker returns the docker command with a home folder of its own.

@@ -41,6 +41,9 @@ func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.
 	return plan, err
 }
 
+// eventsAtOnce are written to the audit together.
+const eventsAtOnce = 1000
+
 // stateApplier carries out a plan in a transaction.
 type stateApplier struct {
 	*Store
@@ -49,6 +52,8 @@ type stateApplier struct {
 	ids map[subject.Ref]int64
 	// maker limits the passwords of new users.
 	maker Credential
+	// events go to the audit.
+	events []audit.Event
 	// statements are prepared once, for the same few run very often.
 	statements map[string]*sql.Stmt
 }
@@ -142,6 +147,9 @@ func (a *stateApplier) apply(ctx context.Context, plan state.Plan) error {
 			return fmt.Errorf("%s: %w", c.Subject, err)
 		}
 	}
+	if err := a.writeEvents(ctx); err != nil {
+		return err
+	}
 	has, err := enabledAdmin(ctx, a.tx)
 	if err != nil {
 		return err
@@ -196,11 +204,7 @@ func (a *stateApplier) begin(ctx context.Context, c state.Change) (*subjectState
 }
 
 func (a *stateApplier) create(ctx context.Context, c state.Change) error {
-	now := timestamp(a.now())
-	var maker Credential
-	if c.PasswordHash != "" {
-		maker = a.maker
-	}
+	now, maker := timestamp(a.now()), a.makerOf(c)
 	result, err := a.exec(ctx, insertSubject,
 		c.Subject.Kind, c.Subject.Name, isTrue(c.Admin), isTrue(c.Disabled), c.PasswordHash, now, now, now,
 		maker.ID, joined(maker.Networks), optionalTimestamp(maker.ExpiresAt))
@@ -211,12 +215,28 @@ func (a *stateApplier) create(ctx context.Context, c state.Change) error {
 	return err
 }
 
+// makerOf limits the password that a new user gets, if any.
+func (a *stateApplier) makerOf(c state.Change) Credential {
+	if c.PasswordHash == "" {
+		return Credential{}
+	}
+	return a.maker
+}
+
+// created is what [stateApplier.create] has made, as far as the audit tells.
+func (a *stateApplier) created(c state.Change) Subject {
+	return Subject{
+		Ref: c.Subject, Admin: isTrue(c.Admin), Disabled: isTrue(c.Disabled),
+		HasPassword: c.PasswordHash != "", PasswordMadeBy: a.makerOf(c).ID,
+	}
+}
+
 func isTrue(flag *bool) bool { return flag != nil && *flag }
 
 // finish makes the rest of a change, and writes the whole of it to the audit.
 func (a *stateApplier) finish(ctx context.Context, c state.Change, before *subjectState) error {
 	if c.Action == state.Remove {
-		return a.record(ctx, a.tx, audit.Apply, c.Subject, before, nil)
+		return a.keep(ctx, c, before, nil)
 	}
 	if c.Action == state.Update {
 		if err := a.updateProperties(ctx, c, before); err != nil {
@@ -292,20 +312,40 @@ func (a *stateApplier) changePermissions(ctx context.Context, c state.Change) er
 // recordApplied tells the audit of one subject: its properties, and of members
 // and permissions what went and what came.
 func (a *stateApplier) recordApplied(ctx context.Context, c state.Change, before *subjectState) error {
+	if before == nil {
+		after := stateOf(a.created(c))
+		after.Permissions, after.Members, after.Cut = cut(c.Grant, c.AddMembers)
+		return a.keep(ctx, c, nil, after)
+	}
 	current, err := readSubject(ctx, a.tx, c.Subject)
 	if err != nil {
 		return err
 	}
 	after := stateOf(current)
-	if c.PasswordHash != "" && before != nil {
+	if c.PasswordHash != "" {
 		after.Password = "changed"
 	}
 	after.Permissions, after.Members, after.Cut = cut(c.Grant, c.AddMembers)
-	if before == nil {
-		return a.record(ctx, a.tx, audit.Apply, c.Subject, nil, after)
-	}
 	before.Permissions, before.Members, before.Cut = cut(c.Revoke, c.RemoveMembers)
-	return a.record(ctx, a.tx, audit.Apply, c.Subject, before, after)
+	return a.keep(ctx, c, before, after)
+}
+
+// keep has an entry of the audit written together with others.
+func (a *stateApplier) keep(ctx context.Context, c state.Change, before, after any) error {
+	event, err := eventOf(ctx, audit.Apply, c.Subject, before, after)
+	if err != nil {
+		return err
+	}
+	if a.events = append(a.events, event); len(a.events) < eventsAtOnce {
+		return nil
+	}
+	return a.writeEvents(ctx)
+}
+
+func (a *stateApplier) writeEvents(ctx context.Context) error {
+	err := a.appendAudit(ctx, a.tx, a.events...)
+	a.events = a.events[:0]
+	return err
 }
 
 // cut bounds what one entry of the audit holds.

@@ -34,16 +34,23 @@ func WithActor(ctx context.Context, a Actor) context.Context {
 // record writes a change to the audit, in the transaction of the change.
 // before and after say what changed; nil is nothing.
 func (s *Store) record(ctx context.Context, tx *sql.Tx, action audit.Action, changed subject.Ref, before, after any) error {
+	event, err := eventOf(ctx, action, changed, before, after)
+	if err != nil {
+		return err
+	}
+	return s.appendAudit(ctx, tx, event)
+}
+
+// eventOf is what [Store.record] writes.
+func eventOf(ctx context.Context, action audit.Action, changed subject.Ref, before, after any) (audit.Event, error) {
 	actor := actorOf(ctx)
 	event := audit.Event{Action: action, Actor: audit.NameOf(actor.Ref), Address: actor.Address, Subject: audit.NameOf(changed)}
 	var err error
 	if event.Before, err = auditState(before); err != nil {
-		return err
+		return event, err
 	}
-	if event.After, err = auditState(after); err != nil {
-		return err
-	}
-	return s.appendAudit(ctx, tx, event)
+	event.After, err = auditState(after)
+	return event, err
 }
 
 func auditState(state any) (json.RawMessage, error) {
@@ -57,27 +64,48 @@ func auditState(state any) (json.RawMessage, error) {
 	return encoded, nil
 }
 
-func (s *Store) appendAudit(ctx context.Context, tx *sql.Tx, event audit.Event) error {
-	// The update locks the head of the chain before it is read.
-	if _, err := tx.ExecContext(ctx, "UPDATE audit_head SET sequence = sequence + 1 WHERE id = 1"); err != nil {
-		return fmt.Errorf("write to the audit: %w", err)
+// appendAudit writes events, one after the other. Thousands at once cost a
+// fraction of as many calls, for as long as nobody else can write.
+func (s *Store) appendAudit(ctx context.Context, tx *sql.Tx, events ...audit.Event) error {
+	if len(events) == 0 {
+		return nil
 	}
-	entry := audit.Entry{Event: event, At: s.now().UTC().Truncate(time.Microsecond)}
-	if err := tx.QueryRowContext(ctx, "SELECT sequence, hash FROM audit_head WHERE id = 1").Scan(&entry.Sequence, &entry.Previous); err != nil {
-		return fmt.Errorf("write to the audit: %w", err)
-	}
-	entry.Hash = entry.Digest()
-	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO audit_entries (sequence, at, action, actor, address, subject, state_before, state_after, previous, hash)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		entry.Sequence, timestamp(entry.At), entry.Action, entry.Actor, entry.Address, entry.Subject,
-		string(entry.Before), string(entry.After), entry.Previous, entry.Hash); err != nil {
-		return fmt.Errorf("write to the audit: %w", err)
-	}
-	if _, err := tx.ExecContext(ctx, "UPDATE audit_head SET hash = ? WHERE id = 1", entry.Hash); err != nil {
+	if err := s.appendChain(ctx, tx, events); err != nil {
 		return fmt.Errorf("write to the audit: %w", err)
 	}
 	return nil
+}
+
+func (s *Store) appendChain(ctx context.Context, tx *sql.Tx, events []audit.Event) error {
+	// The update locks the head of the chain before it is read.
+	if _, err := tx.ExecContext(ctx, "UPDATE audit_head SET sequence = sequence + ? WHERE id = 1", len(events)); err != nil {
+		return err
+	}
+	var last int64
+	var head string
+	if err := tx.QueryRowContext(ctx, "SELECT sequence, hash FROM audit_head WHERE id = 1").Scan(&last, &head); err != nil {
+		return err
+	}
+	insert, err := tx.PrepareContext(ctx, `
+		INSERT INTO audit_entries (sequence, at, action, actor, address, subject, state_before, state_after, previous, hash)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	at := s.now().UTC().Truncate(time.Microsecond)
+	for i, event := range events {
+		entry := audit.Entry{Event: event, At: at, Sequence: last - int64(len(events)-1-i), Previous: head}
+		entry.Hash = entry.Digest()
+		if _, err := insert.ExecContext(ctx,
+			entry.Sequence, timestamp(entry.At), entry.Action, entry.Actor, entry.Address, entry.Subject,
+			string(entry.Before), string(entry.After), entry.Previous, entry.Hash); err != nil {
+			return err
+		}
+		head = entry.Hash
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE audit_head SET hash = ? WHERE id = 1", head)
+	return err
 }
 
 // RecordEvent writes to the audit what changes nothing in the store, such as a

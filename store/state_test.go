@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -237,6 +238,34 @@ func TestApplyStateIsInTheAudit(t *testing.T) {
 			want := expected[string(e.Subject)]
 			if e.Action != audit.Apply || e.Actor != "user:root" || string(e.Before) != want[0] || string(e.After) != want[1] {
 				t.Errorf("%s by %s: %s: %s -> %s", e.Action, e.Actor, e.Subject, e.Before, e.After)
+			}
+		}
+	})
+}
+
+// TestLargeApplyIsOneChain applies more than the audit takes at once: each
+// subject has its entry, and the chain holds from the first to the last.
+func TestLargeApplyIsOneChain(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		robots := &state.Document{}
+		for i := range 2*eventsAtOnce + 1 {
+			robots.Subjects = append(robots.Subjects, state.Subject{Ref: subject.Ref{Kind: subject.Robot, Name: fmt.Sprintf("ci-%04d", i)}})
+		}
+		before, err := s.AuditHead(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.ApplyState(t.Context(), robots, state.Options{Add: true}); err != nil {
+			t.Fatal(err)
+		}
+		told := map[audit.Name]int{}
+		for _, e := range auditOf(t, s)[before.Sequence:] {
+			told[e.Subject]++
+		}
+		for _, one := range robots.Subjects {
+			if told[audit.NameOf(one.Ref)] != 1 {
+				t.Fatalf("%d entries of %s", told[audit.NameOf(one.Ref)], one.Ref)
 			}
 		}
 	})

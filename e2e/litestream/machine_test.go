@@ -181,7 +181,30 @@ func (m *machine) restore(t *testing.T) {
 	require.NoError(t, os.Chmod(m.database(), 0o600)) // Litestream lets everybody read it
 }
 
+// replicated waits until Litestream says that everything acknowledged until now is in the replica. It tries once a second
+// by itself, and what is in its way the first time, as somebody who writes a lot, is an error of the first time only.
+func (m *machine) replicated(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		output, err := m.try(t, "sync", "-socket", m.socket(), "-wait", m.database())
+		if err == nil {
+			return
+		}
+		require.Falsef(t, time.Now().After(deadline), "%v: %s", err, output)
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 func (m *machine) run(t *testing.T, args ...string) string {
+	t.Helper()
+	output, err := m.try(t, args...)
+	require.NoError(t, err, output)
+	return output
+}
+
+// try runs Litestream, which may fail.
+func (m *machine) try(t *testing.T, args ...string) (output string, err error) {
 	t.Helper()
 	p, err := process.Start(process.Command{Name: "litestream " + args[0], Path: m.program, Args: args, Env: dockit.Environment(m.folder)})
 	require.NoError(t, err)
@@ -190,8 +213,8 @@ func (m *machine) run(t *testing.T, args ...string) string {
 	case <-time.After(time.Minute):
 		p.Kill()
 	}
-	require.NoError(t, p.Stop(), "%s", p.Output())
-	return p.Output()
+	err = p.Stop()
+	return p.Output(), err
 }
 
 func (m *machine) readTrust(t *testing.T) *trust.Bundle {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/directory"
+	"github.com/dockit-registry/dockit/handlers/admin"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -117,9 +118,10 @@ func useDatabase(ctx context.Context, config store.Config) (*database, error) {
 type database struct {
 	key   store.Config
 	store *store.Store
-	// directory and auth are what all configurations share of them.
+	// directory, auth and refusals are what all configurations share of them.
 	directory *directory.Directory
 	auth      *auth.Authenticator
+	refusals  *admin.Refusals
 	logger    *zap.Logger
 
 	// leases counts the pool, as one, and the requests in flight.
@@ -135,6 +137,7 @@ func openDatabase(ctx context.Context, config store.Config) (*database, error) {
 	known := directory.New(s, processLogger("dockit.directory"))
 	known.Start()
 	d := &database{key: config, store: s, directory: known, auth: auth.New(s, known, processLogger("dockit.auth")), logger: logger}
+	d.refusals = admin.NewRefusals(s, processLogger("dockit.admin"))
 	d.leases.Store(1)
 	return d, nil
 }
@@ -158,6 +161,7 @@ func (d *database) release() {
 	if d.leases.Add(-1) > 0 {
 		return
 	}
+	d.refusals.Close()
 	d.auth.Close()
 	d.directory.Close()
 	if err := d.store.Close(); err != nil {

@@ -237,6 +237,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		Store:     a.database.store,
 		Auth:      authenticator,
 		Ring:      a.ring,
+		Refusals:  a.database.refusals,
 		Issuer:    a.Issuer,
 		Services:  adminServices(a.Services),
 		Logger:    a.logger.Named("admin"),

@@ -54,13 +54,21 @@ const (
 	LoginFailed Action = "login-failed"
 	// LoginDenied is a login to the admin API by somebody who is no admin.
 	LoginDenied Action = "login-denied"
+	// RequestRefused is a request to the admin API of somebody who may log in
+	// there that is malformed, not permitted or one too many.
+	RequestRefused Action = "request-refused"
 )
 
 // Actions lists every action.
 var Actions = []Action{
 	Create, Update, Remove, SetPassword, AddMember, RemoveMember, Grant, Revoke, Apply,
 	RotateKeys, RotateAuthority, RevokeKey, CreateToken, RotateToken, RevokeToken, ClearLockout, LoginFailed, LoginDenied,
+	RequestRefused,
 }
+
+// Refusal reports whether the action changed nothing, because it was refused.
+// Of these one entry counts all of a subject and network in a minute.
+func (a Action) Refusal() bool { return a == LoginFailed || a == LoginDenied || a == RequestRefused }
 
 // Event is what happened, before it has its place in the chain.
 type Event struct {

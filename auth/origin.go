@@ -65,6 +65,10 @@ func (o Origin) network() string {
 	return prefix.String()
 }
 
+// Network is the address prefix by which guesses and refusals are counted, empty
+// when the address is unknown.
+func (o Origin) Network() string { return o.network() }
+
 // address is the address for listings.
 func (o Origin) address() string {
 	if !o.Address.IsValid() {

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dockit-registry/dockit/audit"
 )
@@ -12,6 +14,9 @@ import (
 // changeOf says in one line what an entry changed: what differs between its
 // states, for what came only the new and for what went only the old.
 func changeOf(e audit.Entry) string {
+	if e.Action.Refusal() {
+		return refusedOf(e)
+	}
 	before, after := stateFields(e.Before), stateFields(e.After)
 	names := slices.Sorted(maps.Keys(before))
 	for name := range after {
@@ -29,6 +34,26 @@ func changeOf(e audit.Entry) string {
 		changes = append(changes, oneChange(name, was, is))
 	}
 	return strings.Join(changes, ", ")
+}
+
+// refusedOf says how many refusals an entry stands for, and between when.
+func refusedOf(e audit.Entry) string {
+	var refused struct {
+		Count       int64
+		First, Last time.Time
+		Others      bool
+	}
+	if len(e.After) == 0 || json.Unmarshal(e.After, &refused) != nil {
+		return ""
+	}
+	text := ""
+	if refused.Count > 1 {
+		text = fmt.Sprintf("%d times, %s to %s", refused.Count, refused.First.Local().Format(time.TimeOnly), refused.Last.Local().Format(time.TimeOnly))
+	}
+	if refused.Others {
+		text += " (several subjects)"
+	}
+	return strings.TrimSpace(text)
 }
 
 func oneChange(name, was, is string) string {

@@ -33,7 +33,8 @@ func (r *rbac) auditCommand() *cobra.Command {
 		Use:   "audit",
 		Short: "List what was changed by whom, or follow it",
 		Long: `List what was changed over the admin API: when, by whom, from where, what, before and after.
-Failed logins to the admin API are in it as well, secrets never.
+Refused logins and requests are in it as well: one entry a minute for each subject and
+network, with a count. Secrets never are.
 
 With --follow, new entries are printed as they come, in JSON one on each line.`,
 		Example: `  dockit rbac audit
@@ -99,7 +100,7 @@ func actorOf(e audit.Entry) string {
 	switch {
 	case e.Actor != "":
 		return string(e.Actor)
-	case e.Action == audit.LoginFailed:
+	case e.Action.Refusal():
 		return "?"
 	default:
 		return "(dockit)"

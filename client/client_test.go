@@ -55,8 +55,10 @@ func newServer(t *testing.T) string {
 	ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{Services: []string{"registry"}}, logger)
 	require.NoError(t, err)
 	t.Cleanup(ring.Close)
+	refusals := admin.NewRefusals(s, logger)
+	t.Cleanup(refusals.Close)
 	api, err := admin.New(admin.Config{
-		Store: s, Auth: authenticator, Ring: ring, Issuer: "dockit",
+		Store: s, Refusals: refusals, Auth: authenticator, Ring: ring, Issuer: "dockit",
 		Services: []admin.Service{{Name: "registry", Profile: token.ProfileX5C, TokenTTL: 5 * time.Minute}}, Logger: logger,
 	})
 	require.NoError(t, err)

@@ -109,9 +109,21 @@ func (s *Store) appendChain(ctx context.Context, tx *sql.Tx, events []audit.Even
 }
 
 // RecordEvent writes to the audit what changes nothing in the store, such as a
-// refused login.
+// rotation of keys.
 func (s *Store) RecordEvent(ctx context.Context, event audit.Event) error {
-	return s.write(ctx, func(tx *sql.Tx) error { return s.appendAudit(ctx, tx, event) })
+	return s.RecordEvents(ctx, []audit.Event{event})
+}
+
+// RecordEvents is [Store.RecordEvent] for several, all or none.
+func (s *Store) RecordEvents(ctx context.Context, events []audit.Event) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		for _, event := range events {
+			if err := s.appendAudit(ctx, tx, event); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // AuditQuery says which entries to read. Zero values do not restrict.

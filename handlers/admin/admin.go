@@ -9,6 +9,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -36,6 +37,8 @@ type Config struct {
 	Issuer string
 	// Services are the registries that tokens are issued for.
 	Services []Service
+	// Refusals counts what is refused, for the audit. It is needed.
+	Refusals *Refusals
 	// Logger is told of refused logins and of errors that the caller is not
 	// told about.
 	Logger *zap.Logger
@@ -67,7 +70,8 @@ type API struct {
 	// some 20 MB.
 	hashing chan struct{}
 	// stating lets one state document be worked on at a time.
-	stating chan struct{}
+	stating    chan struct{}
+	restraints restraints
 }
 
 // New makes the API.
@@ -78,7 +82,10 @@ func New(config Config) (*API, error) {
 	if config.Logger == nil {
 		config.Logger = zap.NewNop()
 	}
-	a := &API{config: config, hashing: make(chan struct{}, 1), stating: make(chan struct{}, 1)}
+	if config.Refusals == nil {
+		return nil, errors.New("nothing counts refused requests: set Config.Refusals")
+	}
+	a := &API{config: config, hashing: make(chan struct{}, 1), stating: make(chan struct{}, 1), restraints: newRestraints()}
 	mux := http.NewServeMux()
 	api := humago.NewWithPrefix(mux, prefix, humaConfig(config.Version))
 	a.openAPI = api.OpenAPI()

@@ -29,7 +29,7 @@ const goodPassword = "a long enough password"
 
 // fixture is an API over a new database.
 type fixture struct {
-	t     *testing.T
+	t     testing.TB
 	store *store.Store
 	ring  *pki.Ring
 	api   *API
@@ -38,12 +38,12 @@ type fixture struct {
 	requests int
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	return newFixtureOn(t, store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")})
 }
 
-func newFixtureOn(t *testing.T, config store.Config) *fixture {
+func newFixtureOn(t testing.TB, config store.Config) *fixture {
 	t.Helper()
 	logger := zaptest.NewLogger(t)
 	s, err := store.Open(t.Context(), config, logger)
@@ -61,7 +61,9 @@ func newFixtureOn(t *testing.T, config store.Config) *fixture {
 	ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{Services: []string{"registry"}, Own: []string{"zot"}}, logger)
 	require.NoError(t, err)
 	t.Cleanup(ring.Close)
-	api, err := New(Config{Store: s, Auth: authenticator, Ring: ring, Issuer: "dockit", Services: services, Logger: logger, Version: "1.2.3"})
+	refusals := NewRefusals(s, logger)
+	t.Cleanup(refusals.Close)
+	api, err := New(Config{Store: s, Refusals: refusals, Auth: authenticator, Ring: ring, Issuer: "dockit", Services: services, Logger: logger, Version: "1.2.3"})
 	require.NoError(t, err)
 	f := &fixture{t: t, store: s, ring: ring, api: api}
 	f.create(store.NewSubject{Ref: user("root"), Admin: true})
@@ -84,18 +86,21 @@ func (f *fixture) create(n store.NewSubject) {
 	require.NoError(f.t, err)
 }
 
+// flush writes down what was counted.
+func (f *fixture) flush() { f.api.config.Refusals.Flush(f.t.Context()) }
+
 // answer is what came back.
 type answer struct {
 	*http.Response
 	body []byte
 }
 
-func (a answer) decode(t *testing.T, into any) {
+func (a answer) decode(t testing.TB, into any) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal(a.body, into), "body: %s", a.body)
 }
 
-func (a answer) problem(t *testing.T) adminapi.Problem {
+func (a answer) problem(t testing.TB) adminapi.Problem {
 	t.Helper()
 	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), "body: %s", a.body)
 	var p adminapi.Problem

@@ -37,6 +37,7 @@ func (a *API) registerAudit(api huma.API) {
 	huma.Register(api, operation(api, "list-audit", http.MethodGet, "/audit", "List what was changed by whom, oldest first", http.StatusOK), a.listAudit)
 	huma.Register(api, operation(api, "get-audit-head", http.MethodGet, "/audit/head", "Name the newest entry of the audit", http.StatusOK),
 		func(ctx context.Context, _ *struct{}) (*auditHeadOutput, error) {
+			a.config.Refusals.write(ctx, false)
 			head, err := a.config.Store.AuditHead(ctx)
 			if err != nil {
 				return nil, a.problemOf(ctx, err)
@@ -67,6 +68,7 @@ func (a *API) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 			return nil, a.problemOf(ctx, err)
 		}
 	}
+	a.config.Refusals.write(ctx, false) // whoever looks sees what is due
 	entries, err := a.config.Store.AuditEntries(ctx, query)
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
@@ -88,14 +90,4 @@ func (a *API) recordEvent(ctx context.Context, event audit.Event) {
 	if err := a.config.Store.RecordEvent(ctx, event); err != nil {
 		a.config.Logger.Error("cannot write to the audit", zap.String("action", string(event.Action)), zap.Error(err))
 	}
-}
-
-// recordFailedLogin writes down a wrong password. A name that no subject can
-// have is left out: people type their password into the wrong field.
-func (a *API) recordFailedLogin(ctx context.Context, username, ip string) {
-	event := audit.Event{Action: audit.LoginFailed, Address: ip}
-	if subject.ValidateName(username) == nil {
-		event.Subject = audit.NameOf(subject.Ref{Kind: subject.User, Name: username})
-	}
-	a.recordEvent(ctx, event)
 }

@@ -16,6 +16,7 @@ import (
 
 func (f *fixture) audit(query string) []adminapi.AuditEntry {
 	f.t.Helper()
+	f.flush()
 	got := f.do("GET", "/audit"+query, "")
 	require.Equal(f.t, http.StatusOK, got.StatusCode, "body: %s", got.body)
 	var page adminapi.List[adminapi.AuditEntry]

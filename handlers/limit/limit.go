@@ -31,6 +31,7 @@ func Apply(w http.ResponseWriter, r *http.Request, l Limits) (done func()) {
 	control, now := http.NewResponseController(w), time.Now()
 	// Not every ResponseWriter has deadlines; the limit on size holds.
 	_ = control.SetWriteDeadline(now.Add(l.Write))
+	original := r.Body
 	ended := func() { _ = control.SetReadDeadline(time.Time{}) }
 	if r.ContentLength == 0 { // a body of unknown length has -1
 		ended()
@@ -38,7 +39,11 @@ func Apply(w http.ResponseWriter, r *http.Request, l Limits) (done func()) {
 		_ = control.SetReadDeadline(now.Add(l.Read))
 		r.Body = &body{http.MaxBytesReader(w, r.Body, l.Body), ended}
 	}
-	return func() { _ = control.SetWriteDeadline(time.Time{}) }
+	return func() {
+		// The server lingers for a client that still sends, if it knows the body.
+		r.Body = original
+		_ = control.SetWriteDeadline(time.Time{})
+	}
 }
 
 // Extend sets other times for the rest of a request that [Apply] was called for:

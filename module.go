@@ -157,6 +157,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	}
 	if around, found := surroundingsOf(ctx); found {
 		a.warnOfAdminEndpoint(around)
+		a.warnOfAuthenticationBefore(around)
 	}
 	return registerMetrics(ctx.GetMetricsRegistry())
 }

@@ -5,6 +5,7 @@ package handlers
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -143,6 +144,11 @@ func (e Endpoints) Include(path string) bool {
 		return group&e != 0
 	}
 	return e&Admin != 0 && strings.HasPrefix(path, AdminPath)
+}
+
+// ExamplePaths has a path of every endpoint.
+func ExamplePaths() []string {
+	return append(slices.Sorted(maps.Keys(groups)), AdminPath+"users")
 }
 
 // New makes a Server, or says what the configuration lacks.

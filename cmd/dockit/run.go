@@ -56,24 +56,24 @@ func serve(file string) error {
 	_, logger, _ := caddy.BufferedLog()
 	defer caddy.UnbufferDefaultLogger(logger)
 
-	config, err := load(file)
-	if err != nil {
-		return err
-	}
-	caddy.SetLastConfig(file, "", func(file, _ string) error {
-		config, err := load(file)
-		if err != nil {
-			return err
-		}
-		return caddy.Load(config, true)
-	})
-	if err := checkFree(config); err != nil {
-		return err
-	}
-	if err := caddy.Load(config, true); err != nil {
+	caddy.SetLastConfig(file, "", func(file, _ string) error { return take(file, false) })
+	if err := take(file, true); err != nil {
 		return err
 	}
 	select {}
+}
+
+// take takes a configuration into use, the first one only if nobody else listens
+// where it does.
+func take(file string, first bool) error {
+	config, err := load(file)
+	if err == nil && first {
+		err = checkFree(config)
+	}
+	if err == nil {
+		err = caddy.Load(config, true)
+	}
+	return explainMissing(err)
 }
 
 // checkFree makes sure that nobody else listens where the configuration does.

@@ -10,8 +10,8 @@ import (
 // surroundings are what the app looks at of the configuration around it, to
 // warn of what would hurt it.
 type surroundings struct {
-	// admin says whether Caddy's admin endpoint is open, and where; empty is
-	// Caddy's default.
+	// adminDisabled and adminListen say whether and where Caddy's admin endpoint
+	// listens; an empty address is Caddy's default.
 	adminDisabled bool
 	adminListen   string
 	// http is the configuration of the HTTP app, nil without one.

@@ -1,0 +1,71 @@
+package dockit
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/forwardauth"
+)
+
+// Credentials that docker sends are Dockit's. What asks for others before it
+// refuses them.
+func TestWarningOfAuthenticationBefore(t *testing.T) {
+	const (
+		basic   = "basic_auth%s {\n bob $2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC\n}\n"
+		forward = "forward_auth%s auth:9091 {\n uri /verify\n}\n"
+	)
+	with := func(block, matcher string) string { return strings.Replace(block, "%s", matcher, 1) }
+	for name, tc := range map[string]struct {
+		site string
+		want []string // what is warned of, and a path
+	}{
+		"none":                      {"dockit\nreverse_proxy registry:5000", nil},
+		"basic_auth":                {with(basic, "") + "dockit\nreverse_proxy registry:5000", []string{"basic_auth", "/v2/token"}},
+		"forward_auth":              {with(forward, "") + "dockit", []string{"forward_auth", "/v2/token"}},
+		"both":                      {with(basic, "") + with(forward, "") + "dockit", []string{"basic_auth", "forward_auth"}},
+		"on other paths":            {with(basic, " /private/*") + "dockit", nil},
+		"on the registry's paths":   {with(basic, " /v2/*") + "dockit", []string{"basic_auth", "/v2/certs/pem"}},
+		"on all but Dockit's":       {"@other not path /v2/* /dockit/* /healthz /readyz\n" + with(basic, " @other") + "dockit", nil},
+		"for some addresses":        {"@outside not remote_ip private_ranges\n" + with(basic, " @outside") + "dockit", []string{"basic_auth"}},
+		"where dockit has no paths": {with(basic, " /dockit/*") + "dockit token", nil},
+		"where dockit has its own":  {with(basic, " /dockit/*") + "dockit admin", []string{"/dockit/api/v1/users"}},
+		"route, before":             {"route {\n" + with(basic, "") + "dockit\n}", []string{"basic_auth"}},
+		"route, after":              {"route {\ndockit\n" + with(basic, "") + "reverse_proxy registry:5000\n}", nil},
+		"around a handle":           {with(basic, "") + "handle /v2/* {\ndockit\n}", []string{"basic_auth"}},
+		"another handle":            {"handle /v2/token {\n" + with(basic, "") + "respond ok\n}\nhandle {\ndockit\n}", nil},
+		"a snippet":                 {"import auth\ndockit", []string{"basic_auth"}},
+		"a named route":             {"invoke auth\nroute {\ndockit\n}", []string{"basic_auth"}},
+		"an error page of a proxy":  {"dockit\nreverse_proxy registry:5000 {\n@e status 500\nhandle_response @e {\nrespond sorry\n}\n}", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := filepath.Join(t.TempDir(), "log")
+			validate(t, "{\n admin off\n skip_install_trust\n local_certs\n log {\n output file "+log+"\n level WARN\n}\n"+
+				"dockit {\n database sqlite "+filepath.Join(t.TempDir(), "a")+"\n}\n}\n"+
+				"(auth) {\n"+with(basic, "")+"}\n&(auth) {\n"+with(basic, "")+"}\n"+
+				"a.example.com {\n"+tc.site+"\n}\nb.example.com {\n"+with(basic, "")+"respond ok\n}\n")
+			logged, err := os.ReadFile(log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			warned, warnings := "", 0
+			for line := range strings.Lines(string(logged)) {
+				if strings.Contains(line, "another authentication comes before") {
+					warned, warnings = warned+line, warnings+1
+				}
+			}
+			if tc.want == nil && warned != "" {
+				t.Errorf("warned: %s", warned)
+			}
+			if missing := slices.IndexFunc(tc.want, func(s string) bool { return !strings.Contains(warned, s) }); missing >= 0 {
+				t.Errorf("%q is not in %q", tc.want[missing], warned)
+			}
+			if warnings > 2 {
+				t.Errorf("%d warnings", warnings)
+			}
+		})
+	}
+}

@@ -74,6 +74,8 @@ func inBatches[T any](ids []T, f func(in string, args []any) error) error {
 
 // The indexes of SQLite hold what has a maker only, and are used where a query
 // says that it asks for no other.
+//
+//nolint:gosec // they name columns, and hold no credentials
 const (
 	madeTokensQuery = `
 SELECT t.id, t.name, s.kind, s.name, s.id FROM access_tokens t JOIN subjects s ON s.id = t.subject_id
@@ -181,14 +183,15 @@ func (s *Store) endMadeWith(ctx context.Context, tx *sql.Tx, makers []string) (M
 		}
 	}
 	err = inBatches(tokens, func(in string, args []any) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM access_tokens WHERE id IN "+in, args...)
+		_, err := tx.ExecContext(ctx, "DELETE FROM access_tokens WHERE id IN "+in, args...) //nolint:gosec // in holds question marks only
 		return err
 	})
 	if err == nil {
 		err = inBatches(users, func(in string, args []any) error {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE subject_id IN "+in, args...); err != nil {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE subject_id IN "+in, args...); err != nil { //nolint:gosec // in holds question marks only
 				return err
 			}
+			//nolint:gosec // in holds question marks only
 			_, err := tx.ExecContext(ctx, `
 				UPDATE subjects SET password_hash = '', password_made_by = '', password_networks = '', password_expires_at = 0,
 					version = version + 1, updated_at = ? WHERE id IN `+in, append([]any{timestamp(s.now())}, args...)...)

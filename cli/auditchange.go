@@ -90,6 +90,11 @@ func stateText(value any) string {
 		return v
 	case bool:
 		return yesNo(v)
+	case map[string]any:
+		if made, ok := v["credentials"].([]any); ok {
+			return madeState(v["count"], made)
+		}
+		return asJSON(v)
 	case []any:
 		texts := make([]string, len(v))
 		for i, item := range v {
@@ -97,10 +102,33 @@ func stateText(value any) string {
 		}
 		return strings.Join(texts, " ")
 	default:
-		encoded, err := json.Marshal(v)
-		if err != nil {
-			return "?"
-		}
-		return string(encoded)
+		return asJSON(v)
 	}
+}
+
+func asJSON(value any) string {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return "?"
+	}
+	return string(encoded)
+}
+
+// madeState is what tokens made, the first few of it.
+func madeState(count any, made []any) string {
+	const shown = 3
+	texts := []string{asJSON(count)}
+	for _, one := range made[:min(len(made), shown)] {
+		fields, _ := one.(map[string]any)
+		owner, _ := fields["owner"].(string)
+		if id, ok := fields["access_token"].(string); ok {
+			texts = append(texts, id+" of "+owner)
+		} else {
+			texts = append(texts, "the password of "+owner)
+		}
+	}
+	if len(made) > shown {
+		texts = append(texts, "…")
+	}
+	return strings.Join(texts, " ")
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pressly/goose/v3"
+
 	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/subject"
@@ -339,6 +341,40 @@ func TestAuditOfWhatEndedIsBounded(t *testing.T) {
 	if last.Action != audit.RevokeToken || !strings.Contains(string(last.Before), `"count":1500`) || strings.Count(string(last.Before), `"owner"`) != maxAuditList {
 		t.Errorf("%s %.300s", last.Action, last.Before)
 	}
+}
+
+// What was there before a token's maker was noted has none, and stays.
+func TestOlderTokensHaveNoMaker(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		config := db.config(t)
+		old := openConfig(t, config)
+		alice := person(t, old, "alice", "$alice")
+		accessToken(t, old, "user:alice", "a", "a", time.Time{})
+		create(t, old, "robot:ci")
+		accessToken(t, old, "robot:ci", "b", "b", time.Time{})
+		refreshToken(t, old, "r", alice, "$alice")
+		provider, err := goose.NewProvider(old.dialect.goose, old.writer, old.dialect.migrations, goose.WithDisableGlobalRegistry(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := provider.DownTo(t.Context(), 7); err != nil {
+			t.Fatal(err)
+		}
+		s := openConfig(t, config)
+		if made, err := s.AccessToken(t.Context(), "b"); err != nil || made.MadeBy != "" {
+			t.Errorf("%+v, %v", made, err)
+		}
+		if login, err := s.Login(t.Context(), "alice"); err != nil || login.PasswordMadeBy != "" || !login.PasswordLimits.cover(Limits{}) {
+			t.Errorf("%+v, %v", login, err)
+		}
+		if _, became, err := s.RevokeAccessToken(t.Context(), "a", false); err != nil || became.Ended.Count() != 0 {
+			t.Errorf("%+v, %v", became, err)
+		}
+		if err := s.DeleteSubject(t.Context(), ref(t, "user:alice"), 0); err != nil {
+			t.Fatal(err)
+		}
+		(&makers{T: t, Store: s}).live("b")
+	})
 }
 
 func TestFreeTokenName(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,10 +25,14 @@ func variable(flag string) string {
 
 // BindEnvironment sets every flag that was not given from its environment
 // variable DOCKIT_<FLAG>. An empty variable counts as not set. A flag that can
-// be repeated takes values separated by commas. The flags named as secrets, or
+// be repeated takes values separated by commas, one that is on or off yes and no
+// too. A value with a control character or with quotes around it is an error:
+// they came with a file by mistake. Variables that are none of Dockit's are
+// warned of on standard error. The flags named as secrets, or
 // marked by [markSecret], can also be read from a file that DOCKIT_<FLAG>_FILE names; both at once are an
 // error. All of its errors are of wrong usage.
 func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
+	warnOfUnknownVariables(cmd)
 	var errs []error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed || flag.Name == "help" || flag.Name == "version" {
@@ -75,13 +81,51 @@ func set(flags *pflag.FlagSet, flag *pflag.Flag, value string) error {
 		flag.Changed = true
 		return list.Replace(values)
 	}
+	if flag.Value.Type() == "bool" {
+		switch strings.ToLower(value) {
+		case "yes", "on":
+			value = "true"
+		case "no", "off":
+			value = "false"
+		}
+		if _, err := strconv.ParseBool(value); err != nil {
+			return fmt.Errorf("%q: write true or false", clip(value))
+		}
+	}
 	return flags.Set(flag.Name, value)
 }
 
 // plain reads an environment variable.
 func plain(name string) (value, source string, err error) {
-	return os.Getenv(name), name, nil
+	value = os.Getenv(name)
+	return value, name, checkEnvironment("environment variable "+name, value, false)
 }
+
+// checkEnvironment refuses what files that are read into the environment leave
+// in values. It does not repeat the value, which may be a secret.
+func checkEnvironment(source, value string, lines bool) error {
+	if err := checkControl(source, value, lines); err != nil {
+		return UsageError(err)
+	}
+	if n := len(value); n > 1 && value[0] == value[n-1] && (value[0] == '"' || value[0] == '\'') {
+		return UsageError(fmt.Errorf("%s: quotes stand around the value and would be part of it: write it without them", source))
+	}
+	return nil
+}
+
+// checkControl refuses control characters, but for line breaks where a value may
+// have several lines.
+func checkControl(source, value string, lines bool) error {
+	for _, r := range value {
+		if unicode.IsControl(r) && (!lines || r != '\n') {
+			return fmt.Errorf("%s: there is a control character in it (%U), such as a line break or a Windows line end: remove it", source, r)
+		}
+	}
+	return nil
+}
+
+// hasLines reports whether the values of a variable may have several lines.
+func hasLines(name string) bool { return name == variable("pki-encryption-key") }
 
 // secret reads an environment variable, or the file that the variable with
 // _FILE behind its name names.
@@ -89,11 +133,23 @@ func secret(name string) (value, source string, err error) {
 	value, path := os.Getenv(name), os.Getenv(name+"_FILE")
 	switch {
 	case path == "":
-		return value, name, nil
+		if hasLines(name) {
+			value = strings.ReplaceAll(strings.TrimSuffix(value, "\n"), "\r\n", "\n")
+		}
+		return value, name, checkEnvironment("environment variable "+name, value, hasLines(name))
 	case value != "":
 		return "", "", UsageError(fmt.Errorf("%s and %[1]s_FILE are both set: unset one of them", name))
 	}
+	if err := checkEnvironment("environment variable "+name+"_FILE", path, false); err != nil {
+		return "", "", err
+	}
 	value, err = readSecretFile(path)
+	if err == nil {
+		if hasLines(name) {
+			value = strings.ReplaceAll(value, "\r\n", "\n")
+		}
+		err = checkControl(path, value, hasLines(name))
+	}
 	if err != nil {
 		return "", "", UsageError(fmt.Errorf("%s_FILE: %w", name, err))
 	}

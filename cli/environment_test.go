@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -109,4 +110,89 @@ func TestBindEnvironment(t *testing.T) {
 		assert.NotContains(t, err.Error(), "one-secret")
 		assert.Equal(t, 2, ExitCode(err))
 	})
+}
+
+// TestEnvironmentWithWhatFilesLeaveInValues guards that what an editor, a shell
+// or docker's --env-file leaves in a value is refused, by the variable's name.
+func TestEnvironmentWithWhatFilesLeaveInValues(t *testing.T) {
+	for name, value := range map[string]string{
+		"carriage return": "dockit\r", "line break": "dockit\n", "tab": "doc\tkit", "escape": "\x1b[1mdockit", "next line": "dockit\u0085",
+		"double quotes": `"dockit"`, "single quotes": "'dockit'",
+	} {
+		for _, variable := range []string{"DOCKIT_BASE_URL", "DOCKIT_SERVICE", "DOCKIT_ROOT_PASSWORD", "DOCKIT_ROOT_PASSWORD_FILE"} {
+			t.Run(name+" "+variable, func(t *testing.T) {
+				t.Setenv(variable, value)
+				_, err := bound(t)
+				require.ErrorContains(t, err, variable)
+				assert.NotContains(t, err.Error(), "kit\r")
+				assert.Equal(t, 2, ExitCode(err))
+			})
+		}
+	}
+	t.Run("quotes inside", func(t *testing.T) {
+		t.Setenv("DOCKIT_BASE_URL", `it's "fine`)
+		_, err := bound(t)
+		assert.NoError(t, err)
+	})
+	for name, content := range map[string]string{"carriage return": "secret-horse\rbattery\n", "two line breaks": "secret-horse\n\n", "two lines": "secret-horse\nbattery"} {
+		t.Run("file with "+name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "secret")
+			require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+			t.Setenv("DOCKIT_ROOT_PASSWORD_FILE", path)
+			_, err := bound(t)
+			require.ErrorContains(t, err, path)
+			require.ErrorContains(t, err, "control character")
+			assert.NotContains(t, err.Error(), "secret-horse")
+		})
+	}
+	t.Run("encryption keys stand on lines", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "secret")
+		require.NoError(t, os.WriteFile(path, []byte("new\r\nold\r\n"), 0o600))
+		t.Setenv("DOCKIT_PKI_ENCRYPTION_KEY_FILE", path)
+		value, _, err := secret("DOCKIT_PKI_ENCRYPTION_KEY")
+		require.NoError(t, err)
+		assert.Equal(t, "new\nold", value)
+	})
+}
+
+func TestEnvironmentSwitches(t *testing.T) {
+	for value, want := range map[string]bool{"yes": true, "On": true, "1": true, "no": false, "off": false, "FALSE": false} {
+		t.Setenv("DOCKIT_PKI_GENERATE", value)
+		f, err := bound(t)
+		require.NoError(t, err)
+		assert.Equal(t, want, f.on, value)
+	}
+	t.Setenv("DOCKIT_PKI_GENERATE", "perhaps")
+	_, err := bound(t)
+	require.ErrorContains(t, err, `DOCKIT_PKI_GENERATE: "perhaps": write true or false`)
+}
+
+// TestUnknownVariables guards that a mistyped variable is not passed over in
+// silence, and that those of Kubernetes and of other commands are.
+func TestUnknownVariables(t *testing.T) {
+	for name, want := range map[string]string{
+		"DOCKIT_SQL_DNS": "did you mean DOCKIT_SQL_DSN?", "DOCKIT_BASE_URLS": "did you mean DOCKIT_BASE_URL?", "DOCKIT_BASE_URL_FILE": "sets nothing",
+		"DOCKIT_QUITE_SOMETHING_ELSE": "sets nothing\n", "DOCKIT_SERVICE_HOSTS": "sets nothing",
+		"DOCKIT_SQL_DSN": "", "DOCKIT_SQL_DSN_FILE": "", "DOCKIT_USERNAME": "", "DOCKIT_PASSWORD_FILE": "", "DOCKIT_FROM": "",
+		"DOCKIT_SERVICE_HOST": "", "DOCKIT_SERVICE_PORT": "", "DOCKIT_SERVICE_PORT_HTTP": "", "DOCKIT_PORT": "", "DOCKIT_PORT_4315_TCP": "",
+		"DOCKIT_PORT_4315_TCP_ADDR": "", "DOCKIT_ADMIN_SERVICE_HOST": "", "DOCKIT_ADMIN_PORT_80_UDP_PROTO": "", "DOCKITX": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "a secret value")
+			cmd := NewCommand()
+			var told strings.Builder
+			cmd.SetErr(&told)
+			backup, _, err := cmd.Find([]string{"backup"})
+			require.NoError(t, err)
+			warnOfUnknownVariables(backup)
+			warnOfUnknownVariables(backup)
+			if want == "" {
+				assert.NotContains(t, told.String(), name)
+				return
+			}
+			assert.Contains(t, told.String(), want)
+			assert.Equal(t, 1, strings.Count(told.String(), name+" sets nothing"))
+			assert.NotContains(t, told.String(), "secret value")
+		})
+	}
 }

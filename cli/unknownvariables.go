@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// ofKubernetes are the variables that Kubernetes makes in each container for a
+// Service whose name begins with dockit.
+var ofKubernetes = regexp.MustCompile(`^DOCKIT(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// otherVariables are those without a flag.
+var otherVariables = []string{"DOCKIT_PASSWORD", "DOCKIT_PASSWORD_FILE", "DOCKIT_ID_TOKEN", "DOCKIT_ID_TOKEN_FILE"}
+
+// secretFlags are the flags, of any command, whose value a file may hold.
+var secretFlags = []string{"root-password", "sql-dsn", "pki-encryption-key", "from", "to"}
+
+const warnedAnnotation = "dockit_warned"
+
+// warnOfUnknownVariables names, once for a command, the environment variables
+// that look like Dockit's and set nothing. A Caddyfile may use any name in a
+// placeholder, so that run warns of none.
+func warnOfUnknownVariables(cmd *cobra.Command) {
+	if cmd.Name() == "run" || cmd.Annotations[warnedAnnotation] != "" {
+		return
+	}
+	if cmd.Annotations == nil {
+		cmd.Annotations = make(map[string]string)
+	}
+	cmd.Annotations[warnedAnnotation] = "true"
+	known := knownVariables(cmd.Root())
+	for _, entry := range slices.Sorted(slices.Values(os.Environ())) {
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" || !strings.HasPrefix(name, "DOCKIT_") || slices.Contains(known, name) || ofKubernetes.MatchString(name) {
+			continue
+		}
+		hint := ""
+		if nearest := nearestOf(known, name); nearest != "" {
+			hint = ": did you mean " + nearest + "?"
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the environment variable %s sets nothing%s\n", printable(clip(name)), hint)
+	}
+}
+
+// knownVariables are those of a command and of all below it.
+func knownVariables(cmd *cobra.Command) []string {
+	known := slices.Clone(otherVariables)
+	add := func(flag *pflag.Flag) {
+		known = append(known, variable(flag.Name))
+		if slices.Contains(secretFlags, flag.Name) {
+			known = append(known, variable(flag.Name)+"_FILE")
+		}
+	}
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		cmd.Flags().VisitAll(add)
+		cmd.PersistentFlags().VisitAll(add)
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(cmd)
+	slices.Sort(known)
+	return slices.Compact(known)
+}
+
+// nearestOf is the name that is a few letters away from another one, or empty.
+func nearestOf(names []string, name string) string {
+	suggest := &cobra.Command{}
+	for _, n := range names {
+		suggest.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
+	}
+	for distance := 1; distance <= 3; distance++ {
+		suggest.SuggestionsMinimumDistance = distance
+		if found := suggest.SuggestionsFor(name); len(found) > 0 {
+			return found[0]
+		}
+	}
+	return ""
+}

@@ -227,6 +227,15 @@ func TestAPIServerMetrics(t *testing.T) {
 	if status, body := get(t, client, site{port: port}.url("/metrics")); status != http.StatusOK || !strings.Contains(body, "dockit_token_requests_total") {
 		t.Errorf("%d %s", status, body)
 	}
+	// With --domain, a probe by address gets no certificate from the main one.
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if status, body := get(t, client, site{port: port}.url(path)); status != http.StatusOK {
+			t.Errorf("%s at the metrics address: %d %s", path, status, body)
+		}
+	}
+	if status, _ := get(t, client, site{port: port}.url("/dockit/api/v1/users")); status != http.StatusNotFound {
+		t.Errorf("the admin API at the metrics address: %d", status)
+	}
 	if status, _ := get(t, client, site{port: port}.url("/v2/token")); status != http.StatusNotFound {
 		t.Errorf("tokens at the metrics address: %d", status)
 	}

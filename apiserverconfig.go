@@ -257,7 +257,10 @@ func (o *apiServerOptions) metricsServer() *caddyhttp.Server {
 				HandlersRaw:    []json.RawMessage{caddyconfig.JSONModuleObject(caddymetrics.Metrics{}, "handler", "metrics", nil)},
 				Terminal:       true,
 			},
-			{HandlersRaw: []json.RawMessage{notFound(http.StatusNotFound, "Not found. Metrics are at "+metricsPath+".\n")}},
+			{HandlersRaw: []json.RawMessage{
+				caddyconfig.JSONModuleObject(Handler{Endpoints: []string{"health"}}, "handler", "dockit", nil),
+				notFound(http.StatusNotFound, "Not found. Metrics are at "+metricsPath+".\n"),
+			}},
 		},
 	}
 }

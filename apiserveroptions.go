@@ -92,7 +92,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
 	o.registerCredentials(flags)
 	cli.DurationVar(flags, &o.serveStale, "serve-stale", directory.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 7d; 0 for not at all")
-	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics on, as `host:port`; default off")
+	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics, /healthz and /readyz on, as `host:port`; default off")
 	flags.StringVar(&o.logLevel, "log-level", "info", "least level to log: debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "", "console or json; default console on a terminal, else json")
 }

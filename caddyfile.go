@@ -197,7 +197,7 @@ func (u *RootUser) unmarshal(d *caddyfile.Dispenser) error {
 		u.Password = d.Val()
 	}
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Err("write: root_user <name> [<password>], with quotes around a value with spaces")
 	}
 	return noBlock(d, "root_user")
 }

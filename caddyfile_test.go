@@ -106,7 +106,7 @@ func TestCaddyfileErrors(t *testing.T) {
 		},
 		{
 			"two values", "{\n\tdockit {\n\t\tissuer a b\n\t}\n}\n",
-			[]string{"Caddyfile:3", "issuer takes one value", `"b"`},
+			[]string{"Caddyfile:3", "issuer takes one value: quote one with spaces"},
 		},
 		{
 			"no duration", "{\n\tdockit {\n\t\ttoken_ttl soon\n\t}\n}\n",
@@ -134,7 +134,7 @@ func TestCaddyfileErrors(t *testing.T) {
 		},
 		{
 			"too many arguments", "{\n\tdockit {\n\t\troot_user a b c\n\t}\n}\n",
-			[]string{"Caddyfile:3", "wrong argument count"},
+			[]string{"Caddyfile:3", "write: root_user <name>"},
 		},
 		{
 			"database without DSN", "{\n\tdockit {\n\t\tdatabase sqlite\n\t}\n}\n",

@@ -22,7 +22,7 @@ func argument(d *caddyfile.Dispenser, value *string) error {
 	case 1:
 		*value = args[0]
 	default:
-		return d.Errf("%s takes one value, and %q is another: quote a value with spaces", name, args[1])
+		return d.Errf("%s takes one value: quote one with spaces", name) // which may be a secret
 	}
 	if *value == "" {
 		return d.Errf("%s is empty", name)

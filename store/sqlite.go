@@ -10,8 +10,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -72,7 +74,9 @@ func openSQLite(ctx context.Context, dsn string) (writer, reader *sql.DB, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := createPrivately(path); err != nil {
+	if err := createPrivately(path); errors.Is(err, syscall.EISDIR) {
+		return nil, nil, fmt.Errorf("open SQLite database %q: it is a folder: name a file in it, such as %s", path, filepath.Join(path, "dockit.sqlite"))
+	} else if err != nil {
 		return nil, nil, fmt.Errorf("open SQLite database %q: %w: check that its folder exists and that this process may write there", path, err)
 	}
 	defer func() {
@@ -148,17 +152,26 @@ func connectSQLite(ctx context.Context, writer *sql.DB) error {
 	}
 }
 
-// parseSQLiteDSN takes a plain path, or a file: URI with its own parameters.
+// ofServer finds a DSN that is meant for a database server: with a network, a
+// password or a scheme in it.
+var ofServer = regexp.MustCompile(`(?i)(^|@)(tcp|tcp6|unix|)\(|^[^/\\.:][^/:]+:.*@|^[a-z+]+://|(password|pwd)=|^(mysql|mariadb|sqlite|sqlite3):`)
+
+// parseSQLiteDSN takes a plain path, or a file: URI with its own parameters. No
+// error shows what may be a password.
 func parseSQLiteDSN(dsn string) (path string, query url.Values, err error) {
 	if !strings.HasPrefix(dsn, "file:") {
+		if ofServer.MatchString(dsn) {
+			return "", nil, errors.New("the DSN is no path of a SQLite file: for MySQL and MariaDB, the dialect mysql is missing " +
+				"(--sql-dialect mysql, DOCKIT_SQL_DIALECT, or `database mysql` in a Caddyfile); for SQLite, write the path alone")
+		}
 		path = dsn
 	} else {
 		rest, rawQuery, _ := strings.Cut(strings.TrimPrefix(dsn, "file:"), "?")
 		if query, err = url.ParseQuery(rawQuery); err != nil {
-			return "", nil, fmt.Errorf("SQLite DSN %q: parameters: %w", dsn, err)
+			return "", nil, fmt.Errorf("the parameters of the SQLite DSN cannot be read: write file:/path/of/file?name=value: %w", err)
 		}
 		if path, err = url.PathUnescape(rest); err != nil {
-			return "", nil, fmt.Errorf("SQLite DSN %q: path: %w", dsn, err)
+			return "", nil, fmt.Errorf("the path in the SQLite DSN cannot be read: write file:/path/of/file: %w", err)
 		}
 		if after, ok := strings.CutPrefix(path, "//"); ok { // file://[localhost]/path
 			path = strings.TrimPrefix(after, "localhost")
@@ -166,9 +179,9 @@ func parseSQLiteDSN(dsn string) (path string, query url.Values, err error) {
 	}
 	switch {
 	case path == "":
-		return "", nil, fmt.Errorf("SQLite DSN %q names no file", dsn)
+		return "", nil, errors.New("the SQLite DSN names no file: write its path")
 	case path == ":memory:" || query.Get("mode") == "memory":
-		return "", nil, fmt.Errorf("SQLite DSN %q: a database in memory would forget its keys and users: name a file", dsn)
+		return "", nil, errors.New("the SQLite DSN names a database in memory, which would forget its keys and users: name a file")
 	}
 	return path, query, nil
 }

@@ -8,284 +8,209 @@ import (
 	"strings"
 
 	"github.com/dockit-registry/dockit/access"
-	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/subject"
 )
 
 // aclImport turns rules into permissions.
 type aclImport struct {
 	*dockerAuth
-	languages *aclLanguages
-	// sorted are the accounts by name.
+	// sorted are the accounts by name, and others at the end.
 	sorted []*account
-	// applied are the rules that apply to an account, in their order; everyone
-	// is among the accounts.
-	applied map[*account][]applied
-	// given are the permissions of each rule, and to whom.
-	given map[*aclRule]*grants
-	// losses say for each rule what is not carried over.
-	losses map[*aclRule]*losses
-	groups map[string]subject.Ref
-}
-
-// grants are permissions in the order in which they were found.
-type grants struct {
-	order []access.Permission
-	to    map[access.Permission][]*account
-}
-
-func (g *grants) add(p access.Permission, a *account) {
-	if _, known := g.to[p]; !known {
-		g.order = append(g.order, p)
-	}
-	g.to[p] = append(g.to[p], a)
+	// applied are the rules that may apply to an account, in their order.
+	applied map[access.Type]map[*account][]applied
+	groups  map[string]subject.Ref
 }
 
 // rights carries the rules over.
 func (d *dockerAuth) rights() {
-	i := &aclImport{
-		dockerAuth: d, languages: newACLLanguages(), sorted: slices.SortedFunc(maps.Values(d.accounts), func(a, b *account) int { return cmp.Compare(a.name, b.name) }),
-		applied: map[*account][]applied{everyone: d.rulesForEveryone(access.Repository)},
-		given:   map[*aclRule]*grants{}, losses: map[*aclRule]*losses{}, groups: map[string]subject.Ref{},
+	d.strangers()
+	i := &aclImport{dockerAuth: d, applied: map[access.Type]map[*account][]applied{}, groups: map[string]subject.Ref{}}
+	i.sorted = append(slices.SortedFunc(maps.Values(d.accounts), func(a, b *account) int { return cmp.Compare(a.name, b.name) }), others)
+	for _, t := range []access.Type{access.Registry, access.Repository} {
+		i.applied[t] = map[*account][]applied{}
+		for _, a := range i.sorted {
+			for _, r := range d.rules {
+				if one := d.applies(r, a, t); one.verdict != no {
+					i.applied[t][a] = append(i.applied[t][a], one)
+				}
+			}
+		}
 	}
 	for _, r := range d.rules {
-		i.given[r], i.losses[r] = &grants{to: map[access.Permission][]*account{}}, &losses{}
+		i.rule(r)
 	}
+}
+
+// rule carries one rule over.
+func (i *aclImport) rule(r *aclRule) {
+	l := losses{}
+	for _, t := range []access.Type{access.Registry, access.Repository} {
+		var order []access.Permission
+		to := map[access.Permission][]*account{}
+		for _, a := range i.sorted {
+			n := slices.IndexFunc(i.applied[t][a], func(one applied) bool { return one.aclRule == r })
+			if n < 0 {
+				continue
+			}
+			one := i.applied[t][a][n]
+			l.applies = l.applies || a != others
+			switch {
+			case one.gives == 0:
+				continue
+			case one.verdict == perhaps:
+				l.uncertain(a, one.why)
+				continue
+			}
+			for _, name := range one.names {
+				p := access.Permission{Type: t, Name: name, Actions: one.gives}
+				if to[p] == nil && p.Validate() == nil {
+					order = append(order, p)
+				}
+				to[p] = append(to[p], a)
+			}
+		}
+		for _, p := range order {
+			i.permission(r, p, to[p], &l)
+		}
+	}
+	l.tell(i, r)
+}
+
+// allowed says what the rules certainly give an account on every repository
+// that a permission covers: no more than each rule that may decide about any of
+// them. by is the rule that decides at the latest, and less the first that
+// gives less than the permission.
+func (i *aclImport) allowed(a *account, p access.Permission) (actions access.Actions, by, less *aclRule) {
+	actions = access.All
+	for _, r := range i.applied[p.Type][a] {
+		if !r.meets(p.Name, a) {
+			continue
+		}
+		if actions &= r.gives; less == nil && !r.gives.Has(p.Actions) {
+			less = r.aclRule
+		}
+		if r.covers(p.Name, a) {
+			return actions, r.aclRule, less
+		}
+	}
+	return 0, nil, less
+}
+
+// permission carries over what one rule gives some accounts.
+func (i *aclImport) permission(r *aclRule, p access.Permission, to []*account, l *losses) {
+	got := map[*account]access.Actions{}
+	lessBy := map[*account]*aclRule{}
+	for _, a := range to {
+		actions, by, less := i.allowed(a, p)
+		if by == r {
+			got[a], lessBy[a] = actions&p.Actions, less
+		}
+	}
+	// What everybody may have goes to the built-in subjects.
+	open := got[i.accounts[""]]
+	if open != 0 {
+		l.given = true
+		i.grant(subject.Anonymous, access.Permission{Type: p.Type, Name: p.Name, Actions: open})
+		i.tellWider(r, access.Permission{Type: p.Type, Name: p.Name, Actions: open})
+	}
+	shared := i.shared(p, got[others])
+	if shared&^open != 0 {
+		l.given = true
+		i.grant(subject.Authenticated, access.Permission{Type: p.Type, Name: p.Name, Actions: shared})
+	}
+	var rest []access.Actions
+	members := map[access.Actions][]*account{}
+	for _, a := range to {
+		actions, decided := got[a]
+		if !decided {
+			continue // a rule before it decides
+		}
+		has := actions
+		if a.stranger {
+			has = open | shared
+		}
+		if has |= open; !has.Has(p.Actions) {
+			l.reduced(a, lessBy[a], has, p.Actions)
+		}
+		if actions &^= open | shared; actions != 0 && a.carried {
+			if members[actions] == nil {
+				rest = append(rest, actions)
+			}
+			members[actions] = append(members[actions], a)
+		}
+	}
+	for _, actions := range rest {
+		l.given = true
+		// The rest of a permission is said with what it is the rest of: nobody
+		// pushes without pulling.
+		whole := access.Permission{Type: p.Type, Name: p.Name, Actions: actions | (open|shared)&access.Pull}
+		i.lift(r, whole, members[actions])
+	}
+}
+
+// shared is what can be given to whoever logs in, of what others have: what
+// nobody has less of.
+func (i *aclImport) shared(p access.Permission, actions access.Actions) access.Actions {
 	for _, a := range i.sorted {
-		for _, r := range d.rules {
-			if applied := d.applies(r, a, access.Repository); applied.verdict != no {
-				i.applied[a] = append(i.applied[a], applied)
-			}
-		}
-		i.repositories(a)
-		i.catalog(a)
-	}
-	for _, r := range d.rules {
-		i.losses[r].tell(d.result, r)
-		for _, p := range i.given[r].order {
-			i.lift(r, p, i.given[r].to[p])
+		if actions != 0 && a.name != "" && a.fits(p.Name) {
+			has, _, _ := i.allowed(a, p)
+			actions &= has
 		}
 	}
-}
-
-// repositories finds what one account gets on repositories.
-func (i *aclImport) repositories(a *account) {
-	rules := i.applied[a]
-	for at, r := range rules {
-		l := i.losses[r.aclRule]
-		l.applies = true
-		if r.verdict == perhaps {
-			l.uncertain(r, i.options)
-			l.lost = l.lost || r.actions != 0
-			continue
-		}
-		if r.actions == 0 {
-			continue
-		}
-		i.repositoriesOf(a, rules, at)
-	}
-}
-
-// repositoriesOf finds what one rule gives one account.
-func (i *aclImport) repositoriesOf(a *account, rules []applied, at int) {
-	r, l := rules[at], i.losses[rules[at].aclRule]
-	patterns := r.names
-	if r.all {
-		patterns = []string{`/^.*$/`}
-	}
-	// What is covered by the permissions, or decided before this rule.
-	var settled []string
-	for _, pattern := range patterns {
-		for _, name := range i.languages.candidates(pattern) {
-			covered := patternExpression(name, quote(a.name))
-			if len(settled) > 0 && i.languages.relate(covered, strings.Join(settled, "|")).within {
-				continue
-			}
-			v := i.languages.decide(rules[:at+1], a.name, name, r.actions)
-			switch actions := v.actions & r.actions; {
-			case v.by < 0:
-				continue
-			case v.by < at:
-				settled = append(settled, covered)
-				continue
-			case actions != 0:
-				i.given[r.aclRule].add(access.Permission{Type: access.Repository, Name: name, Actions: actions}, a)
-				l.given = true
-			}
-			settled = append(settled, covered)
-			if v.less >= 0 && v.less < at {
-				l.reduce(a, rules[v.less].aclRule, v)
-			}
-		}
-	}
-	rest, _ := r.expression(a.name)
-	if missing := i.languages.relate(rest, strings.Join(append(settled, nobody), "|")); !missing.within {
-		l.uncovered, l.example = append(l.uncovered, a), missing.outside
-	}
-}
-
-// catalog finds whether an account may list all repositories, which one
-// evaluation tells for certain.
-func (i *aclImport) catalog(a *account) {
-	for _, r := range i.rules {
-		applied := i.applies(r, a, access.Registry)
-		if applied.verdict == no || !applied.all && !applied.matchesCatalog(a) {
-			continue
-		}
-		l := i.losses[r]
-		l.applies = true
-		if applied.verdict == perhaps {
-			l.uncertain(applied, i.options)
-			l.lost = l.lost || r.catalog
-		}
-		switch {
-		case !r.catalog:
-			return
-		case applied.verdict == yes:
-			i.given[r].add(access.Catalog, a)
-			l.given = true
-			return
-		}
-	}
-}
-
-func (a applied) matchesCatalog(who *account) bool {
-	return slices.ContainsFunc(a.names, func(pattern string) bool {
-		return matchPattern(strings.ReplaceAll(pattern, marker, quote(who.name)), access.Catalog.Name)
-	})
-}
-
-// lift gives a permission of a rule to whom it is best given.
-func (i *aclImport) lift(r *aclRule, p access.Permission, to []*account) {
-	if slices.ContainsFunc(to, func(a *account) bool { return a.name == "" }) {
-		i.grant(subject.Anonymous, p)
-		i.tellWider(r, p)
-		return // what anonymous may do, everyone may
-	}
-	switch owner, group := i.labelGroup(r, p, to); {
-	case i.suitsEveryone(r, p):
-		i.grant(subject.Authenticated, p)
-	case group:
-		i.grant(owner, p)
-	case len(to) == 1:
-		owner := subject.Ref{Kind: subject.User, Name: to[0].name}
-		own := p
-		own.Name = strings.ReplaceAll(p.Name, placeholder, owner.Name)
-		if own.Validate() == nil {
-			p = own
-		}
-		i.grant(owner, p)
-	default:
-		i.grant(i.ruleGroup(r, to), p)
-	}
-}
-
-// suitsEveryone reports whether a permission can be given to whoever logs in.
-func (i *aclImport) suitsEveryone(r *aclRule, p access.Permission) bool {
-	if i.verdictForEveryone(r, p.Type) != yes || !i.permittedTo(everyone, p) {
-		return false
-	}
-	return !slices.ContainsFunc(i.sorted, func(a *account) bool { return a.name != "" && !i.permittedTo(a, p) })
-}
-
-// permittedTo reports whether the rules give an account, for certain, what a
-// permission gives.
-func (i *aclImport) permittedTo(a *account, p access.Permission) bool {
-	switch {
-	case p.Type == access.Registry && a == everyone:
-		return i.catalogForEveryone()
-	case p.Type == access.Registry:
-		return slices.ContainsFunc(slices.Collect(maps.Values(i.given)), func(g *grants) bool {
-			return slices.Contains(g.to[access.Catalog], a)
-		})
-	case a == everyone:
-		return i.languages.decideForEveryone(i.applied[everyone], p.Name).Has(p.Actions)
-	default:
-		return i.languages.decide(i.applied[a], a.name, p.Name, p.Actions).actions.Has(p.Actions)
-	}
-}
-
-func (i *aclImport) catalogForEveryone() bool {
-	for _, r := range i.rulesForEveryone(access.Registry) {
-		certain := r.all || !slices.ContainsFunc(r.names, func(n string) bool { return strings.Contains(n, marker) })
-		if !r.all && certain && !r.matchesCatalog(everyone) {
-			continue
-		}
-		switch {
-		case !r.catalog:
-			return false
-		case r.verdict == yes && certain:
-			return true
-		}
-	}
-	return false
+	return actions
 }
 
 // tellWider tells of accounts that had less when logged in than without.
 func (i *aclImport) tellWider(r *aclRule, p access.Permission) {
 	var fewer []*account
 	for _, a := range i.sorted {
-		if a.name != "" && !i.permittedTo(a, p) {
+		if has, _, _ := i.allowed(a, p); a.carried && !has.Has(p.Actions) {
 			fewer = append(fewer, a)
 		}
 	}
 	if len(fewer) > 0 {
-		i.result.find(Warning, r.line, r.String(), "what needs no credentials, everyone may do here: %s also counts for %s, who had less when logged in", p, listed(fewer))
+		i.result.find(Warning, r.line, r.String(), "what needs no credentials, everyone may do here: %s also counts for %s, who had less when logged in", p, i.listed(fewer))
 	}
+}
+
+// lift gives a permission of a rule to whom it is best given: the group of a
+// label, a user, or a group of those whom the rule is about.
+func (i *aclImport) lift(r *aclRule, p access.Permission, to []*account) {
+	owner, labelled := i.labelGroup(r, p, to)
+	switch {
+	case labelled:
+	case len(to) == 1:
+		owner = subject.Ref{Kind: subject.User, Name: to[0].name}
+		p.Name = to[0].fill(p.Name)
+	default:
+		owner = i.ruleGroup(r, to)
+	}
+	i.grant(owner, p)
 }
 
 // labelGroup finds the group of a label that the rule is about, if all that
 // have the label may have the permission.
 func (i *aclImport) labelGroup(r *aclRule, p access.Permission, to []*account) (subject.Ref, bool) {
-	for _, label := range i.labelsOf(r) {
-		labelled := map[string][]*account{}
-		for _, a := range i.sorted {
-			for _, value := range a.labels[label] {
-				if a.name != "" && !slices.Contains(labelled[value], a) {
-					labelled[value] = append(labelled[value], a)
-				}
+	labels := slices.Sorted(maps.Keys(r.labels))
+	for _, found := range labelSyntax.FindAllStringSubmatch(r.conditions[onName], -1) {
+		labels = append(labels, found[1])
+	}
+	slices.Sort(labels)
+	for _, label := range labels {
+		for _, value := range slices.Compact(slices.Sorted(slices.Values(to[0].labels[label]))) {
+			members := slices.DeleteFunc(slices.Clone(i.sorted), func(a *account) bool { return !a.carried || !slices.Contains(a.labels[label], value) })
+			pattern, asked := r.labels[label]
+			if asked && !matchPattern(pattern, value) ||
+				slices.ContainsFunc(to, func(a *account) bool { return !slices.Contains(members, a) }) ||
+				slices.ContainsFunc(members, func(a *account) bool { has, _, _ := i.allowed(a, p); return !has.Has(p.Actions) }) {
+				continue
 			}
-		}
-		for _, value := range slices.Sorted(maps.Keys(labelled)) {
-			members := labelled[value]
-			if i.suits(r, label, value) && !missesAny(members, to) &&
-				!slices.ContainsFunc(members, func(a *account) bool { return !slices.Contains(to, a) && !i.permittedTo(a, p) }) {
-				return i.group("label "+label+"="+value, []string{value, label + "-" + value}, members, func(group subject.Ref) {
-					i.result.find(Info, r.line, r.String(), "the label %s %q becomes %s, members: %s", clip(label), clip(value), group, listed(members))
-				}), true
-			}
+			return i.group("label "+label+"="+value, []string{value, label + "-" + value}, members, func(group subject.Ref) {
+				i.result.find(Info, r.line, r.String(), "the label %s %q becomes %s, members: %s", clip(label), clip(value), group, i.listed(members))
+			}), true
 		}
 	}
 	return subject.Ref{}, false
-}
-
-// missesAny reports whether some account of wanted is not among members.
-func missesAny(members, wanted []*account) bool {
-	return slices.ContainsFunc(wanted, func(a *account) bool { return !slices.Contains(members, a) })
-}
-
-// labelsOf lists the labels that a rule mentions.
-func (i *aclImport) labelsOf(r *aclRule) []string {
-	labels := map[string]bool{}
-	for label := range r.labels {
-		labels[label] = true
-	}
-	for _, a := range i.sorted {
-		for label := range a.labels {
-			for _, pattern := range r.conditions {
-				labels[label] = labels[label] || strings.Contains(pattern, "${labels:"+label+"}")
-			}
-		}
-	}
-	maps.DeleteFunc(labels, func(_ string, mentioned bool) bool { return !mentioned })
-	return slices.Sorted(maps.Keys(labels))
-}
-
-// suits reports whether a rule asks for this value of a label, where it asks
-// for one.
-func (i *aclImport) suits(r *aclRule, label, value string) bool {
-	pattern, asked := r.labels[label]
-	return !asked || matchPattern(pattern, value)
 }
 
 // ruleGroup is a group for a rule that applies to several accounts.
@@ -295,82 +220,6 @@ func (i *aclImport) ruleGroup(r *aclRule, to []*account) subject.Ref {
 		names[n] = a.name
 	}
 	return i.group("members "+strings.Join(names, " "), []string{fmt.Sprintf("acl-rule-%d", r.number)}, to, func(group subject.Ref) {
-		i.result.find(Info, r.line, r.String(), "it becomes %s, members: %s. Put accounts that are made later into it", group, listed(to))
+		i.result.find(Info, r.line, r.String(), "it becomes %s, members: %s. Put accounts that are made later into it", group, i.listed(to))
 	})
-}
-
-// group returns the group that was made for something, or makes it under the
-// first name that is free.
-func (i *aclImport) group(purpose string, names []string, members []*account, made func(subject.Ref)) subject.Ref {
-	if ref, known := i.groups[purpose]; known {
-		return ref
-	}
-	ref := subject.Ref{Kind: subject.Group, Name: i.freeName(names)}
-	i.names[ref.Name], i.groups[purpose] = ref, ref
-	s := state.Subject{Ref: ref}
-	for _, a := range members {
-		s.Members = append(s.Members, subject.Ref{Kind: subject.User, Name: a.name})
-	}
-	i.result.Document.Subjects = append(i.result.Document.Subjects, s)
-	made(ref)
-	return ref
-}
-
-// freeName is the first of some names that nobody has, made valid, or the last
-// with a number.
-func (i *aclImport) freeName(names []string) string {
-	var name string
-	for _, name = range names {
-		name = validName(name)
-		if _, taken := i.names[name]; !taken {
-			return name
-		}
-	}
-	for n := 2; ; n++ {
-		numbered := fmt.Sprintf("%s-%d", name, n)
-		if _, taken := i.names[numbered]; !taken {
-			return numbered
-		}
-	}
-}
-
-// validName replaces what a name cannot have.
-func validName(s string) string {
-	const most = subject.MaxNameLength - 8 // room for a number
-	var name strings.Builder
-	for _, c := range strings.ToLower(s) {
-		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
-			name.WriteRune(c)
-		} else if !strings.HasSuffix(name.String(), "-") {
-			name.WriteByte('-')
-		}
-	}
-	cut := name.String()
-	if subject.ValidateName(s) == nil {
-		cut = s
-	}
-	cut = strings.Trim(cut[:min(len(cut), most)], "-._@")
-	if cut == "" {
-		return "group"
-	}
-	return cut
-}
-
-// grant adds a permission to a subject of the document, which is made when it
-// is built in.
-func (i *aclImport) grant(to subject.Ref, p access.Permission) {
-	document := i.result.Document
-	at := slices.IndexFunc(document.Subjects, func(s state.Subject) bool { return s.Ref == to })
-	if at < 0 {
-		at = len(document.Subjects)
-		document.Subjects = append(document.Subjects, state.Subject{Ref: to})
-	}
-	s := &document.Subjects[at]
-	for n := range s.Permissions {
-		if held := &s.Permissions[n]; held.Type == p.Type && held.Name == p.Name {
-			held.Actions |= p.Actions
-			return
-		}
-	}
-	s.Permissions = append(s.Permissions, p)
 }

@@ -1,22 +1,42 @@
 package importer
 
 import (
-	"maps"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/subject"
 )
 
-// marker stands for the name of an account in a pattern, where the pattern is
-// about to become that of a permission. It is in no name and no configuration.
-const marker = "\x00"
+// account is somebody to whom rules may apply.
+type account struct {
+	name   string
+	labels map[string][]string
+	// carried tells that the account becomes a user.
+	carried bool
+	// stranger tells of one that is not in the file and may come from somewhere
+	// else, with whatever labels.
+	stranger bool
+}
 
-// maxCombinations bounds how many ways there are to put labels into a pattern.
-const maxCombinations = 256
+// others stands for all strangers whom no rule names.
+var others = &account{stranger: true}
+
+// fill puts the name of an account into the name of a permission. What others
+// are called is nobody's name.
+func (a *account) fill(name string) string {
+	if a == others {
+		return strings.ReplaceAll(name, placeholder, marker)
+	}
+	return strings.ReplaceAll(name, placeholder, a.name)
+}
+
+// fits reports whether {username} can stand for the account.
+func (a *account) fits(name string) bool {
+	return !strings.Contains(name, placeholder) || a.name != "" && !strings.Contains(a.name, "@") || a == others
+}
 
 // verdict says whether a rule applies.
 type verdict int
@@ -28,225 +48,180 @@ const (
 	yes
 )
 
-// applied is a rule as it applies to one account, for repositories.
+// applied is a rule as it applies to one account.
 type applied struct {
 	*aclRule
 	verdict verdict
-	// names are the patterns of which a repository must match one, with the
-	// marker for the account. Without any it is every repository.
+	// names are those of permissions, of which a repository must match one.
 	names []string
-	all   bool
-	// also are further patterns of which a repository may match one.
-	also []string
+	gives access.Actions
+	// why says what cannot be known, where the verdict is perhaps.
+	why string
+}
+
+// covers reports whether the rule is certainly about every repository that a
+// permission of this name covers for the account.
+func (r applied) covers(name string, a *account) bool {
+	return r.verdict == yes && slices.ContainsFunc(r.names, func(n string) bool { return within(a.fill(name), a.fill(n)) })
+}
+
+// meets reports whether the rule may be about one of these repositories.
+func (r applied) meets(name string, a *account) bool {
+	wide := func(name string) string { return strings.ReplaceAll(a.fill(name), marker, "*") }
+	return slices.ContainsFunc(r.names, func(n string) bool {
+		// What a group takes is compared as a pattern there, and [::1] is one.
+		return meets(wide(name), wide(n)) || r.own > 0 && meets(wide(name), strings.ReplaceAll(n, placeholder, "*"))
+	})
 }
 
 // applies says whether and how a rule applies to an account for a type.
 func (d *dockerAuth) applies(r *aclRule, a *account, t access.Type) applied {
-	result := applied{aclRule: r, verdict: yes}
-	if r.odd != "" || r.ip {
-		result.verdict = perhaps
+	result := applied{aclRule: r, verdict: yes, gives: r.actions}
+	uncertain := func(why string) {
+		if result.verdict == yes {
+			result.verdict, result.why = perhaps, why
+		}
 	}
-	v := variables{rule: r, account: a, kind: string(t), service: d.options.Service}
-	weaken := func(to verdict) { result.verdict = min(result.verdict, to) }
+	if r.odd != "" {
+		uncertain(r.odd)
+	}
+	if r.ip {
+		uncertain("it asks for the address of the client, which permissions do not know")
+	}
+	texts := map[string]string{onAccount: a.name, onType: string(t), onService: d.options.Service}
+	for _, condition := range []string{onAccount, onType, onService} {
+		text := texts[condition]
+		pattern, asked := r.conditions[condition]
+		switch {
+		case !asked:
+		case condition == onService && text == "":
+			uncertain("it asks for the service, and permissions hold for every one: say with --service which one Dockit serves")
+		case condition == onAccount && r.own > 0:
+			if a.name == "" && a != others {
+				return applied{aclRule: r}
+			}
+		case strings.Contains(pattern, "${"):
+			uncertain("its " + condition + " depends on something else, which permissions cannot say")
+		case condition == onAccount && a == others:
+			switch matchesNames(pattern) {
+			case no:
+				return applied{aclRule: r}
+			case perhaps:
+				uncertain("its account is some of those who are not in this file")
+			}
+		case !matchPattern(pattern, text):
+			return applied{aclRule: r}
+		}
+	}
 	for label, pattern := range r.labels {
-		weaken(v.label(label, pattern))
-	}
-	names, dependent := v.name()
-	if pattern, ok := r.conditions[onAccount]; ok {
-		if own, ok := v.ownComponent(pattern); ok {
-			names, dependent = own, false
-			// What a group takes is put in as a pattern, and brackets are not
-			// taken literally there.
-			result.also = []string{`/\[/`}
-		} else {
-			weaken(v.matches(pattern, a.name))
+		switch {
+		case a.stranger:
+			uncertain("it asks for labels, which only users of this file have here")
+		case strings.Contains(pattern, "${"):
+			uncertain("a label depends on something else, which permissions cannot say")
+		case !slices.ContainsFunc(a.labels[label], func(value string) bool { return matchPattern(pattern, value) }):
+			return applied{aclRule: r}
 		}
 	}
-	if pattern, ok := r.conditions[onType]; ok {
-		weaken(v.matches(pattern, string(t)))
+	var exact bool
+	if result.names, exact = r.names(a); !exact {
+		uncertain("its name " + strconv.Quote(clip(r.conditions[onName])) + " cannot be said with *, ** and {username}")
 	}
-	if pattern, ok := r.conditions[onService]; ok {
-		if d.options.Service == "" {
-			weaken(perhaps)
-		} else {
-			weaken(v.matches(pattern, d.options.Service))
+	if len(result.names) == 0 {
+		return applied{aclRule: r}
+	}
+	if t == access.Registry {
+		if !result.meets(access.Catalog.Name, a) {
+			return applied{aclRule: r}
 		}
-	}
-	switch {
-	case dependent:
-		weaken(perhaps)
-		result.all = true
-	case names == nil:
-		result.all = true
-	default:
-		result.names = names
+		if !result.covers(access.Catalog.Name, a) {
+			uncertain("it names the catalog only for some")
+		}
+		result.names, result.gives = []string{access.Catalog.Name}, 0
+		if r.catalog {
+			result.gives = access.All
+		}
 	}
 	return result
 }
 
-// variables puts values into the patterns of a rule.
-type variables struct {
-	rule    *aclRule
-	account *account
-	kind    string
-	service string
-}
-
-var captureSyntax = regexp.MustCompile(`\$\{(.+?):(\d+)\}`)
-
-// values are the placeholders and what they stand for. dependent tells of a
-// pattern whether it holds one whose value is not known beforehand.
-func (v variables) values(account string) (pairs []string, dependent func(pattern string) bool) {
-	pairs = []string{"${account}", account, "${type}", regexp.QuoteMeta(v.kind)}
-	unknown := []string{"${name}"}
-	if v.service == "" {
-		unknown = append(unknown, "${service}")
-	} else {
-		pairs = append(pairs, "${service}", regexp.QuoteMeta(v.service))
-	}
-	for _, condition := range patternConditions {
-		for _, found := range captureSyntax.FindAllStringSubmatch(v.rule.conditions[condition], -1) {
-			key := strings.ToLower(found[1][:1]) + found[1][1:]
-			text := map[string]string{onAccount: v.account.name, onType: v.kind, onService: v.service}
-			from, isPattern := regularExpression(v.rule.conditions[key])
-			switch known, isKnown := text[key]; {
-			case !isPattern || !slices.Contains(patternConditions, key):
-			case !isKnown || key == onService && v.service == "":
-				unknown = append(unknown, found[0])
-			default:
-				if captured, ok := capture(from, known, found[2]); ok {
-					pairs = append(pairs, found[0], captured)
-				}
-			}
-		}
-	}
-	return pairs, func(pattern string) bool {
-		return slices.ContainsFunc(unknown, func(placeholder string) bool { return strings.Contains(pattern, placeholder) })
-	}
-}
-
-// capture is what a group of an expression takes out of a text.
-func capture(expression, text, group string) (string, bool) {
-	re, err := regexp.Compile(expression)
-	if err != nil {
-		return "", false
-	}
-	found := re.FindStringSubmatch(text)
-	n, err := strconv.Atoi(group)
-	if err != nil || n < 1 || n >= len(found) {
-		return "", false
-	}
-	return found[n], true
-}
-
-// expand returns the patterns that a pattern stands for: one, and further ones
-// with the labels of the account put in. It reports false when that cannot be
-// known.
-func (v variables) expand(pattern, account string) ([]string, bool) {
-	if !strings.Contains(pattern, "${") {
-		return []string{pattern}, true
-	}
-	pairs, dependent := v.values(account)
-	if dependent(pattern) {
-		return nil, false
-	}
-	combinations := [][]string{nil}
-	for _, label := range slices.Sorted(maps.Keys(v.account.labels)) {
-		placeholder := "${labels:" + label + "}"
-		if !strings.Contains(pattern, placeholder) {
-			continue
-		}
-		var more [][]string
-		for _, combination := range combinations {
-			for _, value := range v.account.labels[label] {
-				more = append(more, append(slices.Clone(combination), placeholder, value))
-			}
-		}
-		if len(more) > maxCombinations {
-			return nil, false
-		}
-		combinations = more
-	}
-	patterns := []string{strings.NewReplacer(pairs...).Replace(pattern)}
-	for _, combination := range combinations {
-		if len(combination) > 0 {
-			patterns = append(patterns, strings.NewReplacer(append(slices.Clone(pairs), combination...)...).Replace(pattern))
-		}
-	}
-	return patterns, true
-}
-
-// matches says whether a text, which is known, matches a pattern.
-func (v variables) matches(pattern, text string) verdict {
-	patterns, known := v.expand(pattern, regexp.QuoteMeta(v.account.name))
-	switch {
-	case !known:
-		return perhaps
-	case slices.ContainsFunc(patterns, func(p string) bool { return matchPattern(p, text) }):
-		return yes
-	default:
+// matchesNames says whether a pattern for accounts matches all names that users
+// can have, except those that a rule names, or none of them.
+func matchesNames(pattern string) verdict {
+	if literal(pattern) {
 		return no
 	}
-}
-
-// label says whether one of the account's values of a label matches. Labels are
-// not put into these patterns.
-func (v variables) label(label, pattern string) verdict {
-	pairs, dependent := v.values(regexp.QuoteMeta(v.account.name))
-	if dependent(pattern) {
-		return perhaps
-	}
-	pattern = strings.NewReplacer(pairs...).Replace(pattern)
-	if slices.ContainsFunc(v.account.labels[label], func(value string) bool { return matchPattern(pattern, value) }) {
+	if name, exact := permissionName(pattern, 0); exact && (name == anyName || name == "*") || pattern == "?*" || pattern == "*?" {
 		return yes
 	}
-	return no
+	return perhaps
 }
 
-// name returns the patterns for the name of a repository, with the marker for
-// the account; none is every name. They may depend on what is not known.
-func (v variables) name() (patterns []string, dependent bool) {
-	pattern, ok := v.rule.conditions[onName]
-	if !ok {
-		return nil, false
-	}
-	patterns, known := v.expand(pattern, marker)
-	return patterns, !known
+// literal reports whether a pattern matches one text only: itself.
+func literal(pattern string) bool {
+	_, expression := regularExpression(pattern)
+	return !expression && !strings.ContainsAny(pattern, `*?[\`) && !strings.Contains(pattern, "${")
 }
 
-// matchPattern reports whether a text matches an expression between slashes,
-// or else a pattern of package path. What is neither matches nothing.
-func matchPattern(pattern, text string) bool {
-	if expression, ok := regularExpression(pattern); ok {
-		matched, err := regexp.MatchString(expression, text)
-		return err == nil && matched
+// strangers are the names in rules that are nobody's in the file.
+func (d *dockerAuth) strangers() {
+	for _, r := range d.rules {
+		name, asked := r.conditions[onAccount]
+		if asked && literal(name) && d.accounts[name] == nil && subject.ValidateName(name) == nil {
+			d.accounts[name] = &account{name: name, stranger: true}
+		}
 	}
-	matched, err := path.Match(pattern, text)
-	return err == nil && matched
 }
 
-var nameCapture = regexp.MustCompile(`^\$\{[nN]ame:([1-9]\d?)\}$`)
+// maxCombinations bounds how many ways there are to put labels into a pattern.
+const maxCombinations = 256
 
-// ownComponent handles a rule whose account is what a group of the expression
-// for the name takes, such as the first component. The patterns that it
-// returns are for the names where that is the account.
-//
-// It does so only where the group is a whole component, always the same one by
-// number: then there is but one way to match, and to put the account in place
-// of the group says the same.
-func (v variables) ownComponent(account string) ([]string, bool) {
-	found := nameCapture.FindStringSubmatch(account)
-	expression, ok := regularExpression(v.rule.conditions[onName])
-	if found == nil || !ok || strings.Contains(expression, "${") || v.account.name == "" {
-		return nil, false
+// names are the names of permissions for the repositories that a rule is about
+// for an account. They match more where they are not exact.
+func (r *aclRule) names(a *account) (names []string, exact bool) {
+	pattern, asked := r.conditions[onName]
+	if !asked {
+		return []string{anyName}, true
 	}
-	group, err := strconv.Atoi(found[1])
-	if err != nil {
-		return nil, false
+	who := marker
+	if a.name == "" && a != others {
+		who = ""
 	}
-	with, ok := replaceComponent(expression, group, v.account.name)
-	if !ok {
-		return nil, false
+	patterns := []string{strings.ReplaceAll(pattern, "${account}", who)}
+	for _, found := range labelSyntax.FindAllStringSubmatch(pattern, -1) {
+		var filled []string
+		if a.stranger || len(patterns)*len(a.labels[found[1]]) > maxCombinations {
+			return []string{anyName}, false
+		}
+		for _, p := range patterns {
+			for _, value := range a.labels[found[1]] {
+				if strings.Contains(value, "${") {
+					return []string{anyName}, false
+				}
+				filled = append(filled, strings.ReplaceAll(p, found[0], value))
+			}
+		}
+		patterns = filled
 	}
-	return []string{"/" + with + "/"}, true
+	exact = true
+	for _, p := range patterns {
+		if strings.Contains(p, "${") {
+			return []string{anyName}, false
+		}
+		name, same := permissionName(p, r.own)
+		exact = exact && same && (r.own == 0 || strings.Contains(name, placeholder))
+		impossible := exact && (!a.fits(name) || slices.Contains(strings.Split(name, "/"), ""))
+		if !impossible && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if _, plain := permissionName(labelSyntax.ReplaceAllString(pattern, "x"), 0); len(patterns) == 0 && !plain {
+		return []string{anyName}, false
+	}
+	return names, exact
 }
+
+var (
+	labelSyntax = regexp.MustCompile(`\$\{labels:([^{}]*)\}`)
+	nameCapture = regexp.MustCompile(`^\$\{name:([1-9])\}$`)
+)

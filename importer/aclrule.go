@@ -16,8 +16,11 @@ type aclRule struct {
 	// conditions holds the patterns for account, type, name and service that
 	// the rule has.
 	conditions map[string]string
-	ip         bool
-	labels     map[string]string
+	// own is the group of the expression for the name that the account must
+	// be, 0 for none.
+	own    int
+	ip     bool
+	labels map[string]string
 	// odd says why the rule cannot be understood for certain; it gives nothing
 	// then, and stands in the way of those after it.
 	odd string
@@ -74,6 +77,11 @@ func (d *dockerAuth) acl(n *yaml.Node) error {
 		if err := d.actions(r, actions); err != nil {
 			return err
 		}
+		name := r.conditions[onName]
+		_, expression := regularExpression(name)
+		if group := nameCapture.FindStringSubmatch(r.conditions[onAccount]); group != nil && expression && !strings.Contains(name, "${") {
+			r.own = int(group[1][0] - '0')
+		}
 		d.rules = append(d.rules, r)
 	}
 	return nil
@@ -115,20 +123,15 @@ func (d *dockerAuth) match(r *aclRule, n *yaml.Node) error {
 }
 
 func checkPattern(r *aclRule, line int, what, pattern string) error {
+	if strings.Contains(pattern, "$${") {
+		r.odd = "its dollars are doubled, as Compose files have them: write each $ once"
+	}
 	if expression, ok := regularExpression(pattern); ok {
 		if _, err := regexp.Compile(expression); err != nil {
-			return fmt.Errorf("%w: line %d: %s: %s: %w", ErrInvalid, line, r, what, err)
+			return fmt.Errorf("%w: line %d: %s: %s is no regular expression, and docker_auth does not start with it: correct it", ErrInvalid, line, r, what)
 		}
 	}
 	return nil
-}
-
-// regularExpression takes the slashes off a pattern that is one.
-func regularExpression(pattern string) (string, bool) {
-	if len(pattern) > 2 && pattern[0] == '/' && pattern[len(pattern)-1] == '/' {
-		return pattern[1 : len(pattern)-1], true
-	}
-	return "", false
 }
 
 // actions reads what a rule gives. "*" alone is whatever is asked for; among
@@ -163,7 +166,7 @@ func (d *dockerAuth) actions(r *aclRule, n *yaml.Node) error {
 	}
 	if r.actions.Has(access.Push) && !r.actions.Has(access.Pull) {
 		r.actions &^= access.Push
-		d.result.find(Error, r.line, r.String(), "push without pull is not carried over: who may push here may pull as well")
+		d.result.find(Warning, r.line, r.String(), "push without pull is not carried over: who may push here may pull as well")
 	}
 	if len(list) == 0 {
 		d.result.find(Info, r.line, r.String(), "it denies. Nothing that is carried over gives what it denies, but it does not hinder what is granted later")

@@ -1,8 +1,6 @@
 package importer
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -42,12 +40,9 @@ func DockerAuth(r io.Reader, o DockerAuthOptions) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	var document yaml.Node
-	switch err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&document); {
-	case errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("%w: it is empty: give a configuration of docker_auth", ErrInvalid)
-	case err != nil:
-		return nil, fmt.Errorf("%w: %s", ErrInvalid, strings.TrimPrefix(err.Error(), "yaml: "))
+	root, where, err := findDockerAuth(data)
+	if err != nil {
+		return nil, err
 	}
 	d := &dockerAuth{
 		options: o, result: &Result{Document: &state.Document{}},
@@ -55,7 +50,10 @@ func DockerAuth(r io.Reader, o DockerAuthOptions) (*Result, error) {
 			subject.Anonymous.Name: subject.Anonymous, subject.Authenticated.Name: subject.Authenticated,
 		},
 	}
-	if err := d.read(document.Content[0]); err != nil {
+	if where != "" {
+		d.result.find(Info, root.Line, "", "the configuration is read from %s", where)
+	}
+	if err := d.read(root); err != nil {
 		return nil, err
 	}
 	d.rights()
@@ -70,22 +68,18 @@ type dockerAuth struct {
 	// without credentials.
 	accounts map[string]*account
 	rules    []*aclRule
+	// elsewhere are the sections that bring users who are not in the file.
+	elsewhere []string
 	// names holds what is taken in the name space of subjects.
 	names map[string]subject.Ref
 }
 
-// account is somebody to whom rules may apply.
-type account struct {
-	name   string
-	labels map[string][]string
-	// carried tells that the account becomes a user.
-	carried bool
-}
-
-// otherUsers and otherRules are sections whose users and rules stand elsewhere.
+// otherUsers and otherRules are sections whose users and rules stand elsewhere,
+// ignored those that have neither.
 var (
 	otherUsers = []string{"ext_auth", "github_auth", "gitlab_auth", "google_auth", "ldap_auth", "mongo_auth", "oidc_auth", "plugin_authn", "xorm_auth"}
 	otherRules = []string{"acl_mongo", "acl_xorm", "casbin_authz", "ext_authz", "plugin_authz"}
+	ignored    = []string{"server", "token"}
 )
 
 func (d *dockerAuth) read(root *yaml.Node) error {
@@ -98,17 +92,19 @@ func (d *dockerAuth) read(root *yaml.Node) error {
 		case key == "acl":
 			acl = value
 		case slices.Contains(otherUsers, key):
-			d.result.find(Error, keyNode.Line, key, "its users are not in this file and not carried over: add them to Dockit")
+			d.elsewhere = append(d.elsewhere, key)
+			d.result.find(Warning, keyNode.Line, key, "its users are not in this file and not carried over: add them to Dockit")
 		case slices.Contains(otherRules, key):
-			d.result.find(Error, keyNode.Line, key, "its rules are not in this file and not carried over: grant what they give")
+			d.result.find(Warning, keyNode.Line, key, "its rules are not in this file and not carried over: grant what they give")
+		case !slices.Contains(ignored, key) && !strings.HasPrefix(key, "x-"):
+			d.elsewhere = append(d.elsewhere, key)
+			d.result.find(Warning, keyNode.Line, clip(key), "this section is unknown and not carried over: if users or rules come from it, add and grant them by hand")
 		}
 		return nil
 	})
 	switch {
 	case err != nil:
 		return err
-	case users == nil && acl == nil:
-		return fmt.Errorf("%w: it has neither users nor an acl: give a configuration of docker_auth", ErrInvalid)
 	}
 	if users != nil {
 		err = eachField(users, "users", d.user)
@@ -163,11 +159,11 @@ func (d *dockerAuth) account(a *account, line int, what string, password *string
 		return
 	}
 	if err := subject.ValidateName(a.name); err != nil {
-		d.result.find(Error, line, what, "not carried over, nor what it may do: %v: add the user under another name", err)
+		d.result.find(Warning, line, what, "not carried over, nor what it may do: %v: add the user under another name", err)
 		return
 	}
 	if d.names[a.name] != (subject.Ref{}) {
-		d.result.find(Error, line, what, "not carried over, nor what it may do: the name is built in: add the user under another name")
+		d.result.find(Warning, line, what, "not carried over, nor what it may do: the name is built in: add the user under another name")
 		return
 	}
 	a.carried = true
@@ -182,84 +178,4 @@ func (d *dockerAuth) account(a *account, line int, what string, password *string
 		s.PasswordHash = *password
 	}
 	d.result.Document.Subjects = append(d.result.Document.Subjects, s)
-}
-
-// eachField calls use for each field of a mapping. A field given twice is an
-// error: which of both counts depends on the reader.
-func eachField(n *yaml.Node, what string, use func(key string, keyNode, value *yaml.Node) error) error {
-	n, err := resolved(n)
-	if err != nil {
-		return err
-	}
-	if n.Kind != yaml.MappingNode {
-		return fmt.Errorf("%w: line %d: %s must be fields with values", ErrInvalid, n.Line, what)
-	}
-	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].ShortTag() == "!!merge" {
-			return fmt.Errorf("%w: line %d: %s: merge keys (<<) are not supported: write it out", ErrInvalid, n.Content[i].Line, what)
-		}
-		key, err := scalar(n.Content[i], what)
-		if err != nil {
-			return err
-		}
-		if first, twice := seen[key]; twice {
-			return fmt.Errorf("%w: line %d: %s: %q is given twice, first in line %d", ErrInvalid, n.Content[i].Line, what, clip(key), first)
-		}
-		seen[key] = n.Content[i].Line
-		value, err := resolved(n.Content[i+1])
-		if err != nil {
-			return err
-		}
-		if err := use(key, n.Content[i], value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// resolved follows an alias to what it stands for, which holds no other alias.
-func resolved(n *yaml.Node) (*yaml.Node, error) {
-	if n.Kind != yaml.AliasNode {
-		return n, nil
-	}
-	var deep func(n *yaml.Node) bool
-	deep = func(n *yaml.Node) bool {
-		return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, deep)
-	}
-	if deep(n.Alias) {
-		return nil, fmt.Errorf("%w: line %d: an alias within an alias is not supported: write it out", ErrInvalid, n.Line)
-	}
-	return n.Alias, nil
-}
-
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
-
-// scalar is a value as it is written, whatever it looks like.
-func scalar(n *yaml.Node, what string) (string, error) {
-	n, err := resolved(n)
-	if err != nil {
-		return "", err
-	}
-	if n.Kind != yaml.ScalarNode || isNull(n) {
-		return "", fmt.Errorf("%w: line %d: %s must be text", ErrInvalid, n.Line, what)
-	}
-	return n.Value, nil
-}
-
-func scalars(n *yaml.Node, what string) ([]string, error) {
-	n, err := resolved(n)
-	if err != nil {
-		return nil, err
-	}
-	if n.Kind != yaml.SequenceNode {
-		return nil, fmt.Errorf("%w: line %d: %s must be a list", ErrInvalid, n.Line, what)
-	}
-	list := make([]string, len(n.Content))
-	for i, item := range n.Content {
-		if list[i], err = scalar(item, what); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
 }

@@ -68,10 +68,10 @@ func (u *htpasswdUsers) line(number int, line string) {
 	u.first[name] = number
 	switch err := subject.ValidateName(name); {
 	case err != nil:
-		u.result.find(Error, number, what, "not carried over: %v: add the user under another name", err)
+		u.result.find(Warning, number, what, "not carried over: %v: add the user under another name", err)
 		return
 	case name == subject.Anonymous.Name || name == subject.Authenticated.Name:
-		u.result.find(Error, number, what, "not carried over: the name is built in: add the user under another name")
+		u.result.find(Warning, number, what, "not carried over: the name is built in: add the user under another name")
 		return
 	}
 	s := state.Subject{Ref: user}
@@ -101,6 +101,8 @@ func unusable(hash string) string {
 	switch {
 	case hash == "":
 		return "there is none"
+	case strings.HasPrefix(hash, "$$"):
+		return "its dollars are doubled, as Compose files have them: write each $ once, and import again"
 	case strings.Contains(hash, ":"):
 		return "the line has a second colon, as files of htdigest have"
 	case strings.HasPrefix(hash, "$2a$"), strings.HasPrefix(hash, "$2b$"), strings.HasPrefix(hash, "$2y$"):

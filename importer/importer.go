@@ -36,10 +36,10 @@ type Severity string
 const (
 	// Info is worth knowing. Nothing is lost.
 	Info Severity = "info"
-	// Warning means that something is carried over in part, or works otherwise
-	// than before.
+	// Warning means that something is not carried over, only in part, or works
+	// otherwise than before.
 	Warning Severity = "warning"
-	// Error means that something is not carried over.
+	// Error means that something could not be read at all.
 	Error Severity = "error"
 )
 

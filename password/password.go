@@ -102,10 +102,7 @@ func Verify(hash, pw string) (bool, error) {
 func ValidHash(hash string) error {
 	if isBcrypt(hash) {
 		cost, err := bcrypt.Cost([]byte(hash))
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrHash, err)
-		}
-		if !bcryptGrammar.MatchString(hash) {
+		if err != nil || !bcryptGrammar.MatchString(hash) {
 			return fmt.Errorf("%w: not a whole bcrypt hash", ErrHash)
 		}
 		if cost > maxBcryptCost {
@@ -115,7 +112,7 @@ func ValidHash(hash string) error {
 	}
 	p, salt, _, err := argon2id.DecodeHash(hash)
 	if err != nil {
-		return fmt.Errorf("%w: neither bcrypt nor argon2id: %w", ErrHash, err)
+		return fmt.Errorf("%w: neither a whole bcrypt nor a whole argon2id hash", ErrHash)
 	}
 	switch {
 	case p.Parallelism == 0, p.Parallelism > maxArgonLanes, p.Iterations == 0, p.Iterations > maxArgonPasses,

@@ -33,7 +33,11 @@ func (r *rbac) importCommand() *cobra.Command {
 		Short: "Bring users and rights from other ways to protect a registry",
 		Long: `Bring users and rights from other ways to protect a registry. What is there already stays:
 an import only adds. It shows what it would do, and what cannot be carried over and why.
-Only with --apply it changes anything, all of it or nothing.`,
+Only with --apply it changes anything, all of it or nothing. Passwords of users who exist
+stay as well, unless --replace-passwords is given.
+
+It exits with 1 when there was something in the file that it could not read, also after
+--apply; what is only not carried over is a warning.`,
 		Example: "  dockit rbac import htpasswd /etc/registry/htpasswd\n  dockit rbac import docker-auth /etc/docker-auth/config.yml --apply",
 	}
 	cmd.AddCommand(
@@ -62,10 +66,11 @@ and what is missing is told with the number and the line of the rule.`,
 }
 
 func (r *rbac) importerCommand(use, short, long, example string, read importFunc) *cobra.Command {
-	var apply, shared bool
+	var o importOptions
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Example: example, Args: cobra.ExactArgs(1)}
-	cmd.Flags().BoolVar(&apply, "apply", false, "do it, instead of showing what would be done")
-	cmd.Flags().BoolVar(&shared, "share-groups", false, "also give rights to members of groups that exist already and that the file does not name")
+	cmd.Flags().BoolVar(&o.apply, "apply", false, "do it, instead of showing what would be done")
+	cmd.Flags().BoolVar(&o.shared, "share-groups", false, "also give rights to members of groups that exist already and that the file does not name")
+	cmd.Flags().BoolVar(&o.replace, "replace-passwords", false, "also set the passwords of users who exist already to those of the file; needs your password, a token is not enough")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if args[0] == "-" && r.login.passwordStdin {
 			return usagef("standard input cannot hold both the file and the password: set DOCKIT_PASSWORD_FILE")
@@ -82,12 +87,15 @@ func (r *rbac) importerCommand(use, short, long, example string, read importFunc
 		if err != nil {
 			return err
 		}
-		return r.sendImport(cmd, c, p, result, apply, shared)
+		return r.sendImport(cmd, c, p, result, o)
 	}
 	return cmd
 }
 
-func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, result *importer.Result, apply, shared bool) error {
+// importOptions say what an import does beside showing it.
+type importOptions struct{ apply, shared, replace bool }
+
+func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, result *importer.Result, o importOptions) error {
 	document, err := result.Document.Bytes(state.YAML)
 	if err != nil {
 		return fmt.Errorf("write what was imported: %w", err)
@@ -96,24 +104,47 @@ func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, resu
 	if err != nil {
 		return err
 	}
-	result.Findings = append(result.Findings, foreign...)
+	kept, err := o.keptPasswords(cmd.Context(), c, document)
+	if err != nil {
+		return err
+	}
+	result.Findings = slices.Concat(result.Findings, kept, foreign)
 	if p.format == formatTable {
 		for _, finding := range result.Findings {
 			fmt.Fprintln(cmd.ErrOrStderr(), finding)
 		}
 	}
-	if apply && len(foreign) > 0 && !shared {
+	if o.apply && len(foreign) > 0 && !o.shared {
 		return fmt.Errorf("%s exists already and has members that the file does not name, who would get more rights: "+
 			"rename the group, or add --share-groups to do it all the same", foreign[0].What)
 	}
-	plan, err := importState(cmd.Context(), c, document, apply)
+	send := c.PlanState
+	if o.apply {
+		send = c.ApplyState
+	}
+	plan, err := send(cmd.Context(), document, o.state())
 	if err != nil {
 		return err
 	}
+	if err := o.print(p, plan, result.Findings); err != nil {
+		return err
+	}
+	unread := slices.ContainsFunc(result.Findings, func(f importer.Finding) bool { return f.Severity == importer.Error })
+	if unread {
+		return errors.New("not everything in the file could be read: see the errors above")
+	}
+	return nil
+}
+
+func (o importOptions) state() state.Options {
+	return state.Options{Add: true, ReplacePasswords: o.replace}
+}
+
+func (o importOptions) print(p *printer, plan adminapi.Plan, findings []importer.Finding) error {
 	switch {
 	case p.format == formatJSON || p.format == formatYAML:
-		return p.one(imported{apply, append([]importer.Finding{}, result.Findings...), plan}, "", nil)
-	case apply:
+		return p.one(imported{o.apply, append([]importer.Finding{}, findings...), plan}, "", nil)
+	case o.apply:
 		return printPlan(p, plan, "nothing to add", "were")
 	}
 	if err := printPlan(p, plan, "nothing to add", "would be"); err != nil {
@@ -123,6 +154,36 @@ func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, resu
 		p.line("nothing was changed: add --apply to do it")
 	}
 	return nil
+}
+
+// keptPasswords finds the users of an import who exist already and have other
+// passwords, which stay.
+func (o importOptions) keptPasswords(ctx context.Context, c *client.Client, document []byte) ([]importer.Finding, error) {
+	if o.replace {
+		return nil, nil
+	}
+	all, err := c.PlanState(ctx, document, state.Options{Add: true, ReplacePasswords: true})
+	if err != nil {
+		return nil, err
+	}
+	plan, err := c.PlanState(ctx, document, o.state())
+	if err != nil {
+		return nil, err
+	}
+	taken := map[subject.Ref]bool{}
+	for _, change := range plan.Changes {
+		taken[change.Subject] = change.Password
+	}
+	var findings []importer.Finding
+	for _, change := range all.Changes {
+		if change.Password && !taken[change.Subject] {
+			findings = append(findings, importer.Finding{
+				Severity: importer.Warning, What: change.Subject.String(),
+				Why: "it exists already and keeps its password; that of the file, if it is another, is not taken over: add --replace-passwords if it should be",
+			})
+		}
+	}
+	return findings, nil
 }
 
 // foreignMembers finds the groups of an import that exist already and have
@@ -147,18 +208,10 @@ func foreignMembers(ctx context.Context, c *client.Client, document *state.Docum
 		}
 		if len(others) > 0 {
 			findings = append(findings, importer.Finding{
-				Severity: importer.Error, What: s.Ref.String(),
+				Severity: importer.Warning, What: s.Ref.String(),
 				Why: "it exists already, and these members, which the file does not name, would get its rights too: " + clip(strings.Join(others, ", ")),
 			})
 		}
 	}
 	return findings, nil
-}
-
-func importState(ctx context.Context, c *client.Client, document []byte, apply bool) (adminapi.Plan, error) {
-	options := state.Options{Add: true}
-	if apply {
-		return c.ApplyState(ctx, document, options)
-	}
-	return c.PlanState(ctx, document, options)
 }

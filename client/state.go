@@ -51,7 +51,7 @@ func (c *Client) ApplyState(ctx context.Context, document []byte, options state.
 
 func (c *Client) sendState(ctx context.Context, method, path string, document []byte, options state.Options) (adminapi.Plan, error) {
 	query := url.Values{}
-	for name, on := range map[string]bool{"prune": options.Prune, "add": options.Add} {
+	for name, on := range map[string]bool{"prune": options.Prune, "add": options.Add, "replace_passwords": options.ReplacePasswords} {
 		if on {
 			query.Set(name, "true")
 		}

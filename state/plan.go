@@ -24,6 +24,10 @@ type Options struct {
 	// keep everything else as it is. A user without a password gets one.
 	// It excludes Prune.
 	Add bool
+	// ReplacePasswords lets Add take passwords: a hash in the document takes
+	// the place of the one that a user has. Without Add it says nothing: a
+	// document that lists a hash sets it.
+	ReplacePasswords bool
 }
 
 // ErrOptions is returned for [Options] that exclude each other.
@@ -128,7 +132,7 @@ func (d *Differ) Current(current Subject) {
 	case listed:
 		d.seen[current.Ref] = true
 		if d.options.Add {
-			wanted = added(current, wanted)
+			wanted = added(current, wanted, d.options.ReplacePasswords)
 		}
 	case !d.options.Prune:
 		return
@@ -147,10 +151,11 @@ func (d *Differ) Current(current Subject) {
 	}
 }
 
-// added is what becomes of a subject when nothing is taken from it.
-func added(current, wanted Subject) Subject {
+// added is what becomes of a subject when nothing is taken from it but, if that
+// is wanted, its password.
+func added(current, wanted Subject, replacePassword bool) Subject {
 	sum := Subject{Ref: current.Ref, Admin: current.Admin, Disabled: current.Disabled}
-	if current.PasswordHash == "" {
+	if current.PasswordHash == "" || replacePassword {
 		sum.PasswordHash = wanted.PasswordHash
 	}
 	sum.Members = slices.Clone(current.Members)

@@ -34,6 +34,7 @@ type exportOutput struct {
 type documentInput struct {
 	Prune   bool   `query:"prune" doc:"Remove the subjects that the document does not list."`
 	Add     bool   `query:"add" doc:"Take nothing from anybody: what the document lists comes in addition. It excludes prune."`
+	Replace bool   `query:"replace_passwords" doc:"With add: a password in the document takes the place of the one that a user has."`
 	RawBody []byte `contentType:"application/yaml" required:"true" doc:"The document, in YAML or JSON."`
 }
 
@@ -102,7 +103,7 @@ func (a *API) changeState(ctx context.Context, in *documentInput, apply bool) (*
 	if apply {
 		run = a.config.Store.ApplyState
 	}
-	plan, err := run(ctx, document, state.Options{Prune: in.Prune, Add: in.Add})
+	plan, err := run(ctx, document, state.Options{Prune: in.Prune, Add: in.Add, ReplacePasswords: in.Replace})
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}

@@ -62,7 +62,8 @@ func (l *loginFlags) registry() (registryHost, error) {
 	if l.registryURL != "" {
 		return hostOf(l.registryURL)
 	}
-	return hostOf(l.baseURL)
+	base, err := hostOf(l.baseURL)
+	return base.host(), err
 }
 
 // readPassword reads a password from standard input.

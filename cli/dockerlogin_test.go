@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,6 +20,7 @@ func TestHostOf(t *testing.T) {
 		"https://registry.example.com/":     "registry.example.com",
 		"http://registry.example.com:8080/": "registry.example.com:8080",
 		"[::1]:5000":                        "[::1]:5000",
+		"registry.example.com/team/app":     "registry.example.com/team/app",
 	} {
 		got, err := hostOf(registry)
 		require.NoError(t, err, registry)
@@ -78,6 +81,66 @@ func TestDockerLogin(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, c.username, username)
 			assert.Equal(t, c.pw, pw)
+		})
+	}
+}
+
+// A login is found wherever docker or podman stored it, in the order of podman.
+func TestDockerLoginLooksInTheNextFile(t *testing.T) {
+	login := func(logins ...string) string { // KEY NAME
+		var entries []string
+		for _, one := range logins {
+			key, name, _ := strings.Cut(one, " ")
+			entries = append(entries, fmt.Sprintf("%q:{\"auth\":%q}", key, base64.StdEncoding.EncodeToString([]byte(name+":pass"))))
+		}
+		return `{"auths":{` + strings.Join(entries, ",") + `}}`
+	}
+	const (
+		other  = "other.example.com elsewhere"
+		docker = "docker/config.json"
+		run    = "run/containers/auth.json"
+		xdg    = "config/containers/auth.json"
+		named  = "named/auth.json"
+	)
+	helper := "#!/bin/sh\nread server\n[ \"$server\" = r.example.com ] || { echo 'credentials not found in native keychain'; exit 1; }\necho '{\"Username\":\"helped\",\"Secret\":\"pass\"}'\n"
+	for _, tc := range []struct {
+		name     string
+		registry string
+		files    map[string]string
+		want     string
+	}{
+		{"podman beside docker", "", map[string]string{docker: login(other), run: login("r.example.com podman")}, "podman"},
+		{"podman beside docker without logins", "", map[string]string{docker: `{}`, xdg: login("r.example.com podman")}, "podman"},
+		{"podman after a helper that has nothing", "h.example.com", map[string]string{docker: `{"credsStore":"fake"}`, run: login("h.example.com podman")}, "podman"},
+		{"podman after a helper that is not there", "", map[string]string{docker: `{"credsStore":"missing-one"}`, run: login("r.example.com podman")}, "podman"},
+		{"podman after a broken file", "", map[string]string{docker: `{"auths":`, run: login("r.example.com podman")}, "podman"},
+		{"podman's helper", "", map[string]string{docker: login(other), run: `{"credHelpers":{"r.example.com":"fake"}}`}, "helped"},
+		{"named file first", "", map[string]string{named: login("r.example.com named"), docker: login("r.example.com docker"), run: login("r.example.com podman")}, "named"},
+		{"named file without it", "", map[string]string{named: login(other), docker: login("r.example.com docker")}, "docker"},
+		{"docker before podman", "", map[string]string{docker: login("r.example.com docker"), run: login("r.example.com podman")}, "docker"},
+		{"runtime before home", "", map[string]string{run: login("r.example.com run"), xdg: login("r.example.com home")}, "run"},
+		{"namespace", "r.example.com/team/app", map[string]string{run: login("r.example.com host", "r.example.com/team team")}, "team"},
+		{"most special namespace", "r.example.com/team/app", map[string]string{run: login("r.example.com/team team", "r.example.com/team/app app")}, "app"},
+		{"host of a namespace", "r.example.com/ops", map[string]string{run: login("r.example.com host", "r.example.com/team team")}, "host"},
+		{"host before its namespaces", "", map[string]string{run: login("r.example.com/a a", "r.example.com host")}, "host"},
+		{"only namespace", "", map[string]string{run: login("r.example.com/team team", other)}, "team"},
+		{"several namespaces", "", map[string]string{run: login("r.example.com/a a", "r.example.com/b b")}, ""},
+		{"another namespace", "r.example.com/ops", map[string]string{run: login("r.example.com/team team")}, ""},
+		{"address of docker", "", map[string]string{docker: login("https://r.example.com/v1/ docker")}, "docker"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			home := emptyHome(t)
+			t.Setenv("PATH", filepath.Join(home, "bin")+":"+os.Getenv("PATH"))
+			write(t, filepath.Join(home, "bin/docker-credential-fake"), helper, 0o700)
+			for path, content := range tc.files {
+				write(t, filepath.Join(home, path), content, 0o600)
+			}
+			if tc.files[named] != "" {
+				t.Setenv("REGISTRY_AUTH_FILE", filepath.Join(home, named))
+			}
+			username, _, err := dockerLogin(t.Context(), registryHost(cmp.Or(tc.registry, "r.example.com")))
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, username)
 		})
 	}
 }

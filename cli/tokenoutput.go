@@ -71,7 +71,7 @@ func (r *rbac) connectForToken(cmd *cobra.Command, shape credentialShape) (*clie
 	}
 	c, err := r.login.client(cmd, false)
 	return c, func(issued adminapi.IssuedAccessToken, done string) error {
-		login := registryLogin{host: host.String(), username: issued.Owner.Name, password: issued.Token}
+		login := registryLogin{host: string(host.host()), username: issued.Owner.Name, password: issued.Token}
 		switch p.format {
 		case formatDockerConfig:
 			_, err := fmt.Fprintf(p.out, "%s\n", login.dockerConfig())

@@ -17,9 +17,11 @@ import (
 
 // finding is what one examination showed.
 type finding struct {
-	Check   string `json:"check"`
-	OK      bool   `json:"ok"`
-	Message string `json:"message"`
+	Check string `json:"check"`
+	OK    bool   `json:"ok"`
+	// Possible is set on what may be wrong, or is so for some clients only.
+	Possible bool   `json:"possible,omitempty"`
+	Message  string `json:"message"`
 }
 
 // findings are those of one registry.
@@ -32,12 +34,17 @@ type findings struct {
 }
 
 func (f *findings) good(check, format string, args ...any) {
-	f.Findings = append(f.Findings, finding{check, true, fmt.Sprintf(format, args...)})
+	f.Findings = append(f.Findings, finding{Check: check, OK: true, Message: fmt.Sprintf(format, args...)})
 }
 
 func (f *findings) bad(check, format string, args ...any) {
 	f.OK = false
-	f.Findings = append(f.Findings, finding{check, false, fmt.Sprintf(format, args...)})
+	f.Findings = append(f.Findings, finding{Check: check, Message: fmt.Sprintf(format, args...)})
+}
+
+// maybe says what is wrong perhaps: by itself it makes nobody ill.
+func (f *findings) maybe(check, format string, args ...any) {
+	f.Findings = append(f.Findings, finding{Check: check, Possible: true, Message: fmt.Sprintf(format, args...)})
 }
 
 // doctor examines how a registry and a Dockit get on.
@@ -66,11 +73,12 @@ Asks the registry for its challenge and compares realm and service with this Doc
 token from the realm without credentials, tries it at the registry, and compares the
 clocks. No password is sent to the registry or to the realm that it names.
 
-A registry does not say why it refuses a token. With the file that it was given (--bundle),
-and the issuer that it was configured with (--issuer), this is certain; without, the most
-likely cause stands first. The exit code is 1 when something is wrong.`,
+A registry does not say why it refuses a token. What is certain is marked WRONG; causes that
+remain are marked maybe, the most likely one first, and it is one of them. The file that the
+registry was given (--bundle) and the issuer that it was configured with (--issuer) leave
+fewer. The exit code is 1 when something is wrong.`,
 		Example: `  dockit rbac pki doctor --registry https://registry.example.com
-  dockit rbac pki doctor --registry localhost:5000 --bundle /etc/registry/dockit.pem`,
+  dockit rbac pki doctor --registry localhost:5000 --bundle /etc/registry/dockit.pem --issuer dockit`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
@@ -147,11 +155,14 @@ func parseRegistry(s string) (*url.URL, error) {
 func printFindings(p *printer, f findings) error {
 	err := p.one(f, yesNo(f.OK), func() {
 		for _, found := range f.Findings {
-			mark := "ok    "
-			if !found.OK {
-				mark = "WRONG "
-			} else if p.quiet {
+			mark := "WRONG "
+			switch {
+			case found.Possible:
+				mark = "maybe "
+			case found.OK && p.quiet:
 				continue
+			case found.OK:
+				mark = "ok    "
 			}
 			p.line(mark + found.Check + ": " + found.Message)
 		}
@@ -175,4 +186,5 @@ func (d *doctor) examine(ctx context.Context) {
 		return
 	}
 	d.tryToken(ctx, raw, asked.service)
+	d.lookAtCaches(asked)
 }

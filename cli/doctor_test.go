@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,6 +67,8 @@ type patient struct {
 	// answer is what the registry does with a token.
 	answer http.HandlerFunc
 	ahead  time.Duration
+	// autoredirect is the path of a realm that the registry makes up.
+	autoredirect string
 
 	doctor *doctor
 }
@@ -103,7 +106,11 @@ func (p *patient) examined(t *testing.T) findings {
 			p.answer(w, r)
 			return
 		}
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service=%q`, p.realm, p.service))
+		realm := p.realm
+		if p.autoredirect != "" {
+			realm = "https://" + r.Host + p.autoredirect
+		}
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service=%q`, realm, p.service))
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
 	t.Cleanup(registry.Close)
@@ -134,19 +141,22 @@ func TestDoctorFindsNothing(t *testing.T) {
 		p.answer = answer
 		f := p.examined(t)
 		assert.True(t, f.OK, "%s: %+v", name, f)
-		assert.Len(t, f.Findings, 5, name)
+		// The sixth is of caches: both are on one address, and not on one port.
+		require.Len(t, f.Findings, 6, name)
+		assert.Equal(t, "caches", f.Findings[5].Check)
+		assert.True(t, f.Findings[5].Possible)
 	}
 }
 
 func TestDoctorFinds(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	bundle := func(t *testing.T, i *issuer) string {
+	fetched := func(t *testing.T, i *issuer, path string) string {
 		t.Helper()
-		response, err := http.Get(i.url + "/v2/certs/pem")
+		response, err := http.Get(i.url + path)
 		require.NoError(t, err)
 		defer response.Body.Close()
-		path := filepath.Join(t.TempDir(), "bundle.pem")
+		path = filepath.Join(t.TempDir(), "trust")
 		file, err := os.Create(path)
 		require.NoError(t, err)
 		_, err = file.ReadFrom(response.Body)
@@ -154,6 +164,8 @@ func TestDoctorFinds(t *testing.T) {
 		require.NoError(t, file.Close())
 		return path
 	}
+	bundle := func(t *testing.T, i *issuer) string { return fetched(t, i, "/v2/certs/pem") }
+	keySet := func(t *testing.T, i *issuer) string { return fetched(t, i, "/v2/certs/jwks") }
 	for name, c := range map[string]struct {
 		ill  func(*testing.T, *patient)
 		says []string
@@ -185,7 +197,11 @@ func TestDoctorFinds(t *testing.T) {
 		},
 		"a wrong issuer, likely": {
 			func(_ *testing.T, p *patient) { p.answer = refuses },
-			[]string{`cause: wrong issuer: REGISTRY_AUTH_TOKEN_ISSUER at the registry must be "dockit"`, "cause: bundle from elsewhere"},
+			[]string{
+				`cause: wrong issuer: REGISTRY_AUTH_TOKEN_ISSUER at the registry must be "dockit"`, "cause: bundle from elsewhere",
+				`cause: the registry has REGISTRY_AUTH_TOKEN_JWKS without REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE`, `give the service "registry" the profile jwks`,
+				"cause: signingalgorithms at the registry does not name ES256",
+			},
 		},
 		"an old bundle, likely": {func(_ *testing.T, p *patient) {
 			p.answer = refuses
@@ -196,7 +212,22 @@ func TestDoctorFinds(t *testing.T) {
 		}, []string{"bundle: ", "it is older than the key or certificate authority in use"}},
 		"a registry that was not restarted": {func(t *testing.T, p *patient) {
 			p.answer, p.doctor.bundle, p.doctor.issuer = refuses, bundle(t, p.issuer), "dockit"
-		}, []string{"so restart it"}},
+		}, []string{"so restart it", "signingalgorithms at the registry does not name ES256"}},
+		"a key set for tokens with a certificate": {func(t *testing.T, p *patient) {
+			p.answer, p.doctor.bundle, p.doctor.issuer = refuses, keySet(t, p.issuer), "dockit"
+		}, []string{"bundle: ", "it is a JWK set, and Dockit's tokens carry a certificate", `give the service "registry" the profile jwks`}},
+		"a bundle for tokens without a certificate": {func(t *testing.T, p *patient) {
+			p.answer, p.doctor.bundle, p.doctor.issuer = refuses, bundle(t, p.issuer), "dockit"
+			p.doctor.pki.Services[0].Profile = "jwks"
+		}, []string{"so restart it", "version 2.8, which refuses tokens that name their key by its ID alone", `give the service "registry" the profile x5c`}},
+		"a realm that the registry makes up": {
+			func(_ *testing.T, p *patient) { p.autoredirect = "/auth/token" },
+			[]string{"/auth/token is the registry's own address", "autoredirect is on", "REGISTRY_AUTH_TOKEN_AUTOREDIRECT off", "REGISTRY_AUTH_TOKEN_AUTOREDIRECTPATH to /v2/token"},
+		},
+		"a made up realm of a registry without TLS": {
+			func(_ *testing.T, p *patient) { p.autoredirect = "/v2/token" },
+			[]string{"/v2/token is the registry's own address", "unless a proxy in front sends X-Forwarded-Proto"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPatient(t)
@@ -219,6 +250,63 @@ func TestDoctorFinds(t *testing.T) {
 	}
 }
 
+// Of several possible causes none is called wrong: it is one of them.
+func TestDoctorIsCertainOfWhatItKnows(t *testing.T) {
+	for name, c := range map[string]struct {
+		ill   func(*patient)
+		wrong []string
+	}{
+		"nothing is known":     {func(*patient) {}, []string{"token"}},
+		"the issuer is wrong":  {func(p *patient) { p.doctor.issuer = "other" }, []string{"token", "issuer"}},
+		"the issuer is right":  {func(p *patient) { p.doctor.issuer = "dockit" }, []string{"token"}},
+		"the authority is new": {func(p *patient) { p.doctor.keys[0].State, p.doctor.keys[0].Purpose = "retired", "authority" }, []string{"token"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t)
+			p.answer = refuses
+			c.ill(p)
+			var wrong []string
+			possible := 0
+			for _, found := range p.examined(t).Findings {
+				switch {
+				case found.Possible:
+					assert.False(t, found.OK)
+					possible++
+				case !found.OK:
+					wrong = append(wrong, found.Check)
+				}
+			}
+			assert.Equal(t, c.wrong, wrong)
+			assert.Equal(t, len(c.wrong) == 1, possible > 2, "%d possible causes", possible)
+		})
+	}
+}
+
+// What a pull-through cache by distribution 3.1.2 makes of a realm.
+func TestCacheAnswers(t *testing.T) {
+	for _, c := range []struct {
+		registry, realm string
+		want            bool
+	}{
+		{"https://registry.example.com", "https://registry.example.com/v2/token", true},
+		{"https://registry.example.com", "https://auth.example.com/v2/token", true},
+		{"https://registry.example.com", "http://AUTH.example.com:4315/v2/token", true},
+		{"https://registry.example.com", "https://auth.example.org/v2/token", false},
+		{"https://registry.example.co.uk", "https://auth.other.co.uk/v2/token", false},
+		{"http://localhost:5000", "http://localhost:5000/v2/token", true},
+		{"http://localhost:5000", "http://localhost:4315/v2/token", false},
+		{"http://10.0.0.1:5000", "http://10.0.0.1:4315/v2/token", false},
+		{"http://registry:5000", "http://dockit:4315/v2/token", true},
+		{"http://registry:5000", "http://localhost:4315/v2/token", false},
+	} {
+		registry, err := url.Parse(c.registry)
+		require.NoError(t, err)
+		realm, err := url.Parse(c.realm)
+		require.NoError(t, err)
+		assert.Equal(t, c.want, cacheAnswers(registry, realm), "%s with the realm %s", c.registry, c.realm)
+	}
+}
+
 func TestDoctorReadsKeySets(t *testing.T) {
 	i := newIssuer(t)
 	response, err := http.Get(i.url + "/v2/certs/jwks")
@@ -231,13 +319,15 @@ func TestDoctorReadsKeySets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 	d := &doctor{bundle: path}
-	require.NoError(t, d.checkFile(i.token(t, "current", false, nil)))
-	require.ErrorIs(t, d.checkFile(i.token(t, "later", false, nil)), errStaleFile)
+	d.pki.Services = []adminapi.Service{{Name: "byid", Profile: "jwks"}, {Name: "registry", Profile: "x5c"}}
+	require.NoError(t, d.checkFile(i.token(t, "current", false, nil), "byid"))
+	require.ErrorIs(t, d.checkFile(i.token(t, "later", false, nil), "byid"), errStaleFile)
+	require.ErrorIs(t, d.checkFile(i.token(t, "current", true, nil), "registry"), errCarriesCertificate)
 	d.bundle = filepath.Join(t.TempDir(), "missing")
-	require.ErrorIs(t, d.checkFile(""), os.ErrNotExist)
+	require.ErrorIs(t, d.checkFile("", "byid"), os.ErrNotExist)
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}), 0o600))
 	d.bundle = path
-	require.Error(t, d.checkFile(i.token(t, "current", false, nil)))
+	require.Error(t, d.checkFile(i.token(t, "current", false, nil), "byid"))
 }
 
 func TestClockReadings(t *testing.T) {

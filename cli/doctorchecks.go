@@ -2,16 +2,11 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dockit-registry/dockit/adminapi"
 )
@@ -105,6 +100,10 @@ func (d *doctor) askRealm(ctx context.Context, asked challenge, known *adminapi.
 		d.findings.bad("realm", "%q is no URL: set REGISTRY_AUTH_TOKEN_REALM at the registry to Dockit's address with /v2/token behind it", visible(asked.realm))
 		return "", false
 	}
+	if d.isMadeUp(realm) {
+		d.explainMadeUp(realm)
+		return "", false
+	}
 	if realm.Scheme == "http" && d.registry.Scheme == "https" {
 		d.findings.bad("realm", "it is on http while the registry is on https: crane, regctl and oras refuse that")
 	}
@@ -166,107 +165,4 @@ func (d *doctor) tryToken(ctx context.Context, raw, service string) {
 	default:
 		d.findings.bad("token", "the registry answers %s to one of this Dockit: see its log", response.Status)
 	}
-}
-
-// explainRefusal looks for what the registry does not say. What is certain
-// comes from what the caller knows of its configuration.
-func (d *doctor) explainRefusal(raw, service string) {
-	certain := slices.ContainsFunc(d.findings.Findings, func(f finding) bool { return f.Check == "clocks" && !f.OK })
-	if d.issuer != "" {
-		if d.issuer != d.pki.Issuer {
-			certain = true
-			d.findings.bad("issuer", "wrong issuer: the registry has %q, and Dockit is %q; set REGISTRY_AUTH_TOKEN_ISSUER at the registry to that", d.issuer, d.pki.Issuer)
-		} else {
-			d.findings.good("issuer", "both have %q", d.issuer)
-		}
-	}
-	if d.bundle != "" {
-		switch err := d.checkFile(raw); {
-		case err != nil:
-			certain = true
-			d.findings.bad("bundle", "%s: %v; fetch it with 'dockit init-container' and restart the registry", d.bundle, err)
-		default:
-			d.findings.good("bundle", "%s holds what this token was signed under", d.bundle)
-		}
-	}
-	if certain {
-		return
-	}
-	if d.bundle != "" && d.issuer != "" {
-		d.findings.bad("cause", "issuer and bundle are right, so the registry runs with older ones: it reads both when it starts, so restart it")
-		return
-	}
-	for _, cause := range d.likely(service) {
-		d.findings.bad("cause", "%s", cause)
-	}
-}
-
-// likely lists what may be wrong, the likeliest first.
-func (d *doctor) likely(service string) []string {
-	issuer := fmt.Sprintf("wrong issuer: REGISTRY_AUTH_TOKEN_ISSUER at the registry must be %q (--issuer tells this command what it is)", d.pki.Issuer)
-	stale := "bundle from elsewhere: the file that the registry was started with must be that of this Dockit (--bundle tells this command which)"
-	authority := d.authority(service)
-	if authority == nil {
-		return []string{stale, issuer}
-	}
-	if d.wasSwitched() {
-		return []string{
-			fmt.Sprintf("bundle older than the certificate authority in use, which has been in bundles since %s: a registry that started before that, or with a file from before, does not know it; fetch it again with 'dockit init-container' and restart the registry (--bundle makes this certain)",
-				authority.CreatedAt.Local().Format(time.RFC3339)),
-			issuer,
-		}
-	}
-	return []string{issuer, stale}
-}
-
-// authority is the one above the service's key in use, or nil.
-func (d *doctor) authority(service string) *adminapi.Key {
-	for i, key := range d.keys {
-		if key.Purpose == "authority" && key.State == "active" {
-			for _, s := range d.pki.Services {
-				if s.Name == service && slices.Contains(s.Bundle, key.Fingerprint) {
-					return &d.keys[i]
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// wasSwitched reports whether the authority in use is not the first one.
-func (d *doctor) wasSwitched() bool {
-	return slices.ContainsFunc(d.keys, func(k adminapi.Key) bool {
-		return k.Purpose == "authority" && (k.State == "retired" || k.State == "revoked")
-	})
-}
-
-var errStaleFile = errors.New("it is older than the key or certificate authority in use, or that of another Dockit")
-
-// checkFile reports why a registry with the file would refuse the token.
-func (d *doctor) checkFile(raw string) error {
-	content, err := os.ReadFile(d.bundle)
-	if err != nil {
-		return err
-	}
-	parsed, err := parseToken(raw)
-	if err != nil {
-		return err
-	}
-	if json.Valid(content) {
-		set, err := parseKeySet(content)
-		if err != nil {
-			return err
-		}
-		if len(set.Key(parsed.signed.Signatures[0].Header.KeyID)) == 0 {
-			return errStaleFile
-		}
-		return nil
-	}
-	if _, err := checkBundle(content, time.Now()); err != nil {
-		return err
-	}
-	if !newTrust(content).verifies(parsed.signed) {
-		return errStaleFile
-	}
-	return nil
 }

@@ -58,6 +58,26 @@ func TestDoctor(t *testing.T) {
 			assert.True(t, ill)
 			assert.Contains(t, out, "http://localhost:1/v2/token cannot be reached from here")
 
+			// What such a registry makes up, nobody sets.
+			out, ill = examine(start(func(c *registry.Config) { c.Extra = []string{"REGISTRY_AUTH_TOKEN_AUTOREDIRECT=true"} }))
+			assert.True(t, ill)
+			assert.Contains(t, out, "/auth/token is the registry's own address, of which it makes a realm because autoredirect is on")
+			if kind == registry.V3 {
+				out, ill = examine(start(func(c *registry.Config) { c.Extra = []string{"REGISTRY_AUTH_TOKEN_SIGNINGALGORITHMS=[RS256]"} }),
+					"--issuer", "dockit", "--bundle", bundle)
+				assert.True(t, ill)
+				assert.Contains(t, out, "maybe cause: signingalgorithms at the registry does not name ES256")
+				assert.NotContains(t, out, "WRONG cause")
+
+				keys := filepath.Join(t.TempDir(), "keys.json")
+				runAll(t, server.Admin(), []string{"init-container", keys, "--format", "jwks"})
+				byID := start(func(c *registry.Config) { c.RootCertBundle, c.JWKS = "", keys })
+				out, ill = examine(byID, "--issuer", "dockit", "--bundle", keys)
+				assert.True(t, ill)
+				assert.Contains(t, out, `give the service "`+service+`" the profile jwks`)
+				assert.NotContains(t, out, "older than the key")
+			}
+
 			// After two switches, the registry does not know the authority any more.
 			old, err := os.ReadFile(bundle)
 			require.NoError(t, err)

@@ -47,6 +47,9 @@ type Config struct {
 
 	// JWKS is a file with a JWK set, instead of or beside the bundle. Version 2.8 knows none.
 	JWKS string
+
+	// Extra are further variables, as NAME=value.
+	Extra []string
 }
 
 // Prepare fills in what c leaves out and writes the configuration file, whose path it returns.
@@ -89,6 +92,7 @@ func (c *Config) Environment() []string {
 		env = append(env, "REGISTRY_AUTH_TOKEN_JWKS="+c.JWKS)
 	}
 	// Version 3 would send traces to a collector on this machine.
+	env = append(env, c.Extra...)
 	return append(env, "OTEL_TRACES_EXPORTER=none")
 }
 

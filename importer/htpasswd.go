@@ -106,7 +106,7 @@ func unusable(hash string) string {
 	case strings.Contains(hash, ":"):
 		return "the line has a second colon, as files of htdigest have"
 	case strings.HasPrefix(hash, "$2a$"), strings.HasPrefix(hash, "$2b$"), strings.HasPrefix(hash, "$2y$"):
-		if err := password.ValidHash(hash); err != nil {
+		if err := password.CheckImported(hash); err != nil {
 			return strings.TrimPrefix(err.Error(), password.ErrHash.Error()+": ")
 		}
 		return ""

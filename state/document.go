@@ -194,7 +194,10 @@ func (s Subject) flagFaults(yield func(place, error) bool) bool {
 		}
 	}
 	if s.PasswordHash != "" {
-		if err := password.ValidHash(s.PasswordHash); err != nil {
+		if err := password.CheckImported(s.PasswordHash); err != nil {
+			if errors.Is(err, password.ErrTooDear) {
+				err = fmt.Errorf("%w: leave it out, which keeps the password as it is, and set a new one with rbac change-password", err)
+			}
 			return yield(place{field: fieldPasswordHash}, err)
 		}
 	}

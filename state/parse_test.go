@@ -103,6 +103,7 @@ var refused = []struct {
 	{name: "members of everyone", text: "version: dockit/v1\ngroups:\n  - name: authenticated\n    members: [\"user:alice\"]\n", want: "nobody can be put in", noSchema: true},
 	{name: "empty hash", text: "version: dockit/v1\nusers:\n  - name: alice\n    password_hash: \"\"\n", want: "leave it out to keep the password as it is"},
 	{name: "unusable hash", text: "version: dockit/v1\nusers:\n  - name: alice\n    password_hash: hunter2-in-clear\n", want: "line 4: user:alice: password_hash: unusable password hash"},
+	{name: "hash of too much work", text: "version: dockit/v1\nusers:\n  - name: alice\n    password_hash: $2y$12$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq\n", want: "bcrypt 12 takes 10 times as much as a hash made by Dockit, at most 4 times is allowed (bcrypt up to 10, argon2id up to m·t=124518): leave it out, which keeps the password as it is, and set a new one", noSchema: true},
 	{name: "costly hash", text: "version: dockit/v1\nusers:\n  - name: alice\n    password_hash: $2y$31$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq\n", want: "bcrypt cost 31", noSchema: true},
 	{name: "member without a kind", text: "version: dockit/v1\ngroups:\n  - name: dev\n    members: [alice]\n", want: "line 4: group:dev: members: invalid kind of subject"},
 	{name: "group in a group", text: "version: dockit/v1\ngroups:\n  - name: dev\n    members: [\"group:qa\"]\n", want: "groups have users and robots as members, nothing else"},

@@ -146,7 +146,10 @@ func (a *API) createUser(ctx context.Context, user adminapi.NewUser) (*createdOu
 	case user.Password != "" && user.PasswordHash != "":
 		return nil, invalid(errors.New("password and password_hash exclude each other"))
 	case user.PasswordHash != "":
-		if err := password.ValidHash(user.PasswordHash); err != nil {
+		if err := password.CheckImported(user.PasswordHash); err != nil {
+			if errors.Is(err, password.ErrTooDear) {
+				err = fmt.Errorf("%w: give the user a new password instead", err)
+			}
 			return nil, a.problemOf(ctx, err)
 		}
 		created.PasswordHash = user.PasswordHash

@@ -1,0 +1,70 @@
+package password
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCheckImported(t *testing.T) {
+	bcryptOf := func(cost int) string { return Cost{bcrypt: cost}.Decoy() }
+	argonOf := func(memory, passes uint32, lanes uint8) string {
+		return Cost{memory: memory, passes: passes, lanes: lanes, length: 32}.Decoy()
+	}
+	for _, tc := range []struct {
+		name, hash string
+		want       error
+	}{
+		{"made here", current.Decoy(), nil},
+		{"bcrypt as htpasswd makes it", bcryptOf(5), nil},
+		{"bcrypt 10", bcryptOf(10), nil},
+		{"bcrypt 11", bcryptOf(11), ErrTooDear},
+		{"bcrypt 14", bcryptOf(14), ErrTooDear},
+		{"bcrypt that cannot be checked at all", bcryptOf(15), ErrHash},
+		{"argon2id, cheap", argonOf(64, 1, 1), nil},
+		{"argon2id as OWASP has it", argonOf(47104, 1, 1), nil},
+		{"argon2id, three times as much", argonOf(19*1024, 6, 1), nil},
+		{"argon2id, many passes", argonOf(19*1024, 9, 1), ErrTooDear},
+		{"argon2id, much memory", argonOf(64*1024, 3, 4), ErrTooDear},
+		{"MD5", "$1$abc$def", ErrHash},
+		{"nothing", "", ErrHash},
+	} {
+		err := CheckImported(tc.hash)
+		if !errors.Is(err, tc.want) || errors.Is(err, ErrTooDear) != errors.Is(tc.want, ErrTooDear) {
+			t.Errorf("%s: %v, want %v", tc.name, err, tc.want)
+		}
+		if errors.Is(err, ErrTooDear) && (!errors.Is(err, ErrHash) || !strings.Contains(err.Error(), "bcrypt up to 10")) {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+	}
+}
+
+// BenchmarkImportedWork measures the dearest hashes that may be imported in
+// checks of a hash made here, which [Cost.Work] estimates without measuring.
+func BenchmarkImportedWork(b *testing.B) {
+	took := func(c Cost) time.Duration {
+		hash, began := c.Decoy(), time.Now()
+		if err := CheckImported(hash); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := Verify(hash, "a wrong password"); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(began)
+	}
+	for _, c := range []Cost{
+		{bcrypt: 5}, {bcrypt: maxImportedBcrypt},
+		{memory: 19 * 1024, passes: 6, lanes: 1, length: 32}, {memory: 61 * 1024, passes: 1, lanes: 1, length: 32},
+	} {
+		b.Run(c.String(), func(b *testing.B) {
+			var own, imported time.Duration
+			for b.Loop() {
+				own += took(current)
+				imported += took(c)
+			}
+			b.ReportMetric(float64(imported)/float64(own), "times")
+			b.ReportMetric(c.Work(), "estimated")
+		})
+	}
+}

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net/netip"
 	"slices"
@@ -278,18 +277,12 @@ func TestAccessTokenIsStoredHashed(t *testing.T) {
 func TestTokensDoNotWaitForHashing(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		token := f.token(TokenRequest{Owner: aliceRef, Name: "a"})
-		ctx, cancel := context.WithCancel(f.Context())
-		for range cap(f.hasher.slots) {
-			if err := f.hasher.enter(ctx); err != nil {
-				t.Fatal(err)
-			}
-		}
+		defer f.occupy()()
 		if d := took(func() { f.accepted("alice", token, home) }); d != 0 {
 			t.Errorf("a token waits %s for hashing", d)
 		}
 		if _, err := f.try("bob", secret, home); !errors.Is(err, ErrBusy) {
 			t.Errorf("a password: %v, want %v", err, ErrBusy)
 		}
-		cancel()
 	})
 }

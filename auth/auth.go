@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/directory"
@@ -29,8 +28,8 @@ var (
 	// and a disabled subject alike: who asks must not learn which it was. A
 	// [ThrottledError] is one, too.
 	ErrInvalidCredentials = errors.New("invalid username or password")
-	// ErrBusy is returned when too many passwords wait to be checked. The same
-	// request may pass a little later.
+	// ErrBusy is returned when too many passwords wait to be checked, from where
+	// the request comes or altogether. It may pass a little later.
 	ErrBusy = errors.New("too many logins at once")
 )
 
@@ -97,16 +96,20 @@ type Authenticator struct {
 
 // shared is what the Authenticators of one store have in common.
 type shared struct {
-	store     *store.Store
-	logger    *zap.Logger
-	hasher    *hasher
-	compare   func(hash, pw string) (bool, error)
-	costs     *costs
-	proofs    *proofs
-	flights   singleflight.Group
-	guard     *guard
-	fallbacks *fallbacks
-	uses      *uses
+	store   *store.Store
+	logger  *zap.Logger
+	hasher  *hasher
+	compare func(hash, pw string) (bool, error)
+	costs   *costs
+	// checks and refusals are how long the last of them took.
+	checks, refusals *pastTimes
+	// proofs are the right passwords, wrong are those that were counted.
+	proofs, wrong *proofs
+	unsettled     *unsettled
+	networks      *networks
+	room          *room
+	guard         *guard
+	uses          *uses
 }
 
 // New makes an Authenticator with the default [Options]. The directory is one
@@ -116,8 +119,9 @@ func New(s *store.Store, d *directory.Directory, logger *zap.Logger) *Authentica
 		directory: d,
 		shared: &shared{
 			store: s, logger: logger,
-			hasher: newHasher(), compare: password.Verify, costs: &costs{store: s, away: d.Away}, proofs: newProofs(),
-			guard: newGuard(s, d), fallbacks: newFallbacks(), uses: newUses(s, logger),
+			hasher: newHasher(), compare: password.Verify, costs: &costs{store: s, away: d.Away, logger: logger},
+			checks: newPastTimes(), refusals: newPastTimes(), proofs: newProofs(), wrong: newProofs(), unsettled: newUnsettled(),
+			networks: newNetworks(s, d.Away), room: newRoom(), guard: newGuard(s, d), uses: newUses(s, logger),
 		},
 		options: Options{}.withDefaults(),
 	}
@@ -163,7 +167,8 @@ func (a *Authenticator) Close() {
 // password may be an access token or, under an empty name or "<token>" as well
 // as under its owner's, a refresh token of any service. Errors:
 // [ErrInvalidCredentials], [ErrBusy], or what the store or ctx says. Every
-// wrong password takes as long as any other.
+// wrong password takes as long as any other. Names are lower-case only, so the
+// case in which one is typed makes no difference to anything.
 func (a *Authenticator) Authenticate(ctx context.Context, username, pw string) (Principal, error) {
 	return a.AuthenticateAt(ctx, anyService, username, pw)
 }
@@ -171,6 +176,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, username, pw string) (
 // AuthenticateAt is [Authenticator.Authenticate] for a service: a refresh token
 // must be one of that service.
 func (a *Authenticator) AuthenticateAt(ctx context.Context, service, username, pw string) (principal Principal, err error) {
+	username = subject.FoldName(username)
 	token, noToken := opaque.Parse(pw)
 	switch {
 	case noToken != nil:

@@ -3,7 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
-	"net/http"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"sync"
@@ -36,8 +36,12 @@ type fixture struct {
 	hashes map[string]string
 	// compared counts the checks of every hash.
 	compared map[string]int
+	guesses  int
 	// while, unless nil, runs during each check.
 	while func()
+	// check, unless zero, is how long a hash of today's cost takes to check;
+	// others take as long as they are work.
+	check time.Duration
 }
 
 // bubble runs a test with a fixture. Users alice and bob have the password
@@ -77,6 +81,9 @@ func (f *fixture) node() *Authenticator {
 		}
 	})
 	a.compare = func(hash, pw string) (bool, error) {
+		if cost, err := password.CostOf(hash); err == nil && f.check > 0 {
+			time.Sleep(time.Duration(cost.Work() * float64(f.check)))
+		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.compared[hash]++
@@ -145,13 +152,13 @@ func (f *fixture) checks() int {
 	return n
 }
 
-func from(ctx context.Context, address, method string) context.Context {
-	return WithOrigin(ctx, Origin{Address: netip.MustParseAddr(address), Client: "docker/29", Method: method})
+func from(ctx context.Context, address string) context.Context {
+	return WithOrigin(ctx, Origin{Address: netip.MustParseAddr(address), Client: "docker/29"})
 }
 
 // try logs in by GET.
 func (f *fixture) try(name, pw, address string) (Principal, error) {
-	return f.Authenticate(from(f.Context(), address, http.MethodGet), name, pw)
+	return f.Authenticate(from(f.Context(), address), name, pw)
 }
 
 // accepted fails the test unless the login succeeds.
@@ -171,6 +178,37 @@ func (f *fixture) refused(name, pw, address string) {
 	var throttled *ThrottledError
 	if !errors.Is(err, ErrInvalidCredentials) || errors.As(err, &throttled) {
 		f.Fatalf("%s from %s: %v, want %v", name, address, err, ErrInvalidCredentials)
+	}
+}
+
+// guessed fails the test unless a wrong password that was never tried before is
+// looked at and wrong.
+func (f *fixture) guessed(name, address string) {
+	f.Helper()
+	f.refused(name, f.guess(), address)
+}
+
+// guess returns another wrong password each time.
+func (f *fixture) guess() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.guesses++
+	return fmt.Sprint("a wrong password ", f.guesses)
+}
+
+// occupy takes every turn to be hashed until release is called.
+func (f *fixture) occupy() (release func()) {
+	f.Helper()
+	slots := f.hasher.queue.free
+	for range slots {
+		if err := f.hasher.queue.enter(f.Context(), source{}, maxWait); err != nil {
+			f.Fatal(err)
+		}
+	}
+	return func() {
+		for range slots {
+			f.hasher.queue.leave()
+		}
 	}
 }
 

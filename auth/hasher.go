@@ -5,14 +5,11 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 const (
-	// maxWaiting bounds the queue in front of the hashing, and so its memory.
-	maxWaiting = 256
-	// maxWait is how long a request stays in that queue.
+	// maxWait is how long an attempt waits for its turn to be hashed.
 	maxWait = 10 * time.Second
 	// returnAfter is how long nothing is hashed until the memory for it is given
 	// back, and returnEvery how often at most: to do so takes some 20 ms.
@@ -22,19 +19,16 @@ const (
 
 // hasher does expensive work with passwords on all cores but one, so that
 // logins, right or wrong, leave room for everything else. Each check takes
-// some 20 MB.
+// some 20 MB. The [room] bounds how many wait for it.
 type hasher struct {
-	slots   chan struct{}
-	waiting atomic.Int64
+	queue *queue
 
 	mu       sync.Mutex
 	idle     *time.Timer
 	returned time.Time
 }
 
-func newHasher() *hasher {
-	return &hasher{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
-}
+func newHasher() *hasher { return &hasher{queue: newQueue(max(1, runtime.GOMAXPROCS(0)-1))} }
 
 // used has the memory given back once there was nothing to do for a while. The
 // runtime by itself keeps it for minutes, some 20 MB for each check.
@@ -56,32 +50,15 @@ func (h *hasher) giveBack() {
 	debug.FreeOSMemory()
 }
 
-// do waits for its turn and runs work, or returns [ErrBusy] or what ctx says.
-func (h *hasher) do(ctx context.Context, work func()) error {
-	if err := h.enter(ctx); err != nil {
+// do waits for its turn and returns what comes of work, or [ErrBusy] or what ctx
+// says.
+func (h *hasher) do(ctx context.Context, from source, work func() error) error {
+	if err := h.queue.enter(ctx, from, maxWait); err != nil {
 		return err
 	}
 	defer func() {
-		<-h.slots
+		h.queue.leave()
 		h.used()
 	}()
-	work()
-	return nil
-}
-
-func (h *hasher) enter(ctx context.Context) error {
-	defer h.waiting.Add(-1)
-	if h.waiting.Add(1) > maxWaiting {
-		return ErrBusy
-	}
-	deadline := time.NewTimer(maxWait)
-	defer deadline.Stop()
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	case <-deadline.C:
-		return ErrBusy
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return work()
 }

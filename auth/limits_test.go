@@ -142,7 +142,7 @@ func TestMadeEndsOnAnotherNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		try := func() error {
-			_, err := other.Authenticate(from(f.Context(), home, "GET"), "ci", made.Reveal())
+			_, err := other.Authenticate(from(f.Context(), home), "ci", made.Reveal())
 			return err
 		}
 		if err := try(); err != nil {

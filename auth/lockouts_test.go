@@ -10,16 +10,16 @@ func TestLockouts(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.with(Options{LockoutFailures: 3, LockoutDuration: time.Hour})
 		began := time.Now().UTC()
-		f.refused("bob", "wrong", home)
+		f.guessed("bob", home)
 		time.Sleep(time.Minute)
 		for range 3 {
-			f.refused("alice", "wrong", home)
+			f.guessed("alice", home)
 		}
 		last := time.Now().UTC()
 		time.Sleep(time.Minute)
-		f.refused("alice", "wrong", "2001:db8::1")
+		f.guessed("alice", "2001:db8::1")
 		time.Sleep(time.Minute)
-		f.refused("nobody", "wrong", home)
+		f.guessed("nobody", home)
 		listed := func(want ...Lockout) {
 			t.Helper()
 			if got, err := f.Lockouts(t.Context()); err != nil || !slices.Equal(got, want) {

@@ -13,9 +13,6 @@ type Origin struct {
 	Address netip.Addr
 	// Client is the program, as it calls itself.
 	Client string
-	// Method is the HTTP method. Some clients send a password by POST and, when
-	// it was refused, once more by GET: that counts as one attempt.
-	Method string
 }
 
 type originKey struct{}
@@ -50,13 +47,19 @@ func printable(s string) string {
 
 // network is the address prefix by which guesses are counted: an IPv4 address,
 // or the 64 bits of IPv6 that one customer commonly has.
-func (o Origin) network() string {
+func (o Origin) network() string { return o.prefix(32, 64) }
+
+// customer is the address prefix that one customer has at most, as a rule.
+func (o Origin) customer() string { return o.prefix(24, 48) }
+
+// prefix is the network of the address, of so many bits.
+func (o Origin) prefix(v4, v6 int) string {
 	if !o.Address.IsValid() {
 		return ""
 	}
-	bits := o.Address.BitLen()
+	bits := v4
 	if o.Address.Is6() {
-		bits = 64
+		bits = v6
 	}
 	prefix, err := o.Address.Prefix(bits)
 	if err != nil {

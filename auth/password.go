@@ -7,27 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/directory"
-	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/store"
 )
-
-// maxCheck is how long it takes at most until a password is checked: waiting for
-// its turn, for a place in the queue of the hashing, and being hashed.
-const maxCheck = 30 * time.Second
 
 // attempt is a password to be checked.
 type attempt struct {
 	username, password string
 	place              place
-	origin             Origin
+	from               source
 	// same is equal for attempts that must come to the same end.
 	same proof
 }
+
+// errSameAgain is an [ErrInvalidCredentials] for a password that was wrong
+// before, at the same place.
+var errSameAgain = fmt.Errorf("%w", ErrInvalidCredentials)
 
 // byPassword proves a user by its password.
 func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Principal, error) {
@@ -37,16 +35,23 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 		found.Subject = principal.Ref
 		return principal, nil
 	}
+	from := a.networks.source(ctx, origin)
+	if a.room.full(from) {
+		return Principal{}, ErrBusy
+	}
 	// From here on everybody pays for the same queries.
 	login, err := a.lookUp(ctx, username)
 	if err != nil {
 		return Principal{}, err
 	}
 	found.Subject = login.Ref
-	at := attempt{username: username, password: pw, origin: origin, place: place{nameOf(login.Login, username), origin.network()}}
+	at := attempt{username: username, password: pw, place: place{nameOf(login.Login, username), origin.network()}, from: from}
 	principal, err := a.inTurn(ctx, login, at)
-	if err == ErrInvalidCredentials { //nolint:errorlint // one that was throttled was not looked at
+	switch err { //nolint:errorlint // one that was throttled was not looked at
+	case ErrInvalidCredentials:
 		found.Fault = passwordFault(login.Login)
+	case errSameAgain:
+		found.Fault, err = passwordFault(login.Login)+", the same as before", ErrInvalidCredentials
 	}
 	if login.away != nil && errors.Is(err, ErrInvalidCredentials) {
 		// Whatever came of it: nobody knows.
@@ -64,36 +69,29 @@ func (a *Authenticator) inTurn(ctx context.Context, login found, at attempt) (Pr
 	}
 	// A guess must not be compared with what is remembered before it had its
 	// turn, or guessing would be as fast as that.
-	if free && a.remembers(login.Login, at.password) {
+	if free && a.compares(login.Login, at.place, at.password) {
 		return principalOf(login.Login, ByPassword), nil
 	}
-	state := fmt.Sprint(login.ID, login.Disabled, login.Admin) // one that began before somebody was disabled is another
-	at.same = a.proofs.sum("attempt", login.PasswordHash, state, at.place.name, at.place.network, at.password)
-	result := a.flights.DoChan(string(at.same[:]), func() (any, error) {
-		// Others may wait for the same answer: who asked first may go away.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxCheck)
-		defer cancel()
-		return a.checkPassword(ctx, at)
-	})
-	select {
-	case <-ctx.Done():
-		return Principal{}, ctx.Err()
-	case r := <-result:
-		if r.Err == ErrInvalidCredentials { //nolint:errorlint // one that was throttled was not counted
-			a.fallbacks.refuse(at.same, at.origin.Method)
-		}
-		if r.Err != nil {
-			return Principal{}, r.Err
-		}
-		return r.Val.(Principal), nil
-	}
+	at.same = a.sameAs(login.Login, at)
+	return a.room.attend(ctx, at, a.checkPassword)
+}
+
+// sameAs is equal for attempts that must come to the same end: one that began
+// before somebody was disabled is another.
+func (a *Authenticator) sameAs(login store.Login, at attempt) proof {
+	state := fmt.Sprint(login.ID, login.Disabled, login.Admin)
+	return a.wrong.sum("attempt", login.PasswordHash, state, at.place.name, at.place.network, at.password)
 }
 
 // recall proves a user without a query, if that is possible.
 func (a *Authenticator) recall(ctx context.Context, username, pw string, origin Origin) (Principal, bool) {
 	login, ok := a.directory.RecallLogin(ctx, username)
+	if !ok {
+		return Principal{}, false
+	}
 	login = usable(login, origin)
-	if !ok || !a.guard.quiet(ctx, place{login.Ref.Name, origin.network()}) || !a.remembers(login, pw) {
+	p := place{login.Ref.Name, origin.network()}
+	if !a.guard.quiet(ctx, p) || !a.compares(login, p, pw) {
 		return Principal{}, false
 	}
 	return principalOf(login, ByPassword), true
@@ -116,24 +114,25 @@ func nameOf(login store.Login, username string) string {
 // unknownName is what the name of nobody begins with; no subject's does.
 const unknownName = store.UnknownName
 
-func (a *Authenticator) remembers(login store.Login, pw string) bool {
-	return login.PasswordHash != "" && !login.Disabled && a.proofs.hold(a.proofs.of(login, pw), a.options.Remember)
+func hasPassword(login store.Login) bool { return login.PasswordHash != "" && !login.Disabled }
+
+// compares reports whether the password is one that was right a moment ago.
+func (a *Authenticator) compares(login store.Login, p place, pw string) bool {
+	if !hasPassword(login) {
+		return false
+	}
+	one := a.proofs.of(login, pw)
+	return a.unsettled.compare(p, one, func() bool { return a.proofs.hold(one, a.options.Remember) })
 }
 
 // checkPassword waits until the attempt has its turn and checks the password.
-func (a *Authenticator) checkPassword(ctx context.Context, at attempt) (_ Principal, err error) {
+func (a *Authenticator) checkPassword(ctx context.Context, v *visit) (Principal, error) {
+	at := v.at
 	turn, err := a.guard.enter(ctx, a.options, at.place)
 	if err != nil {
 		return Principal{}, err
 	}
-	defer func() {
-		if errors.Is(err, ErrBusy) {
-			// It was not counted. The next one waits for a while.
-			time.AfterFunc(firstDelay, turn.leave)
-			return
-		}
-		turn.leave()
-	}()
+	defer turn.leave()
 	// Time may have passed since the login was read.
 	login, err := a.lookUp(ctx, at.username)
 	if err != nil {
@@ -143,21 +142,31 @@ func (a *Authenticator) checkPassword(ctx context.Context, at attempt) (_ Princi
 		// The database went away or came back: another place would have its turn.
 		return Principal{}, fmt.Errorf("%w: the name was looked up in between", directory.ErrUnavailable)
 	}
-	if a.remembers(login.Login, at.password) {
+	if a.compares(login.Login, at.place, at.password) {
 		return principalOf(login.Login, ByPassword), nil
 	}
-	principal, err := a.prove(ctx, login, at)
+	if a.wrong.hold(a.sameAs(login.Login, at), a.options.LockoutWindow) {
+		return Principal{}, a.refuseAgain(ctx, login, at)
+	}
+	checked := &check{visit: v}
+	principal, err := a.prove(ctx, login, at, checked)
 	switch {
 	case errors.Is(err, directory.ErrUnavailable) && strings.HasPrefix(at.place.name, unknownName):
 		// Counted as for a name that is known: else it would show who is.
-		a.guard.failed(ctx, a.options, at.place)
+		a.count(ctx, at, checked)
+		a.holdBack(ctx, checked)
 		return Principal{}, err
 	case err != nil:
 		return Principal{}, err
-	case principal.ID == 0:
-		return Principal{}, a.refuse(ctx, at)
+	}
+	a.unsettled.settle(at.place, a.proofs.of(login.Login, at.password))
+	if principal.ID == 0 {
+		a.count(ctx, at, checked)
+		a.holdBack(ctx, checked)
+		return Principal{}, ErrInvalidCredentials
 	}
 	a.uses.network(store.LoginNetwork{SubjectID: principal.ID, Network: at.place.network})
+	a.networks.learn(at.place.network)
 	if turn.failures > 0 {
 		a.guard.ledger.forget(at.place)
 	}
@@ -168,113 +177,4 @@ func (a *Authenticator) checkPassword(ctx context.Context, at attempt) (_ Princi
 		}
 	}
 	return principal, nil
-}
-
-// prove checks the password against what is stored, and returns an empty
-// Principal when it is not right, or [directory.ErrUnavailable] when what is
-// stored cannot be known. It may change during a check.
-func (a *Authenticator) prove(ctx context.Context, login found, at attempt) (Principal, error) {
-	const checks = 2
-	for range checks {
-		hash, err := a.verify(ctx, login.Login, at.password)
-		if err != nil || hash == "" {
-			return Principal{}, errors.Join(err, login.away)
-		}
-		current, err := a.lookUp(ctx, at.username)
-		switch {
-		case err != nil:
-			return Principal{}, err
-		case current.ID == login.ID && current.PasswordHash == hash && !current.Disabled:
-			a.proofs.remember(a.proofs.of(current.Login, at.password))
-			return principalOf(current.Login, ByPassword), nil
-		}
-		login = current
-	}
-	return Principal{}, login.away
-}
-
-// verify returns the stored hash of a password that is right, and nothing for
-// one that is wrong. A hash of another cost than a new one has is replaced.
-func (a *Authenticator) verify(ctx context.Context, login store.Login, pw string) (hash string, err error) {
-	decoys, err := a.costs.current(ctx)
-	if err != nil {
-		return "", err
-	}
-	hash = login.PasswordHash
-	if err := password.ValidHash(hash); hash != "" && err != nil {
-		a.logger.Error("stored password cannot be checked: set a new one", zap.Stringer("subject", login.Ref), zap.Error(err))
-		hash = ""
-	}
-	cost := password.CurrentCost()
-	if hash != "" {
-		if cost, err = password.CostOf(hash); err != nil {
-			return "", err
-		}
-	}
-	if decoys[cost] == "" {
-		a.costs.outdated()
-	}
-	var (
-		ok       bool
-		upgraded string
-		failed   error
-	)
-	err = a.hasher.do(ctx, func() {
-		ok = a.matches(hash, pw, login.Disabled, cost, decoys)
-		if ok && !cost.Current() {
-			upgraded, failed = password.Hash(pw)
-		}
-	})
-	switch {
-	case err != nil || !ok:
-		return "", err
-	case upgraded == "" && failed == nil:
-		return hash, nil
-	}
-	return a.upgrade(ctx, login, upgraded, failed), nil
-}
-
-// upgrade replaces the hash of a password that was right, and returns the one
-// that is stored.
-func (a *Authenticator) upgrade(ctx context.Context, login store.Login, hash string, err error) string {
-	replaced := false
-	if err == nil && a.directory.Away() == nil {
-		replaced, err = a.store.ReplacePasswordHash(ctx, login.ID, login.PasswordHash, hash)
-	}
-	if err != nil {
-		a.logger.Warn("a password hash is still to be replaced", zap.Stringer("subject", login.Ref), zap.Error(err))
-	}
-	if !replaced {
-		return login.PasswordHash
-	}
-	a.logger.Info("replaced the password hash by one of today's cost", zap.Stringer("subject", login.Ref))
-	return hash
-}
-
-// matches reports whether the password is right and may be used. If not, it has
-// done as much work as for any other refusal.
-func (a *Authenticator) matches(hash, pw string, disabled bool, cost password.Cost, decoys map[password.Cost]string) bool {
-	against := hash
-	if against == "" {
-		against = decoys[cost]
-	}
-	ok, err := a.compare(against, pw)
-	if ok && err == nil && hash != "" && !disabled {
-		return true
-	}
-	for other, decoy := range decoys {
-		if other != cost {
-			_, _ = a.compare(decoy, pw)
-		}
-	}
-	return false
-}
-
-// refuse counts a wrong password and returns [ErrInvalidCredentials].
-func (a *Authenticator) refuse(ctx context.Context, at attempt) error {
-	if a.fallbacks.repeats(at.same, at.origin.Method) {
-		return ErrInvalidCredentials
-	}
-	a.guard.failed(ctx, a.options, at.place)
-	return ErrInvalidCredentials
 }

@@ -3,8 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -36,7 +34,7 @@ func TestRightPasswordIsCheckedOnce(t *testing.T) {
 			t.Errorf("checked %d times after one minute", n)
 		}
 		for range 3 {
-			f.refused("alice", "wrong", home)
+			f.guessed("alice", home)
 		}
 		if n := f.checks(); n != 5 {
 			t.Errorf("wrong ones are remembered: %d checks", n)
@@ -137,16 +135,12 @@ func TestIdenticalChecksAreShared(t *testing.T) {
 			var wg sync.WaitGroup
 			errs = make([]error, 50)
 			// All of them arrive before the first has an answer.
-			for range cap(f.hasher.slots) {
-				f.hasher.slots <- struct{}{}
-			}
+			release := f.occupy()
 			for i := range errs {
 				wg.Go(func() { _, errs[i] = f.try("alice", pw, home) })
 			}
 			synctest.Wait()
-			for range cap(f.hasher.slots) {
-				<-f.hasher.slots
-			}
+			release()
 			wg.Wait()
 			return errs
 		}
@@ -169,61 +163,87 @@ func TestIdenticalChecksAreShared(t *testing.T) {
 	})
 }
 
-// TestSameWork shows that a refusal costs the same whoever it is for, whatever
-// hashes there are.
-func TestSameWork(t *testing.T) {
-	bubble(t, func(t *testing.T, f *fixture) {
-		hashes := map[string]string{
-			"bcrypt-10": mustBcrypt(t, 10), "bcrypt-12": strings.Replace(mustBcrypt(t, 10), "$10$", "$12$", 1),
-			"argon-other": mustArgon(t, &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}),
-			"unusable":    "$1$md5", "none": "",
-		}
-		for name, hash := range hashes {
-			ref := subject.Ref{Kind: subject.User, Name: name}
-			if _, err := f.store.CreateSubject(t.Context(), store.NewSubject{Ref: ref, PasswordHash: hash}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		f.robot("ci")
-		f.user("off", secret)
-		yes := true
-		f.change("off", store.SubjectChange{Disabled: &yes})
-
-		want := map[string]int{"argon2id m=19456 t=2 p=1": 1, "argon2id m=64 t=1 p=1": 1, "bcrypt 10": 1, "bcrypt 12": 1}
-		for _, tc := range []struct{ name, username, pw string }{
-			{"known", "alice", "wrong"},
-			{"unknown", "nobody", "wrong"},
-			{"no name", "Not a Name", "wrong"},
-			{"empty name", "", "wrong"},
-			{"empty password", "alice", ""},
-			{"disabled, wrong password", "off", "wrong"},
-			{"disabled, right password", "off", secret},
-			{"without a password", "none", "wrong"},
-			{"robot", "ci", "wrong"},
-			{"group", "authenticated", "wrong"},
-			{"anonymous", "anonymous", "wrong"},
-			{"bcrypt", "bcrypt-10", "wrong"},
-			{"bcrypt, more expensive", "bcrypt-12", "wrong"},
-			{"argon2id from elsewhere", "argon-other", "wrong"},
-			{"unusable hash", "unusable", "wrong"},
-		} {
-			f.mu.Lock()
-			clear(f.compared)
-			f.mu.Unlock()
-			f.refused(tc.username, tc.pw, home)
-			got := map[string]int{}
-			for hash, n := range f.compared {
-				cost, err := password.CostOf(hash)
-				if err != nil {
-					t.Fatalf("%s: compared with %q", tc.name, hash)
+// TestSameTime shows that a refusal takes as long whoever it is for, whatever
+// hashes there are, and that nobody works for a hash that is not to be checked.
+func TestSameTime(t *testing.T) {
+	bcryptOf := func(cost string) string { return strings.Replace(mustBcrypt(t, 4), "$04$", "$"+cost+"$", 1) }
+	argonOther := mustArgon(t, &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+	for _, tc := range []struct {
+		name   string
+		stored map[string]string
+		want   time.Duration
+	}{
+		{"all of today's cost", nil, 30 * time.Millisecond},
+		{"cheap ones", map[string]string{"bcrypt": bcryptOf("05"), "argon": argonOther}, 60 * time.Millisecond},
+		{"as dear as may be imported", map[string]string{"bcrypt": bcryptOf("10"), "argon": argonOther}, 150 * time.Millisecond},
+		{"dearer ones from before", map[string]string{"bcrypt": bcryptOf("10"), "dear": bcryptOf("14"), "argon": argonOther}, 2400 * time.Millisecond},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, f *fixture) {
+				f.check = 30 * time.Millisecond
+				f.guessed("somebody", home) // from here on it is known what a check takes
+				for name, hash := range map[string]string{"unusable": "$1$md5", "none": ""} {
+					f.stored(name, hash)
 				}
-				got[cost.String()] += n
-			}
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("%s costs %v, want %v", tc.name, got, want)
-			}
-		}
-	})
+				for name, hash := range tc.stored {
+					f.stored(name, hash)
+				}
+				f.costs.outdated()
+				f.robot("ci")
+				f.user("off", secret)
+				yes := true
+				f.change("off", store.SubjectChange{Disabled: &yes})
+				tries := []struct{ name, username, pw string }{
+					{"known", "alice", "wrong"},
+					{"unknown", "nobody", "wrong"},
+					{"no name", "Not a Name", "wrong"},
+					{"empty name", "", "also wrong"},
+					{"empty password", "alice", ""},
+					{"disabled, wrong password", "off", "wrong"},
+					{"disabled, right password", "off", secret},
+					{"without a password", "none", "wrong"},
+					{"robot", "ci", "wrong"},
+					{"group", "authenticated", "wrong"},
+					{"anonymous", "anonymous", "wrong"},
+					{"unusable hash", "unusable", "wrong"},
+				}
+				for name := range tc.stored {
+					tries = append(tries, struct{ name, username, pw string }{name, name, "wrong"})
+				}
+				for _, again := range []string{"", ", again"} {
+					for _, try := range tries {
+						f.mu.Lock()
+						clear(f.compared)
+						f.mu.Unlock()
+						if d := took(func() { f.refused(try.username, try.pw, home) }); d != tc.want {
+							t.Errorf("%s%s takes %s, want %s", try.name, again, d, tc.want)
+						}
+						want := 1
+						if again != "" {
+							want = 0
+						}
+						if n := f.checks(); n != want {
+							t.Errorf("%s%s: %d hashes are checked, want %d", try.name, again, n, want)
+						}
+						for hash := range f.compared {
+							if cost, err := password.CostOf(hash); err != nil || hash != tc.stored[try.username] && !cost.Current() {
+								t.Errorf("%s: compared with %q, %v", try.name, hash, err)
+							}
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// stored makes a user with a hash from elsewhere.
+func (f *fixture) stored(name, hash string) {
+	f.Helper()
+	ref := subject.Ref{Kind: subject.User, Name: name}
+	if _, err := f.store.CreateSubject(f.Context(), store.NewSubject{Ref: ref, PasswordHash: hash}); err != nil {
+		f.Fatal(err)
+	}
 }
 
 func mustBcrypt(t *testing.T, cost int) string {
@@ -263,7 +283,7 @@ func TestHashesAreUpgraded(t *testing.T) {
 					return login.PasswordHash
 				}
 				f.change("alice", store.SubjectChange{PasswordHash: &hash})
-				f.refused("alice", "wrong", home)
+				f.guessed("alice", home)
 				if stored() != hash {
 					t.Fatal("a wrong password replaced the hash")
 				}
@@ -303,22 +323,18 @@ func TestHashesOfDisabledUsersStay(t *testing.T) {
 func TestWhoGoesAwayTakesNobodyAlong(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		ctx, cancel := context.WithCancel(f.Context())
-		for range cap(f.hasher.slots) {
-			f.hasher.slots <- struct{}{}
-		}
+		release := f.occupy()
 		var (
 			wg          sync.WaitGroup
 			first, next error
 		)
-		wg.Go(func() { _, first = f.Authenticate(from(ctx, home, http.MethodGet), "alice", secret) })
+		wg.Go(func() { _, first = f.Authenticate(from(ctx, home), "alice", secret) })
 		synctest.Wait()
 		wg.Go(func() { _, next = f.try("alice", secret, home) })
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		for range cap(f.hasher.slots) {
-			<-f.hasher.slots
-		}
+		release()
 		wg.Wait()
 		if first == nil || next != nil {
 			t.Errorf("who went away: %v; who waited: %v", first, next)

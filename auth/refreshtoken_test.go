@@ -2,7 +2,6 @@ package auth
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +15,7 @@ const registry = "registry.example.com"
 // login has alice log in and returns the refresh token that docker keeps.
 func (f *fixture) login() string {
 	f.Helper()
-	token, err := f.IssueRefreshToken(from(f.Context(), home, http.MethodGet), f.accepted("alice", secret, home), registry)
+	token, err := f.IssueRefreshToken(from(f.Context(), home), f.accepted("alice", secret, home), registry)
 	if err != nil || token == "" {
 		f.Fatalf("refresh token %q, %v", token, err)
 	}

@@ -69,7 +69,7 @@ func BenchmarkSameTime(b *testing.B) {
 		}
 	}
 	samples := make(map[string][]float64)
-	ctx := from(context.Background(), home, "GET")
+	ctx := from(context.Background(), home)
 	b.ResetTimer()
 	for i := range b.N {
 		for _, j := range rand.Perm(len(classes)) {

@@ -48,9 +48,11 @@ func TestFail2ban(t *testing.T) {
 	ask("admin", "wrong", "docker/29") // counts
 	ask("nobody", "wrong", "docker/29")
 	const elsewhere = `"logger":"dockit.token","msg":"token refused","client_ip":"198.51.100.1","outcome":"unauthorized","grant":"basic",`
-	ask("nobody", "wrong", elsewhere) // counts for who it is
+	ask("nobody", "also wrong", elsewhere) // counts for who it is
 
 	ask(server.Config().RootUser, server.Config().RootPassword, elsewhere) // does not count
+	ask("admin", "wrong", "docker/29")                                     // as before
+	ask("admin", "wrong", elsewhere)
 	ask("", "", elsewhere)
 	ask("another", token, elsewhere)
 	ask("", "", "docker/29")

@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -362,6 +363,20 @@ func TestAccessTokens(t *testing.T) {
 	})
 }
 
+// TestNameInCapitals shows that Alice logs in as alice, whose name is in the
+// token.
+func TestNameInCapitals(t *testing.T) {
+	f := withPeople(t)
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"GET":  f.do(tokenGET("Alice:correct horse battery", "service="+service)),
+		"POST": f.do(tokenPOST(form("grant_type=password", "service="+service, "username=ALICE", "password=correct horse battery"), formType)),
+	} {
+		if c, _ := f.token(w); c.Subject != "alice" {
+			t.Errorf("%s: the token is one of %q", name, c.Subject)
+		}
+	}
+}
+
 func TestLockout(t *testing.T) {
 	f := withPeople(t)
 	f.with(auth.Options{LockoutFailures: 3})
@@ -374,11 +389,11 @@ func TestLockout(t *testing.T) {
 		t.Helper()
 		return from(tokenGET(credentials, "service="+service), address)
 	}
-	wrong := form("grant_type=password", "service="+service, "username=alice", "password=wrong")
-	for range 3 {
+	for i := range 3 {
+		wrong := fmt.Sprint("wrong", i)
 		// What containerd, BuildKit and helm do with one wrong password.
-		f.refused(from(tokenPOST(wrong, formType), "198.51.100.1"), http.StatusUnauthorized)
-		f.refused(get("alice:wrong", "198.51.100.1"), http.StatusUnauthorized)
+		f.refused(from(tokenPOST(form("grant_type=password", "service="+service, "username=alice", "password="+wrong), formType), "198.51.100.1"), http.StatusUnauthorized)
+		f.refused(get("alice:"+wrong, "198.51.100.1"), http.StatusUnauthorized)
 	}
 	if says := f.refused(get(alice, "198.51.100.1"), http.StatusUnauthorized); !strings.Contains(says, "try again in 15 minutes") {
 		t.Errorf("locked out: %q", says)

@@ -37,5 +37,5 @@ func withOrigin(next http.Handler) http.Handler {
 
 // fromClient returns the request as one of a program that calls itself so.
 func fromClient(r *http.Request, client string) *http.Request {
-	return r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: clientIP(r), Client: client, Method: r.Method}))
+	return r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: clientIP(r), Client: client}))
 }

@@ -36,7 +36,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 	}
 	for name, query := range map[string]string{
 		"login": loginQuery, "access token": accessLoginQuery, "refresh token": refreshLoginQuery,
-		"failures": failuresQuery, "rights": effectiveQuery, "kinds of hashes": steppedHashSamples,
+		"failures": failuresQuery, "rights": effectiveQuery, "kinds of hashes": steppedHashSamples, "networks": loginNetworkQuery,
 		"made tokens": madeTokensQuery + "(?, ?)", "made passwords": madePasswordsQuery + "(?, ?)",
 	} {
 		args := make([]any, strings.Count(query, "?"))

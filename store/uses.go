@@ -103,3 +103,15 @@ func (s *Store) KnowsNetwork(ctx context.Context, name, network string) (bool, e
 	}
 	return known, nil
 }
+
+const loginNetworkQuery = "SELECT EXISTS (SELECT 1 FROM login_networks WHERE network = ? AND at >= ?)"
+
+// IsLoginNetwork reports whether anybody logged in from an address prefix before.
+func (s *Store) IsLoginNetwork(ctx context.Context, network string) (bool, error) {
+	var known bool
+	err := s.reader.QueryRowContext(ctx, loginNetworkQuery, network, timestamp(s.now().Add(-loginNetworkKept))).Scan(&known)
+	if err != nil {
+		return false, fmt.Errorf("look for who logged in from %s: %w", network, err)
+	}
+	return known, nil
+}

@@ -66,6 +66,10 @@ func TestKnowsNetwork(t *testing.T) {
 			if got, err := s.KnowsNetwork(t.Context(), name, network); err != nil || got != want {
 				t.Errorf("KnowsNetwork(%s, %s) = %v, %v; want %v", name, network, got, err, want)
 			}
+			// Nobody but alice logs in.
+			if got, err := s.IsLoginNetwork(t.Context(), network); name == "alice" && (err != nil || got != want) {
+				t.Errorf("IsLoginNetwork(%s) = %v, %v; want %v", network, got, err, want)
+			}
 		}
 		log(home)
 		known("alice", home.Network, true)

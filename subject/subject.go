@@ -51,6 +51,17 @@ func ValidateName(name string) error {
 	return nil
 }
 
+// FoldName returns the name that somebody means who typed it with capitals:
+// names are lower-case only. Nothing but the letters A to Z changes.
+func FoldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, name)
+}
+
 // ParseKind reads a kind.
 func ParseKind(s string) (Kind, error) {
 	switch k := Kind(s); k {

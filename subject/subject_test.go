@@ -6,6 +6,16 @@ import (
 	"testing"
 )
 
+func TestFoldName(t *testing.T) {
+	for in, want := range map[string]string{
+		"Alice": "alice", "A.B_c@D-9": "a.b_c@d-9", "": "", "\u212aelvin": "\u212aelvin", "\xffA": "\ufffda", "Ä": "Ä",
+	} {
+		if got := FoldName(in); got != want {
+			t.Errorf("FoldName(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestParseRef(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -121,7 +121,7 @@ func (f *fixture) doOn(around func(http.ResponseWriter) http.ResponseWriter, met
 	r := httptest.NewRequestWithContext(f.t.Context(), method, "/dockit/api/v1"+path, bytes.NewBufferString(body))
 	f.requests++
 	address := netip.AddrFrom4([4]byte{198, 51, byte(f.requests >> 8), byte(f.requests)})
-	r = r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: address, Method: method}))
+	r = r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: address}))
 	r.SetBasicAuth("root", goodPassword)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")

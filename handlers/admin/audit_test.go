@@ -65,7 +65,7 @@ func TestAuditVerifiesAfterTheWayOverHTTP(t *testing.T) {
 func TestRefusedLoginsAreInTheAudit(t *testing.T) {
 	f := populated(t)
 	const typed = "My Secret Passw0rd"
-	for username, password := range map[string]string{"root": "wrong password", "nobody": "x", typed: "", "off": goodPassword} {
+	for username, password := range map[string]string{"Root": "wrong password", "nobody": "x", typed: "", "off": goodPassword} {
 		require.Equal(t, http.StatusUnauthorized, f.do("GET", "/users", "", func(r *http.Request) { r.SetBasicAuth(username, password) }).StatusCode)
 	}
 	require.Equal(t, http.StatusForbidden, f.do("GET", "/users", "", func(r *http.Request) { r.SetBasicAuth("alice", goodPassword) }).StatusCode)

@@ -11,6 +11,7 @@ import (
 	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
 )
 
 // caller is who uses the API, and from where.
@@ -35,6 +36,7 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 			writeProblem(w, unauthorized("credentials of an admin are needed"))
 			return
 		}
+		username = subject.FoldName(username) // as it is authenticated
 		if wait, tooOften := a.tooManyNameless(r, username, password); tooOften {
 			a.refuseLogin(r, username)
 			writeThrottled(w, wait, "too many logins from there had a name that nobody can have")

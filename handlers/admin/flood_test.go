@@ -61,7 +61,7 @@ func (a flood) run(f *fixture) (requests, limited, entries int64) {
 	send := func(method, path, body string) answer {
 		r := httptest.NewRequestWithContext(f.t.Context(), method, "/dockit/api/v1"+path, bytes.NewBufferString(body))
 		r.RemoteAddr = "192.0.2.9:4711"
-		r = r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: netip.MustParseAddr("203.0.113.9"), Method: method}))
+		r = r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: netip.MustParseAddr("203.0.113.9")}))
 		r.SetBasicAuth(a.username, a.password)
 		if body != "" {
 			r.Header.Set("Content-Type", "application/json")

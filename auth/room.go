@@ -1,0 +1,167 @@
+package auth
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// maxCheck is how long it takes at most until a password is checked: waiting
+	// for its turn at its place, for its turn to be hashed, and being hashed.
+	maxCheck = 30 * time.Second
+	// roomSize is how many attempts there are at most from networks that
+	// somebody logged in from before, and as many again from all others.
+	roomSize = 256
+	// maxAtPlace is how many attempts there are at most at one place. They have
+	// different passwords, so all but one are wrong.
+	maxAtPlace = 4
+	// maxSharing is how many requests wait for one attempt at most, and
+	// maxSharingAll for one that was there before them.
+	maxSharing    = 256
+	maxSharingAll = 1024
+)
+
+// room holds everything that waits for a password to be checked. Requests that
+// must come to the same end share one attempt. There is a number of attempts that
+// is never exceeded, and of it nobody gets all: the fuller the room, the smaller
+// the share of a source. An attempt whose last request has gone is given up,
+// unless it is being checked already: then it counts.
+type room struct {
+	mu       sync.Mutex
+	attempts map[proof]*visit
+	places   map[place]int
+	// sources counts the attempts of each source, and those of whole customers
+	// and classes, whose other fields are empty.
+	sources map[source]int
+	sharing int
+}
+
+// visit is an attempt in the room.
+type visit struct {
+	at       attempt
+	requests int
+	checked  bool
+	giveUp   context.CancelFunc
+
+	done      chan struct{}
+	principal Principal
+	err       error
+}
+
+func newRoom() *room {
+	return &room{attempts: map[proof]*visit{}, places: map[place]int{}, sources: map[source]int{}}
+}
+
+// full reports whether there is no room for another attempt of a source.
+func (r *room) full(from source) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.isFull(from)
+}
+
+// isFull is called with the lock held. A customer gets half of what is free: so
+// something is always left for the next one. Within it, the same holds for its
+// networks.
+func (r *room) isFull(from source) bool {
+	left := (roomSize-r.sources[from.class()])/2 - r.sources[from.ofCustomer()]
+	return r.sources[from] >= left
+}
+
+// attend returns what comes of an attempt: of one that is there already, or of
+// check, which runs on until nobody waits for it. It returns [ErrBusy] when
+// there is no room, a [ThrottledError] when too many passwords are tried at the
+// place, or what ctx says.
+func (r *room) attend(ctx context.Context, at attempt, check func(ctx context.Context, v *visit) (Principal, error)) (Principal, error) {
+	v, err := r.enter(ctx, at, check)
+	if err != nil {
+		return Principal{}, err
+	}
+	defer r.leave(v)
+	select {
+	case <-v.done:
+		return v.principal, v.err
+	case <-ctx.Done():
+		return Principal{}, ctx.Err()
+	}
+}
+
+func (r *room) enter(ctx context.Context, at attempt, check func(context.Context, *visit) (Principal, error)) (*visit, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v := r.attempts[at.same]; v != nil {
+		if v.requests >= maxSharing || r.sharing >= maxSharingAll {
+			return nil, ErrBusy
+		}
+		v.requests++
+		r.sharing++
+		return v, nil
+	}
+	switch {
+	case at.place.name != "" && r.places[at.place] >= maxAtPlace:
+		return nil, &ThrottledError{RetryAfter: maxDelay}
+	case r.isFull(at.from):
+		return nil, ErrBusy
+	}
+	// Others may wait for the same answer: who asked first may go away.
+	working, giveUp := context.WithTimeout(context.WithoutCancel(ctx), maxCheck)
+	v := &visit{at: at, requests: 1, giveUp: giveUp, done: make(chan struct{})}
+	r.attempts[at.same] = v
+	r.count(v, 1)
+	go func() {
+		defer giveUp()
+		v.principal, v.err = check(working, v)
+		r.end(v)
+		close(v.done)
+	}()
+	return v, nil
+}
+
+// begin is called before a password is looked at, and reports whether anybody
+// waits for that. From then on nobody can take it back by going away.
+func (r *room) begin(v *visit) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v.checked = v.checked || v.requests > 0
+	return v.checked
+}
+
+func (r *room) leave(v *visit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v.requests--; v.requests > 0 {
+		r.sharing--
+		return
+	}
+	if !v.checked {
+		v.giveUp()
+		r.forget(v)
+	}
+}
+
+func (r *room) end(v *visit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(v)
+	r.count(v, -1)
+}
+
+// forget keeps others from sharing the attempt. It is called with the lock held.
+func (r *room) forget(v *visit) {
+	if r.attempts[v.at.same] == v {
+		delete(r.attempts, v.at.same)
+	}
+}
+
+// count is called with the lock held. An attempt that was given up counts until
+// it has ended.
+func (r *room) count(v *visit, n int) {
+	for _, s := range []source{v.at.from.class(), v.at.from.ofCustomer(), v.at.from} {
+		if r.sources[s] += n; r.sources[s] == 0 {
+			delete(r.sources, s)
+		}
+	}
+	if r.places[v.at.place] += n; r.places[v.at.place] == 0 {
+		delete(r.places, v.at.place)
+	}
+}

@@ -268,7 +268,7 @@ func (a *stateApplier) updateProperties(ctx context.Context, c state.Change, bef
 	}
 	current := Subject{ID: a.ids[c.Subject], Ref: c.Subject}
 	if hash != nil {
-		if err := keepPasswordLimits(ctx, a.tx, current); err != nil {
+		if err := a.limitPassword(ctx, a.tx, current); err != nil {
 			return err
 		}
 	}

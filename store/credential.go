@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dockit-registry/dockit/subject"
@@ -179,7 +180,7 @@ type subjectAfter struct {
 func (s *Store) refuseToken(ctx context.Context, tx *sql.Tx, current Subject, after subjectAfter) error {
 	reasons, err := s.needsPassword(ctx, tx, current, after)
 	if err == nil && len(reasons) > 0 {
-		err = requirePassword(ctx, reasons[0])
+		err = requirePassword(ctx, strings.Join(reasons, ", "))
 	}
 	return err
 }
@@ -231,8 +232,13 @@ func (s *Store) refuseSessions(ctx context.Context, tx *sql.Tx, owner Subject) e
 // is not the actor, or nothing when it has none.
 func (s *Store) sessionsOfAnother(ctx context.Context, tx *sql.Tx, owner Subject) (string, error) {
 	actor := actorOf(ctx)
-	if actor.Credential.ID == "" || actor.Ref == owner.Ref || owner.Ref.Kind != subject.User {
+	if actor.Credential.ID == "" || owner.Ref.Kind != subject.User {
 		return "", nil
+	}
+	if actor.Ref == owner.Ref {
+		if foreign, err := madeByAnother(ctx, tx, actor); err != nil || !foreign {
+			return "", err
+		}
 	}
 	var sessions int
 	err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM refresh_tokens WHERE subject_id = ? AND expires_at > ?", owner.ID, timestamp(s.now())).Scan(&sessions)
@@ -245,15 +251,43 @@ func (s *Store) sessionsOfAnother(ctx context.Context, tx *sql.Tx, owner Subject
 	return fmt.Sprintf("end the docker logins of %s (%d)", owner.Ref, sessions), nil
 }
 
-// keepPasswordLimits gives a new password the limits of the one by which its
-// owner set it, or none when it was set by a password without.
-func keepPasswordLimits(ctx context.Context, tx *sql.Tx, owner Subject) error {
-	if actorOf(ctx).Credential.ID != "" {
-		return nil // refuseToken has let it pass: it is the owner's own
+// madeByAnother reports whether a token of somebody else made the token of the
+// actor, or may have: who had that acts for a subject that it is not.
+func madeByAnother(ctx context.Context, tx *sql.Tx, actor Actor) (bool, error) {
+	if actor.Credential.Password {
+		return false, nil // it is still the actor's own
 	}
-	_, err := tx.ExecContext(ctx, "UPDATE subjects SET password_made_by = '', password_networks = '', password_expires_at = 0 WHERE id = ?", owner.ID)
+	makers, err := makersOf(ctx, tx, actor.Credential.ID)
 	if err != nil {
-		return fmt.Errorf("lift the limits of the password of %s: %w", owner.Ref, err)
+		return false, err
+	}
+	for _, maker := range makers {
+		var own bool
+		err := tx.QueryRowContext(ctx, `
+			SELECT EXISTS (SELECT 1 FROM access_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id = ? AND s.name = ?)
+			    OR EXISTS (SELECT 1 FROM refresh_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id = ? AND s.name = ?)`,
+			maker, actor.Ref.Name, maker, actor.Ref.Name).Scan(&own)
+		if err != nil {
+			return false, fmt.Errorf("read the owner of the token %q: %w", maker, err)
+		}
+		if !own {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// limitPassword gives a new password the limits of the one by which its owner set
+// it, or none when it was set by a password without.
+func (s *Store) limitPassword(ctx context.Context, tx *sql.Tx, owner Subject) error {
+	maker, err := s.credentialNow(ctx, tx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE subjects SET password_made_by = ?, password_networks = ?, password_expires_at = ? WHERE id = ?",
+		maker.ID, joined(maker.Networks), optionalTimestamp(maker.ExpiresAt), owner.ID)
+	if err != nil {
+		return fmt.Errorf("limit the password of %s: %w", owner.Ref, err)
 	}
 	return nil
 }

@@ -124,6 +124,35 @@ func TestChangesThatNeedAPassword(t *testing.T) {
 	}
 }
 
+// Who makes a token for somebody else does not end that one's docker logins with
+// it.
+func TestTokenForAnotherEndsNoSessionsOfTheOther(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		m := newMakers(t, db)
+		m.login("boss", "bosses")
+		m.mustMake(m.by(""), "user:root", "a", Limits{})
+		m.mustMake(m.by("a"), "user:boss", "b", Limits{})
+		m.mustMake(m.as("user:boss", "b"), "user:boss", "c", Limits{})
+		m.mustMake(m.as("user:boss", ""), "user:boss", "own", Limits{})
+		m.mustMake(m.as("user:boss", "own"), "user:boss", "owns", Limits{})
+		for _, token := range []string{"a", "b", "c"} {
+			ctx := m.as("user:boss", token)
+			if token == "a" {
+				ctx = m.by("a")
+			}
+			if _, _, err := m.RevokeRefreshTokens(ctx, ref(t, "user:boss")); !errors.Is(err, ErrNeedsPassword) {
+				t.Errorf("all, with %s: %v", token, err)
+			}
+			if _, _, err := m.RevokeRefreshToken(ctx, "bosses", false); !errors.Is(err, ErrNeedsPassword) {
+				t.Errorf("one, with %s: %v", token, err)
+			}
+		}
+		if _, _, err := m.RevokeRefreshToken(m.as("user:boss", "owns"), "bosses", false); err != nil {
+			t.Errorf("its own: %v", err)
+		}
+	})
+}
+
 // A password that a token gives to a new user has the limits of the token, also
 // when its owner changes it, until somebody with a password does.
 func TestPasswordMadeByAToken(t *testing.T) {
@@ -167,6 +196,10 @@ func TestPasswordMadeByAToken(t *testing.T) {
 		if err := m.make(own, "user:new", "late", Limits{}); !errors.Is(err, ErrCredentialEnded) {
 			t.Errorf("with a password that is not the user's any more: %v", err)
 		}
+		if _, err := m.UpdateSubject(own, ref(t, "user:new"), SubjectChange{PasswordHash: &hash}, 0); !errors.Is(err, ErrCredentialEnded) {
+			t.Errorf("another one with a password that is not the user's any more: %v", err)
+		}
+		limited("new", false)
 	})
 }
 

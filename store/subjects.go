@@ -249,7 +249,7 @@ func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectCha
 			return nobody, fmt.Errorf("update %s: %w", ref, err)
 		}
 		if c.PasswordHash != nil {
-			if err := keepPasswordLimits(ctx, tx, current); err != nil {
+			if err := s.limitPassword(ctx, tx, current); err != nil {
 				return nobody, err
 			}
 		}

@@ -70,6 +70,11 @@ func serveAPI(o *apiServerOptions) error {
 	if err := CheckFree(config); err != nil {
 		return err
 	}
+	if len(o.domains) > 0 {
+		if err := checkCertificateFolder(caddy.Log().Named("dockit")); err != nil {
+			return err
+		}
+	}
 	if err := caddy.Run(config); err != nil {
 		return err
 	}

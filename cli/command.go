@@ -33,8 +33,23 @@ Exit codes: 0 done, 1 failed or denied, 2 wrong usage.`,
 	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newPKIGenerateCommand(), newBackupCommand(), newRestoreCommand(), newMigrateCommand(), newVersionCommand(), newCompletionCommand())
 	cmd.CompletionOptions.DisableDefaultCmd = true // it would succeed without saying for which shell
 	requireSubcommand(cmd)
+	acceptVersionFlag(cmd)
 	prepare(cmd)
 	return cmd
+}
+
+// meantBy holds, for a command, what people call its subcommands elsewhere.
+var meantBy = map[string]map[string]string{
+	"dockit": {
+		"start": "api-server", "server": "api-server", "serve": "api-server", "doctor": "rbac pki doctor", "import": "rbac import",
+		"audit": "rbac audit", "token": "rbac token", "user": "rbac add", "users": "rbac list users", "pki": "rbac pki",
+	},
+	"rbac": {
+		"create": "add", "new": "add", "delete": "remove", "rm": "remove", "ls": "list", "users": "list users", "robots": "list robots", "groups": "list groups",
+		"user": "show", "passwd": "change-password", "tokens": "token list", "allow": "grant", "doctor": "pki doctor",
+	},
+	"token": {"add": "create", "new": "create", "ls": "list", "delete": "revoke", "remove": "revoke", "renew": "rotate"},
+	"pki":   {"ls": "list", "renew": "rotate", "check": "doctor"},
 }
 
 // requireSubcommand makes a command without work of its own fail when it is
@@ -46,6 +61,9 @@ func requireSubcommand(cmd *cobra.Command) {
 		if len(args) == 0 {
 			return usagef("a command is missing: one of those that '%s --help' lists", cmd.CommandPath())
 		}
+		if command := meantBy[cmd.Name()][args[0]]; command != "" {
+			return usagef("unknown command %q for '%s': did you mean '%s %s'?", clip(args[0]), cmd.CommandPath(), cmd.CommandPath(), command)
+		}
 		hint := ""
 		if cmd.SuggestionsMinimumDistance <= 0 {
 			cmd.SuggestionsMinimumDistance = 2
@@ -54,6 +72,19 @@ func requireSubcommand(cmd *cobra.Command) {
 			hint = fmt.Sprintf(": did you mean %q?", similar[0])
 		}
 		return usagef("unknown command %q for '%s'%s", clip(args[0]), cmd.CommandPath(), hint)
+	}
+}
+
+// acceptVersionFlag lets people ask for the version as other programs have it.
+func acceptVersionFlag(cmd *cobra.Command) {
+	var version bool
+	cmd.Flags().BoolVarP(&version, "version", "v", false, "print the version, as the command version does")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if version {
+			return printVersion(&printer{out: cmd.OutOrStdout(), format: formatTable})
+		}
+		return run(cmd, args)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"time"
 
@@ -84,6 +85,9 @@ func (l *loginFlags) client(cmd *cobra.Command, stdinTaken bool) (*client.Client
 	// A wrong URL is told before anybody is asked for a password.
 	if _, err := client.New(options); err != nil {
 		return nil, UsageError(err)
+	}
+	if u, err := url.Parse(l.baseURL); err == nil && anybodyAnswers(u) && !l.silent {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the password goes to %s as plain HTTP, which whoever is on the way can read: use https, or a tunnel to localhost\n", u.Host)
 	}
 	options.Username, options.Password, err = l.credentials(cmd, stdinTaken)
 	if err != nil {

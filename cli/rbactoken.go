@@ -56,7 +56,7 @@ and -o env variables, for the registry of --registry-url. -q prints the token al
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&name, "name", "", "`name` that tells the tokens of a subject apart (default token- and the date)")
-	flags.StringVar(&expires, "expires", "", "`when` the token ends: in 90d or 12h, or on 2027-01-31 (default as late as is allowed)")
+	flags.StringVar(&expires, "expires", "", "`when` the token ends: in 90d or 12h, on 2027-01-31, or never: as late as is allowed (default)")
 	flags.StringArrayVar(&scopes, "scope", nil, "`permission` that the token may use at most (repeatable; default all of its owner)")
 	flags.StringArrayVar(&networks, "cidr", nil, "`network` that the token may be used from (repeatable; default everywhere)")
 	shape.register(flags)
@@ -109,7 +109,7 @@ expiry stay. With --grace the old secret keeps working for that time; without, i
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVar(&grace, "grace", "0", "how `long` the old secret keeps working, such as 1h or 7d")
-	cmd.Flags().StringVar(&expires, "expires", "", "`when` the token ends from now on: in 90d or 12h, or on 2027-01-31 (default as before)")
+	cmd.Flags().StringVar(&expires, "expires", "", "`when` the token ends from now on: in 90d or 12h, on 2027-01-31, or never: as late as is allowed (default as before)")
 	shape.register(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var rotation adminapi.AccessTokenRotation

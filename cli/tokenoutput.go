@@ -69,6 +69,9 @@ func (r *rbac) connectForToken(cmd *cobra.Command, shape credentialShape) (*clie
 	if err != nil {
 		return nil, nil, UsageError(err)
 	}
+	if r.login.registryURL == "" && (p.format == formatKubernetesSecret || p.format == formatDockerConfig) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Warning: this is a login for %s, the address of Dockit: if the registry has another one, name it with --registry-url\n", host)
+	}
 	c, err := r.login.client(cmd, false)
 	return c, func(issued adminapi.IssuedAccessToken, done string) error {
 		login := registryLogin{host: string(host.host()), username: issued.Owner.Name, password: issued.Token}

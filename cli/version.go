@@ -80,13 +80,17 @@ func newVersionCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		b := ReadBuild()
-		return p.one(b, b.Version, func() {
-			p.line(fmt.Sprintf("dockit %s", b.Version))
-			p.line(fmt.Sprintf("commit %s", b.Commit))
-			p.line(fmt.Sprintf("go     %s", b.Go))
-			p.line(fmt.Sprintf("caddy  %s", b.Caddy))
-		})
+		return printVersion(p)
 	}
 	return cmd
+}
+
+func printVersion(p *printer) error {
+	b := ReadBuild()
+	return p.one(b, b.Version, func() {
+		p.line(fmt.Sprintf("dockit %s", b.Version))
+		p.line(fmt.Sprintf("commit %s", b.Commit))
+		p.line(fmt.Sprintf("go     %s", b.Go))
+		p.line(fmt.Sprintf("caddy  %s", b.Caddy))
+	})
 }

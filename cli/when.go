@@ -22,9 +22,9 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 }
 
 // parseExpiry reads a point in time: a date, a time in RFC 3339, or how long
-// from now. Empty is no time.
+// from now. Empty and never are no time.
 func parseExpiry(s string, now time.Time) (time.Time, error) {
-	if s == "" {
+	if s == "" || s == "never" {
 		return time.Time{}, nil
 	}
 	if at, ok := parseDate(s, now.Location()); ok {
@@ -32,7 +32,7 @@ func parseExpiry(s string, now time.Time) (time.Time, error) {
 	}
 	in, err := ParseDuration(s)
 	if err != nil || in == 0 {
-		return time.Time{}, fmt.Errorf("%q is no time to come: write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z", clip(s))
+		return time.Time{}, fmt.Errorf("%q is no time to come: write 90d, 12h, 2027-01-31, 2027-01-31T12:00:00Z or never", clip(s))
 	}
 	return now.Add(in), nil
 }

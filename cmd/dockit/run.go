@@ -33,6 +33,9 @@ Caddy's own admin endpoint, which asks for no password, stays closed unless the
 file says where it listens: "admin unix//run/dockit-admin.sock", for example.`,
 		Example: "  dockit run --config Caddyfile",
 		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return cli.UsageError(fmt.Errorf("the file to serve stands behind --config: write '%s --config %s'", cmd.CommandPath(), args[0]))
+			}
 			return cli.UsageError(cobra.NoArgs(cmd, args))
 		},
 	}

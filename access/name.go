@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,12 +58,17 @@ func nameFault(name string) string {
 	}
 	components := strings.Split(name, "/")
 	for i, component := range components {
-		if fault := componentFault(component, component, i == 0); fault != "" {
-			return fault
+		fault := componentFault(component, component, i == 0)
+		if fault == "" {
+			continue
 		}
+		if i == len(components)-1 {
+			fault = cmp.Or(referenceFault(component), fault)
+		}
+		return fault
 	}
 	if len(components) == 1 && isHost(name) {
-		return fmt.Sprintf("%q is a host without a repository: write %s/app", name, name)
+		return fmt.Sprintf("%q is a host without a repository, or a repository with a tag: write the name of the repository alone, such as team/app", name)
 	}
 	return ""
 }
@@ -77,7 +83,7 @@ func componentFault(written, judged string, first bool) string {
 	case judged == "":
 		return "a component is empty: write the name without leading, trailing or doubled slashes"
 	case isHost(judged):
-		return fmt.Sprintf("%q has a port, which only the first component may have: write the host first or leave it out", written)
+		return fmt.Sprintf("%q has a port, which no component of a repository has: leave it out", written)
 	case judged == "." || judged == "..":
 		return fmt.Sprintf("%q is no component: a repository is not a file path, write its name in full", written)
 	case lower != judged && (isComponent(lower) || first && isHost(lower)):

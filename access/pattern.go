@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -32,12 +33,16 @@ func patternFault(name string, namespace bool) string {
 	if len(name) > MaxPatternLength {
 		return fmt.Sprintf("the name is %d bytes long, at most %d are allowed", len(name), MaxPatternLength)
 	}
-	first := true
-	for component := range strings.SplitSeq(name, "/") {
-		if fault := patternComponentFault(component, first); fault != "" {
-			return fault
+	components := strings.Split(name, "/")
+	for i, component := range components {
+		fault := patternComponentFault(component, i == 0)
+		if fault == "" {
+			continue
 		}
-		first = false
+		if i == len(components)-1 {
+			fault = cmp.Or(referenceFault(component), fault)
+		}
+		return fault
 	}
 	if !namespace && !strings.Contains(name, "/") && isHost(exemplar(name)) {
 		return fmt.Sprintf("%q is a host without a repository: write %s/** for all that is there", name, name)

@@ -79,7 +79,7 @@ func TestParsePermissionSaysWhatToWrite(t *testing.T) {
 		{name: "control character", in: "repository:a\n:pull", fault: "is no component"},
 		{name: "separator last", in: "repository:a-:pull", fault: "is no component"},
 		{name: "host alone", in: "repository:host:5000:pull", fault: "write host:5000/**"},
-		{name: "port below", in: "repository:a/host:5000:pull", fault: "only the first component"},
+		{name: "port below", in: "repository:a/host:5000:pull", fault: "has the tag"},
 		{name: "too long", in: "repository:" + strings.Repeat("a", 257) + ":pull", fault: "257 bytes long, at most 256"},
 		{name: "another registry name", in: "registry:all:*", fault: "write registry:catalog:*"},
 		{name: "other catalog actions", in: "registry:catalog:pull", fault: "write registry:catalog:*"},

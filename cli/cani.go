@@ -44,6 +44,9 @@ of all repositories, with the actions *.`,
 			if err != nil {
 				return err
 			}
+			if asks, hosted := access.WithoutHost(name); hosted && t == access.Repository {
+				printNotes(cmd, []string{name + ": " + hostNote(asks)})
+			}
 			return printDecision(p, d, cmd.Parent().CommandPath())
 		},
 	}

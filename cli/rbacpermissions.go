@@ -42,6 +42,7 @@ name become one permission. See 'dockit rbac --help' for how permissions are wri
 			if err != nil {
 				return err
 			}
+			printNotes(cmd, permissionNotes(ref, now))
 			return p.done(held{ref, &now}, now.String(), fmt.Sprintf("%s has %s", ref, now))
 		},
 	}
@@ -112,16 +113,35 @@ group:authenticated (everyone who logged in) or user:anonymous (everyone).`,
 			return err
 		}
 		if own {
-			return printList(p, c.Permissions(cmd.Context(), ref), listing[adminapi.Permission]{
+			own := notedPermissions(cmd, ref, c.Permissions(cmd.Context(), ref), func(p adminapi.Permission) access.Permission { return p.Permission })
+			return printList(p, own, listing[adminapi.Permission]{
 				header: []any{"permission"},
 				row:    func(p adminapi.Permission) []any { return []any{p.Permission} },
 				name:   func(p adminapi.Permission) string { return p.Permission.String() },
 				empty:  ref.String() + " has no permissions of its own",
 			})
 		}
-		return printList(p, c.EffectivePermissions(cmd.Context(), ref), effectiveListing(ref))
+		effective := notedPermissions(cmd, ref, c.EffectivePermissions(cmd.Context(), ref), func(p adminapi.EffectivePermission) access.Permission { return p.Permission })
+		return printList(p, effective, effectiveListing(ref))
 	}
 	return cmd
+}
+
+// notedPermissions lists permissions and, at the end, tells which of them do
+// nothing for the subject.
+func notedPermissions[T any](cmd *cobra.Command, ref subject.Ref, list iter.Seq2[T, error], of func(T) access.Permission) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var notes []string
+		for item, err := range list {
+			if !yield(item, err) {
+				return
+			}
+			if err == nil {
+				notes = append(notes, permissionNotes(ref, of(item))...)
+			}
+		}
+		printNotes(cmd, notes)
+	}
 }
 
 func effectiveListing(ref subject.Ref) listing[adminapi.EffectivePermission] {

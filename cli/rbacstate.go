@@ -182,6 +182,9 @@ func (r *rbac) sendDocument(cmd *cobra.Command, d *documentFlags, doing string, 
 	defer m.finish()
 	defer m.clock()()
 	plan, err := send(c, cmd.Context(), content, state.Options{Prune: d.prune})
+	if err == nil {
+		printNotes(cmd, planNotes(plan))
+	}
 	return plan, p, err
 }
 

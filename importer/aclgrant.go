@@ -110,13 +110,13 @@ func (i *aclImport) permission(r *aclRule, p access.Permission, to []*account, l
 	open := got[i.accounts[""]]
 	if open != 0 {
 		l.given = true
-		i.grant(subject.Anonymous, access.Permission{Type: p.Type, Name: p.Name, Actions: open})
+		i.grant(r, subject.Anonymous, access.Permission{Type: p.Type, Name: p.Name, Actions: open})
 		i.tellWider(r, access.Permission{Type: p.Type, Name: p.Name, Actions: open})
 	}
 	shared := i.shared(p, got[others])
 	if shared&^open != 0 {
 		l.given = true
-		i.grant(subject.Authenticated, access.Permission{Type: p.Type, Name: p.Name, Actions: shared})
+		i.grant(r, subject.Authenticated, access.Permission{Type: p.Type, Name: p.Name, Actions: shared})
 	}
 	var rest []access.Actions
 	members := map[access.Actions][]*account{}
@@ -185,7 +185,7 @@ func (i *aclImport) lift(r *aclRule, p access.Permission, to []*account) {
 	default:
 		owner = i.ruleGroup(r, to)
 	}
-	i.grant(owner, p)
+	i.grant(r, owner, p)
 }
 
 // labelGroup finds the group of a label that the rule is about, if all that

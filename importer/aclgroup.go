@@ -69,12 +69,15 @@ func validName(s string) string {
 
 // grant adds a permission to a subject of the document, which is made when it
 // is built in.
-func (i *aclImport) grant(to subject.Ref, p access.Permission) {
+func (i *aclImport) grant(r *aclRule, to subject.Ref, p access.Permission) {
 	document := i.result.Document
 	at := slices.IndexFunc(document.Subjects, func(s state.Subject) bool { return s.Ref == to })
 	if at < 0 {
 		at = len(document.Subjects)
 		document.Subjects = append(document.Subjects, state.Subject{Ref: to})
+	}
+	if name, hosted := access.WithoutHost(p.Name); hosted {
+		i.result.find(Warning, r.line, r.String(), "%s does nothing, and its rule did nothing there: a registry sees %s, without the host. If that is meant: rbac grant %s 'repository:%[2]s:%[4]s'", p, name, to, p.Actions)
 	}
 	s := &document.Subjects[at]
 	for n := range s.Permissions {

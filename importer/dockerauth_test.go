@@ -106,7 +106,7 @@ func TestDockerAuthRules(t *testing.T) {
 		{name: "glob of one component", acl: `[{match: {account: bob, name: "*"}, actions: [pull]}]`, want: []string{"user:bob repository:*:pull"}},
 		{name: "glob with a class", acl: `[{match: {account: bob, name: "team-[ab]/x"}, actions: [pull]}]`, want: []string{}, finding: `not carried over for bob: its name "team-[ab]/x" cannot be said with *, ** and {username}: grant by hand what is meant: rbac grant user:bob 'repository:NAME:pull'`},
 		{name: "glob with a single character", acl: `[{match: {account: bob, name: "v?"}, actions: [pull]}]`, want: []string{}, finding: "cannot be said with *, **"},
-		{name: "glob with a port", acl: `[{match: {account: bob, name: "host:5000/*"}, actions: [pull]}]`, want: []string{"user:bob repository:host:5000/*:pull"}},
+		{name: "glob with a port", acl: `[{match: {account: bob, name: "host:5000/*"}, actions: [pull]}]`, want: []string{"user:bob repository:host:5000/*:pull"}, finding: "a registry sees *, without the host"},
 		{name: "expression below a path", acl: `[{match: {account: bob, name: "/^team/.*$/"}, actions: [pull]}]`, want: []string{"user:bob repository:team/*/**:pull"}},
 		{name: "expression with and below a path", acl: `[{match: {account: bob, name: "/^team(/.*)?$/"}, actions: [pull]}]`, want: []string{}, finding: "cannot be said with *, **"},
 		{name: "expression for a prefix", acl: `[{match: {account: bob, name: "/^team-/"}, actions: [pull]}]`, want: []string{"user:bob repository:team-*/**:pull"}},

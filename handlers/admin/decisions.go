@@ -69,7 +69,12 @@ func (a *API) decide(ctx context.Context, ref subject.Ref, in *decisionInput) (*
 	if missing != 0 {
 		d.Missing = missing.List()
 		d.Nearest = nearest(effective, username, in.Type, in.Target, missing)
-		d.Grant = &access.Permission{Type: in.Type, Name: in.Target, Actions: missing}
+		// A registry never asks for a name with a host and a port.
+		name, hosted := access.WithoutHost(in.Target)
+		if !hosted {
+			name = in.Target
+		}
+		d.Grant = &access.Permission{Type: in.Type, Name: name, Actions: missing}
 	}
 	return &decisionOutput{d}, nil
 }

@@ -1,5 +1,7 @@
 # One static binary in an empty image. Everything that Dockit writes is in /data.
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+#
+# Images are pinned by digest, here and in examples/: make pin-images renews them.
+FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:0f063af2d465d8dcae54cce04278ada488b96f77b42449c8d071e47d016cc65a AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -23,5 +25,7 @@ USER 65532:65532
 WORKDIR /data
 VOLUME /data
 EXPOSE 4315
+# Asks DOCKIT_BASE_URL, by default where api-server listens by default. The first start makes a database and keys.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s CMD ["dockit", "health"]
 ENTRYPOINT ["dockit"]
 CMD ["api-server"]

@@ -105,6 +105,10 @@ fmt: $(GOLANGCI_LINT) ## format the code as lint wants it
 build: ## build the standalone binary bin/dockit
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -o bin/dockit ./cmd/dockit
 
+.PHONY: pin-images
+pin-images: ## renew the images that Dockerfile and examples pin by digest
+	scripts/pin-images
+
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME (default 10s)
 	scripts/fuzz $(FUZZTIME)

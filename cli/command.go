@@ -30,7 +30,7 @@ wins over the environment.
 
 Exit codes: 0 done, 1 failed or denied, 2 wrong usage.`,
 	}
-	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newPKIGenerateCommand(), newBackupCommand(), newRestoreCommand(), newMigrateCommand(), newVersionCommand(), newCompletionCommand())
+	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newHealthCommand(), newPKIGenerateCommand(), newBackupCommand(), newRestoreCommand(), newMigrateCommand(), newVersionCommand(), newCompletionCommand())
 	cmd.CompletionOptions.DisableDefaultCmd = true // it would succeed without saying for which shell
 	requireSubcommand(cmd)
 	acceptVersionFlag(cmd)

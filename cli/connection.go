@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"time"
@@ -49,6 +52,33 @@ func (c *connectionFlags) roots(warnings io.Writer) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("CA file %s: no PEM certificate in it", c.caFile)
 	}
 	return pool, nil
+}
+
+// parseBaseURL checks the URL of a server.
+func parseBaseURL(text string) (*url.URL, error) {
+	base, err := url.Parse(text)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil {
+		return nil, errors.New("base URL: write http://host:port or https://host")
+	}
+	base.RawQuery, base.Fragment = "", ""
+	return base, nil
+}
+
+// newHTTPClient makes a client for one server, which nobody redirects to
+// another one.
+func newHTTPClient(roots *x509.CertPool, insecure bool, timeout time.Duration) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		RootCAs:            roots,
+		InsecureSkipVerify: insecure, //nolint:gosec // the caller asked for it by name and was warned
+	}
+	return &http.Client{
+		Transport: transport,
+		Timeout:   timeout,
+		// Whoever redirects is not Dockit, and may lead from https to http.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // loginFlags say who speaks.

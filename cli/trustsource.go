@@ -35,27 +35,14 @@ type trustSource struct {
 }
 
 func newTrustSource(baseURL string, format trustFormat, service string, roots *x509.CertPool, insecure bool) (*trustSource, error) {
-	base, err := url.Parse(baseURL)
-	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil {
-		return nil, errors.New("base URL: write http://host:port or https://host")
+	base, err := parseBaseURL(baseURL)
+	if err != nil {
+		return nil, err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		RootCAs:            roots,
-		InsecureSkipVerify: insecure, //nolint:gosec // the caller asked for it by name and was warned
-	}
-	base.RawQuery, base.Fragment = "", ""
 	if service != "" {
 		base.RawQuery = url.Values{"service": {service}}.Encode()
 	}
-	client := &http.Client{
-		Transport: transport,
-		Timeout:   attemptTimeout,
-		// Whoever redirects is not Dockit, and may lead from https to http.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return &trustSource{base, base.JoinPath(format.path), format, client}, nil
+	return &trustSource{base, base.JoinPath(format.path), format, newHTTPClient(roots, insecure, attemptTimeout)}, nil
 }
 
 // beside is another format from the same server.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
@@ -36,7 +37,14 @@ type composeService struct {
 	StopGracePeriod string            `yaml:"stop_grace_period"`
 	Restart         string            `yaml:"restart"`
 	NetworkMode     string            `yaml:"network_mode"`
-	DependsOn       map[string]struct {
+	Healthcheck     struct {
+		Test        []string      `yaml:"test"`
+		Interval    time.Duration `yaml:"interval"`
+		Timeout     time.Duration `yaml:"timeout"`
+		StartPeriod time.Duration `yaml:"start_period"`
+		Disable     bool          `yaml:"disable"`
+	} `yaml:"healthcheck"`
+	DependsOn map[string]struct {
 		Condition string `yaml:"condition"`
 	} `yaml:"depends_on"`
 }
@@ -63,9 +71,16 @@ func TestComposeExample(t *testing.T) {
 		s := startDockit(t, dockit.Config{Args: server.Command[1:], Env: env})
 		get(t, s.URL+"/v2/token?service="+registry.Environment["REGISTRY_AUTH_TOKEN_SERVICE"]+"&scope=repository:a:pull")
 
+		// What the container is asked for is a command of the binary, for there is nothing else in the image.
+		require.Equal(t, []string{"CMD", "dockit", "health"}, server.Healthcheck.Test)
+		ready, err := s.Admin().Run(t.Context(), server.Healthcheck.Test[2:]...)
+		require.NoError(t, err)
+		require.Equal(t, "ready\n", ready)
+		require.Equal(t, "service_healthy", init.DependsOn["dockit"].Condition)
+
 		// init-container writes where the registry reads, by way of the volume certs.
 		bundle := filepath.Join(t.TempDir(), filepath.Base(init.Command[1]))
-		_, err := s.Admin().Run(t.Context(), init.Command[0], bundle)
+		_, err = s.Admin().Run(t.Context(), init.Command[0], bundle)
 		require.NoError(t, err)
 	})
 	t.Run("services fit together", func(t *testing.T) {

@@ -66,7 +66,7 @@ func runEngine(t *testing.T, dockerd, docker string) (*engine, error) {
 		select {
 		case <-p.Done():
 			p.Kill() // what it started may still run
-			return nil, fmt.Errorf("it ended: %s", lastLine(p.Output()))
+			return nil, fmt.Errorf("it ended: %s", lastWords(p.Output()))
 		case <-time.After(100 * time.Millisecond):
 		}
 		if time.Since(began) > time.Minute {
@@ -82,7 +82,9 @@ func runEngine(t *testing.T, dockerd, docker string) (*engine, error) {
 	return e, nil
 }
 
-func lastLine(output string) string {
+// lastWords are what a program ended for: its last line, or what comes before the stack of a panic.
+func lastWords(output string) string {
+	output, _, _ = strings.Cut(output, "\n\ngoroutine ")
 	output = strings.TrimSpace(output)
 	return output[strings.LastIndexByte(output, '\n')+1:]
 }

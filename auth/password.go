@@ -37,7 +37,7 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 	}
 	from := a.networks.source(ctx, origin)
 	if a.room.full(from) {
-		return Principal{}, ErrBusy
+		return Principal{}, a.room.turnAway(ctx, ErrBusy)
 	}
 	// From here on everybody pays for the same queries.
 	login, err := a.lookUp(ctx, username)

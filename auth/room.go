@@ -20,6 +20,11 @@ const (
 	// maxSharingAll for one that was there before them.
 	maxSharing    = 256
 	maxSharingAll = 1024
+	// maxTurnedAway is how many requests without room are held back at a time,
+	// for turnedAwayFor: to answer whoever asks again at once takes the processor
+	// from those who have room.
+	maxTurnedAway = 1024
+	turnedAwayFor = time.Second
 )
 
 // room holds everything that waits for a password to be checked. Requests that
@@ -35,6 +40,8 @@ type room struct {
 	// and classes, whose other fields are empty.
 	sources map[source]int
 	sharing int
+
+	turnedAway chan struct{}
 }
 
 // visit is an attempt in the room.
@@ -50,7 +57,21 @@ type visit struct {
 }
 
 func newRoom() *room {
-	return &room{attempts: map[proof]*visit{}, places: map[place]int{}, sources: map[source]int{}}
+	return &room{
+		attempts: map[proof]*visit{}, places: map[place]int{}, sources: map[source]int{},
+		turnedAway: make(chan struct{}, maxTurnedAway),
+	}
+}
+
+// turnAway returns why there is no room, after a while.
+func (r *room) turnAway(ctx context.Context, why error) error {
+	select {
+	case r.turnedAway <- struct{}{}:
+		_ = pause(ctx, turnedAwayFor)
+		<-r.turnedAway
+	default:
+	}
+	return why
 }
 
 // full reports whether there is no room for another attempt of a source.
@@ -75,7 +96,7 @@ func (r *room) isFull(from source) bool {
 func (r *room) attend(ctx context.Context, at attempt, check func(ctx context.Context, v *visit) (Principal, error)) (Principal, error) {
 	v, err := r.enter(ctx, at, check)
 	if err != nil {
-		return Principal{}, err
+		return Principal{}, r.turnAway(ctx, err)
 	}
 	defer r.leave(v)
 	select {

@@ -108,6 +108,9 @@ func (o *apiServerOptions) app() (*App, error) {
 	if a.ServeStale = caddy.Duration(o.serveStale); o.serveStale == 0 {
 		a.ServeStale = -1
 	}
+	if o.auditKeep != 0 {
+		a.Audit = &Audit{Keep: caddy.Duration(o.auditKeep)}
+	}
 	a.RefreshTokens, a.AccessTokens, a.Passwords = o.credentials()
 	keyType, err := o.keyType()
 	if err != nil {

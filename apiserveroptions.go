@@ -57,6 +57,7 @@ type apiServerOptions struct {
 	robotTokens        int
 	refusedPasswords   string
 	serveStale         time.Duration
+	auditKeep          time.Duration
 	metricsListen      string
 	logLevel           string
 	logFormat          string
@@ -92,6 +93,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
 	o.registerCredentials(flags)
 	cli.DurationVar(flags, &o.serveStale, "serve-stale", directory.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 7d; 0 for not at all")
+	cli.DurationVar(flags, &o.auditKeep, "audit-keep", 0, "how long entries of the audit are kept, at least 1d, such as 365d; default for ever")
 	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics, /healthz and /readyz on, as `host:port`; default off")
 	flags.StringVar(&o.logLevel, "log-level", "info", "least level to log: debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "", "console or json; default console on a terminal, else json")
@@ -105,6 +107,7 @@ func (o *apiServerOptions) check() error {
 		o.checkKeys(),
 		o.checkCredentials(),
 		o.checkServeStale(),
+		o.checkAuditKeep(),
 		o.checkTrustedProxies(),
 		o.checkMetricsAddress(),
 		checkTokenTTL("--token-ttl", caddy.Duration(o.tokenTTL)),
@@ -157,6 +160,10 @@ func (o *apiServerOptions) checkServeStale() error {
 		return fmt.Errorf("--serve-stale is %s: from 0 to %s are allowed", cli.FormatDuration(o.serveStale), cli.FormatDuration(auth.MaxServeStale))
 	}
 	return nil
+}
+
+func (o *apiServerOptions) checkAuditKeep() error {
+	return checkAuditKeep("--audit-keep", caddy.Duration(o.auditKeep))
 }
 
 func (o *apiServerOptions) checkKeys() error {

@@ -78,6 +78,9 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			duration <duration>
 //			ceiling  <number>
 //		}
+//		audit {
+//			keep <duration>
+//		}
 //	}
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the option's name
@@ -124,9 +127,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "lockout":
 			a.Lockout = new(Lockout)
 			err = a.Lockout.unmarshal(d)
+		case "audit":
+			a.Audit = new(Audit)
+			err = a.Audit.unmarshal(d)
 		default:
 			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl, cors_origin, serve_stale, root_user, "+
-				"refresh_tokens, access_tokens, passwords or lockout", name)
+				"refresh_tokens, access_tokens, passwords, lockout or audit", name)
 		}
 		if err != nil {
 			return err

@@ -81,6 +81,14 @@ func TestCaddyfileErrors(t *testing.T) {
 			[]string{"Caddyfile:4", `unknown subdirective "after" of lockout: use ceiling, duration, failures, window`},
 		},
 		{
+			"audit kept for hours", "{\n\tdockit {\n\t\taudit {\n\t\t\tkeep 23h\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", "audit keep is 23h: at least 1d are possible, such as 365d"},
+		},
+		{
+			"unknown subdirective of audit", "{\n\tdockit {\n\t\taudit {\n\t\t\tcut 1d\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", `unknown subdirective "cut" of audit: use keep`},
+		},
+		{
 			"setting twice", "{\n\tdockit {\n\t\taccess_tokens {\n\t\t\tlife 1d\n\t\t\tlife 2d\n\t\t}\n\t}\n}\n",
 			[]string{"Caddyfile:5", "life is given twice"},
 		},

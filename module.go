@@ -22,6 +22,7 @@ import (
 	"github.com/dockit-registry/dockit/handlers/admin"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/pki"
+	"github.com/dockit-registry/dockit/retention"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -85,6 +86,9 @@ type App struct {
 	// Lockout says what happens to who guesses passwords.
 	Lockout *Lockout `json:"lockout,omitempty"`
 
+	// Audit says how long it is kept who changed what. Default: for ever.
+	Audit *Audit `json:"audit,omitempty"`
+
 	// RootUser is an admin that exists after the start. Without it, and
 	// without any admin in the database, the first start creates the user
 	// admin with a random password and prints it once.
@@ -106,6 +110,7 @@ type App struct {
 	serving  bool // Start went well
 	database *database
 	ring     *pki.Ring
+	keeper   *retention.Keeper
 	server   *handlers.Server
 	proxies  proxyWarnings
 }
@@ -193,6 +198,9 @@ func (a *App) setDefaults() (err error) {
 			return fmt.Errorf("cors_origin: %w", err)
 		}
 	}
+	if err := checkAuditKeep("audit keep", caddy.Duration(a.auditKeep())); err != nil {
+		return err
+	}
 	if a.Database == nil {
 		a.Database = new(Database)
 	}
@@ -234,6 +242,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		return fmt.Errorf("pki: %w", err)
 	}
 	metricsOfKeys.add(a.ring)
+	a.keeper = retention.Start(a.database.store, a.ring, a.auditKeep(), a.logger.Named("audit"))
 	administration, err := admin.New(admin.Config{
 		Store:     a.database.store,
 		Auth:      authenticator,
@@ -285,6 +294,9 @@ func (*App) Stop() error { return nil }
 // Cleanup lets go of what Start made, as far as it came. Caddy calls it for
 // apps that never started, too.
 func (a *App) Cleanup() error {
+	if a.keeper != nil {
+		a.keeper.Close()
+	}
 	if a.ring != nil {
 		a.ring.Close()
 		metricsOfKeys.remove(a.ring)

@@ -147,6 +147,9 @@ type Chain struct {
 	hash     string
 }
 
+// After follows a chain from an entry on that is known.
+func After(known Head) Chain { return Chain{sequence: known.Sequence, hash: known.Hash} }
+
 // Next takes the next entry. Errors: [ErrGap], [ErrAltered].
 func (c *Chain) Next(e Entry) error {
 	switch {

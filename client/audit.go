@@ -63,3 +63,9 @@ func (c *Client) AuditHead(ctx context.Context) (audit.Head, error) {
 	_, err := c.do(ctx, request{method: http.MethodGet, path: "/audit/head"}, &head)
 	return head.Head, err
 }
+
+// AuditCheckpoints lists where the audit was cut because of its age, oldest
+// first. [audit.Checkpoints] checks that they follow each other.
+func (c *Client) AuditCheckpoints(ctx context.Context) iter.Seq2[adminapi.AuditCheckpoint, error] {
+	return pages[adminapi.AuditCheckpoint](ctx, c, "/audit/checkpoints", ListOptions{})
+}

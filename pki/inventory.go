@@ -41,6 +41,9 @@ type KeyInfo struct {
 	Issuer string
 	// Subject is the distinguished name in the certificate.
 	Subject string
+	// Unproven is set on a key in the database that is not authenticated under
+	// the configured encryption key: somebody else may have written it.
+	Unproven bool
 	// Fingerprint is the SHA-256 of the certificate in hexadecimal.
 	Fingerprint string
 	// Algorithm is the JWS name of the signatures of the key.
@@ -78,6 +81,7 @@ func (p *plan) describe(e *entry) KeyInfo {
 	info.Service = e.Service
 	info.State = p.state(e)
 	info.Brought = e.Brought
+	info.Unproven = e.unproven
 	info.Sealed = e.Sealing != ""
 	info.Issuer = e.Issuer
 	info.CreatedAt = e.CreatedAt

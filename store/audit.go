@@ -139,9 +139,13 @@ type AuditQuery struct {
 	Action       audit.Action
 }
 
-// AuditEntries reads entries in the order of the chain.
+// cutQuery is the last entry that was cut, 0 without one.
+const cutQuery = "(SELECT COALESCE(MAX(sequence), 0) FROM audit_checkpoints)"
+
+// AuditEntries reads entries in the order of the chain, those that were cut left
+// out.
 func (s *Store) AuditEntries(ctx context.Context, q AuditQuery) ([]audit.Entry, error) {
-	conditions, args := []string{"sequence > ?"}, []any{q.After}
+	conditions, args := []string{"sequence > ?", "sequence > " + cutQuery}, []any{q.After}
 	restrict := func(condition string, given bool, value any) {
 		if given {
 			conditions, args = append(conditions, condition), append(args, value)

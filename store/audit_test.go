@@ -27,7 +27,17 @@ func auditOf(t *testing.T, s *Store) []audit.Entry {
 
 func verify(t *testing.T, s *Store, entries []audit.Entry) error {
 	t.Helper()
-	var chain audit.Chain
+	statements, err := s.AuditCheckpoints(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var checkpoints audit.Checkpoints
+	for _, statement := range statements {
+		if err := checkpoints.Next(statement); err != nil {
+			return err
+		}
+	}
+	chain := checkpoints.Chain()
 	for _, e := range entries {
 		if err := chain.Next(e); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap/zaptest"
 
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/state/statetest"
@@ -63,6 +64,20 @@ func fillAll(t *testing.T, s *Store) {
 	if err := s.RecordFailure(t.Context(), Failure{"mallory", "192.0.2.1/32", s.now()}, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
+	cut, err := s.EndOfAudit(t.Context(), audit.Checkpoint{}, s.now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkpoint := audit.Checkpoint{Number: 1, Sequence: cut.Sequence, Hash: cut.Hash, Until: cut.At, Removed: cut.Sequence}
+	if err := s.CutAudit(t.Context(), checkpoint, signed(t, checkpoint)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // which leaves some
+		if _, err := s.RemoveCutEntries(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create(t, s, "user:late")
 	if err := s.RecordUses(t.Context(), Uses{
 		AccessTokens: map[string]Use{"A": {At: s.now(), Address: "192.0.2.7", Client: "docker"}},
 		Networks:     map[LoginNetwork]time.Time{{zoe, "192.0.2.7/32"}: s.now()},

@@ -52,6 +52,11 @@ var copiedTables = []copiedTable{
 		texts:    columns("hash"),
 	},
 	{
+		name: "audit_checkpoints", key: "number", filled: anyRow,
+		integers: columns("number sequence"),
+		texts:    columns("statement"),
+	},
+	{
 		name: "access_tokens", key: "id", filled: anyRow,
 		integers: columns("subject_id previous_until created_at expires_at rotated_at last_used_at"),
 		texts:    columns("id name scopes networks last_used_address last_used_client made_by"),

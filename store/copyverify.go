@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
+	"math"
 
 	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/state"
@@ -66,14 +67,24 @@ func exportDigest(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 // verifyAudit follows the chain of the audit to its head.
 func verifyAudit(ctx context.Context, tx *sql.Tx) error {
 	const remedy = "it came so from the database: see 'dockit rbac audit verify' there; nothing was copied"
+	var checkpoints audit.Checkpoints
+	statements, err := auditCheckpoints(ctx, tx, 0, math.MaxInt32)
+	if err != nil {
+		return err
+	}
+	for _, statement := range statements {
+		if err := checkpoints.Next(statement); err != nil {
+			return fmt.Errorf("%w: %w: %s", ErrAuditBroken, err, remedy)
+		}
+	}
 	rows, err := tx.QueryContext(ctx, `
 		SELECT sequence, at, action, actor, address, subject, state_before, state_after, previous, hash
-		FROM audit_entries ORDER BY sequence`)
+		FROM audit_entries WHERE sequence > `+cutQuery+` ORDER BY sequence`)
 	if err != nil {
 		return fmt.Errorf("read the audit of the copy: %w", err)
 	}
 	defer rows.Close()
-	var chain audit.Chain
+	chain := checkpoints.Chain()
 	for rows.Next() {
 		entry, err := scanAudit(rows)
 		if err != nil {

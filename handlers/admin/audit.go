@@ -33,7 +33,12 @@ type auditHeadOutput struct {
 	Body adminapi.AuditHead
 }
 
+type checkpointsOutput struct {
+	Body adminapi.List[adminapi.AuditCheckpoint]
+}
+
 func (a *API) registerAudit(api huma.API) {
+	huma.Register(api, operation(api, "list-audit-checkpoints", http.MethodGet, "/audit/checkpoints", "List where the audit was cut because of its age, oldest first", http.StatusOK), a.listCheckpoints)
 	huma.Register(api, operation(api, "list-audit", http.MethodGet, "/audit", "List what was changed by whom, oldest first", http.StatusOK), a.listAudit)
 	huma.Register(api, operation(api, "get-audit-head", http.MethodGet, "/audit/head", "Name the newest entry of the audit", http.StatusOK),
 		func(ctx context.Context, _ *struct{}) (*auditHeadOutput, error) {
@@ -76,6 +81,34 @@ func (a *API) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 	return &auditOutput{list(in.PageInput, entries,
 		func(e audit.Entry) adminapi.AuditEntry { return adminapi.AuditEntry{Entry: e} },
 		func(e audit.Entry) string { return strconv.FormatInt(e.Sequence, 10) })}, nil
+}
+
+func (a *API) listCheckpoints(ctx context.Context, in *PageInput) (*checkpointsOutput, error) {
+	page, err := in.page()
+	if err != nil {
+		return nil, err
+	}
+	var after int64
+	if page.After != "" {
+		if after, err = strconv.ParseInt(page.After, 10, 64); err != nil {
+			return nil, invalid(errCursor)
+		}
+	}
+	statements, err := a.config.Store.AuditCheckpoints(ctx, after, page.Limit)
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	checkpoints := make([]adminapi.AuditCheckpoint, len(statements))
+	for i, statement := range statements {
+		// Whoever verifies finds out about one that cannot be read.
+		c, _ := statement.Read()
+		checkpoints[i] = adminapi.AuditCheckpoint{
+			Number: c.Number, Sequence: c.Sequence, Hash: c.Hash, Until: c.Until, Removed: c.Removed, At: c.At, Statement: statement,
+		}
+	}
+	return &checkpointsOutput{list(*in, checkpoints,
+		func(c adminapi.AuditCheckpoint) adminapi.AuditCheckpoint { return c },
+		func(c adminapi.AuditCheckpoint) string { return strconv.FormatInt(c.Number, 10) })}, nil
 }
 
 // auditTimeout bounds writing an entry that must be written even when the

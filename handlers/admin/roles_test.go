@@ -28,6 +28,8 @@ var endpoints = map[string]struct {
 	"GET /audit":      {path: "/audit", status: 200},
 	"GET /audit/head": {path: "/audit/head", status: 200},
 
+	"GET /audit/checkpoints": {path: "/audit/checkpoints", status: 200},
+
 	"GET /users":                               {path: "/users", status: 200},
 	"POST /users":                              {path: "/users", body: `{"name":"new"}`, status: 201},
 	"GET /users/{name}":                        {path: "/users/bob", status: 200},

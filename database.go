@@ -135,8 +135,11 @@ func openDatabase(ctx context.Context, config store.Config) (*database, error) {
 		return nil, err
 	}
 	known := directory.New(s, processLogger("dockit.directory"))
+	known.Observe(announceDatabase)
 	known.Start()
-	d := &database{key: config, store: s, directory: known, auth: auth.New(s, known, processLogger("dockit.auth")), logger: logger}
+	authenticator := auth.New(s, known, processLogger("dockit.auth"))
+	authenticator.ObserveLockouts(announceLockout)
+	d := &database{key: config, store: s, directory: known, auth: authenticator, logger: logger}
 	d.refusals = admin.NewRefusals(s, processLogger("dockit.admin"))
 	d.leases.Store(1)
 	return d, nil

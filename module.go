@@ -98,6 +98,8 @@ type App struct {
 	logger *zap.Logger
 	stdout io.Writer
 
+	announcer *announcer // or nil
+
 	// What Provision reads of the configuration, with placeholders replaced.
 	store     store.Config
 	keys      keySource
@@ -161,6 +163,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if around, found := surroundingsOf(ctx); found {
+		if a.announcer, err = newAnnouncer(ctx); err != nil {
+			return err
+		}
 		a.warnOfAdminEndpoint(around)
 		a.warnOfAuthenticationBefore(around)
 	}
@@ -238,6 +243,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	a.keys.options.Observe = a.announceReplaced
 	if a.ring, err = a.keys.ring(ctx, a.database.store, authenticator.Options().ServeStale, a.logger); err != nil {
 		return fmt.Errorf("pki: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -110,6 +111,8 @@ type shared struct {
 	room          *room
 	guard         *guard
 	uses          *uses
+
+	lockedOut atomic.Pointer[func(Lockout)] // or nil
 }
 
 // New makes an Authenticator with the default [Options]. The directory is one

@@ -162,6 +162,7 @@ func (a *Authenticator) checkPassword(ctx context.Context, v *visit) (Principal,
 	a.unsettled.settle(at.place, a.proofs.of(login.Login, at.password))
 	if principal.ID == 0 {
 		a.count(ctx, at, checked)
+		a.noticeLockout(ctx, login.Login, at.place, turn.failures)
 		a.holdBack(ctx, checked)
 		return Principal{}, ErrInvalidCredentials
 	}

@@ -74,6 +74,8 @@ type shared struct {
 	refreshTokens *memory[string, store.RefreshTokenLogin]
 	permissions   *memory[int64, []access.Permission]
 
+	observer atomic.Pointer[func(away error, after time.Duration)] // or nil
+
 	changed chan struct{} // the revision is another one
 	stop    context.CancelFunc
 	done    sync.WaitGroup
@@ -106,6 +108,17 @@ func (d *Directory) Start() {
 	d.stop = stop
 	d.done.Go(func() { d.follow(ctx) })
 	d.done.Go(func() { d.refresh(ctx) })
+}
+
+// Observe has f told when the database goes away, and why, and when it answers
+// again, with nil and how long it was away, for every Directory that shares it. f
+// must not block.
+func (d *Directory) Observe(f func(away error, after time.Duration)) { d.observer.Store(&f) }
+
+func (d *shared) tell(away error, after time.Duration) {
+	if f := d.observer.Load(); f != nil {
+		(*f)(away, after)
+	}
 }
 
 // With returns a Directory that serves for another time without the database

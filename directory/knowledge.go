@@ -130,6 +130,7 @@ func (d *shared) ask() error {
 		if d.failing.Load() == nil {
 			d.failing.Store(&failure{err, k.asked})
 			d.logger.Error("the database does not answer: tokens are issued from memory, changes are refused", zap.Error(err), zap.String("remedy", store.Remedy(err)))
+			d.tell(err, 0)
 		}
 		return err
 	}
@@ -143,6 +144,7 @@ func (d *shared) ask() error {
 	d.late.Store(false)
 	if away := d.failing.Swap(nil); away != nil {
 		d.logger.Info("the database answers again", zap.Duration("after", time.Since(away.since)))
+		d.tell(nil, time.Since(away.since))
 		d.refreshSoon() // what could not be read
 	}
 	if before.epoch != k.epoch || before.marks.Revision != k.marks.Revision || before.heard != k.heard {

@@ -112,3 +112,25 @@ func TestChangeHereInAnOlderDatabase(t *testing.T) {
 		}
 	})
 }
+
+// Somebody outside hears of an outage once, and of its end.
+func TestObserve(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		var heard []string
+		f.Observe(func(away error, after time.Duration) {
+			if away != nil {
+				heard = append(heard, away.Error())
+				return
+			}
+			heard = append(heard, after.Round(time.Second).String())
+		})
+		f.wait(time.Minute)
+		f.source.set(errDown, false)
+		f.wait(time.Minute)
+		f.source.set(nil, false)
+		f.wait(time.Minute)
+		if len(heard) != 2 || heard[0] != errDown.Error() || heard[1] != "1m0s" {
+			t.Errorf("heard %q", heard)
+		}
+	})
+}

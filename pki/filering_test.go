@@ -192,12 +192,16 @@ func TestReloadKeepsTheOldKeyForVerification(t *testing.T) {
 	c := newClock()
 	first, second := newPair(t, x509.Certificate{}), newPair(t, x509.Certificate{})
 	path := write(t, first.pem(t))
-	r := fileRing(t, nil, c, path, Options{})
+	var replaced []Replaced
+	r := fileRing(t, nil, c, path, Options{Observe: func(r Replaced) { replaced = append(replaced, r) }})
 	old := signingKey(t, r, "").ID
 
 	c.advance(time.Hour)
 	replaceFile(t, path, second.pem(t))
 	r.reload(t.Context())
+	if want := []Replaced{{Purpose: Shared, KeyID: old, Brought: true}}; !slices.Equal(replaced, want) {
+		t.Errorf("told of %+v, want %+v", replaced, want)
+	}
 	key := signingKey(t, r, "")
 	if !key.Chain[0].Equal(second.cert) {
 		t.Fatal("the new key is not in use")

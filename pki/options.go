@@ -73,6 +73,10 @@ type Options struct {
 	// addition to the few seconds that they do anyway; default not at all.
 	ServeStale time.Duration
 
+	// Observe is told of each key that this node replaced, once that counts. It
+	// must not block. Default: nobody is.
+	Observe func(Replaced)
+
 	// Now is the clock; default [time.Now].
 	Now func() time.Time
 }
@@ -93,6 +97,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Observe == nil {
+		o.Observe = func(Replaced) {}
 	}
 	if _, err := ParseKeyType(string(o.KeyType)); err != nil {
 		return o, err

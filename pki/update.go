@@ -186,6 +186,7 @@ func (r *Ring) report(p *plan, request updateRequest) {
 				zap.String("purpose", string(e.Purpose)),
 				zap.String("service", e.Service),
 				zap.String("kid", e.ID))
+			r.options.Observe(Replaced{Purpose: e.Purpose, Service: e.Service, KeyID: e.ID})
 		}
 	}
 }

@@ -58,6 +58,7 @@ func (r *Ring) reload(ctx context.Context) {
 	if changed {
 		r.counters.reloads.Add(1)
 		r.logger.Info("reloaded "+r.files.String(), zap.String("fingerprint", Fingerprint(r.brought.current.cert)))
+		r.options.Observe(r.brought.replaced())
 	}
 	if changed || now.Sub(r.warnedAt) >= 24*time.Hour {
 		r.warnOfExpiry(now)

@@ -23,6 +23,7 @@ var leftOut = []string{
 var thirdParty = map[string]string{
 	"rate_limit": "github.com/mholt/caddy-ratelimit",
 	"coraza_waf": "github.com/corazawaf/coraza-caddy/v2",
+	"exec":       "github.com/mholt/caddy-events-exec",
 	"crowdsec":   "github.com/hslatman/caddy-crowdsec-bouncer/http",
 	"replace":    "github.com/caddyserver/replace-response",
 	"cache":      "github.com/caddyserver/cache-handler",

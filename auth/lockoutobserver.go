@@ -1,0 +1,28 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dockit-registry/dockit/store"
+)
+
+// ObserveLockouts has f told of each lockout as it begins on this node, for
+// every Authenticator that shares the store. f must not block.
+func (a *Authenticator) ObserveLockouts(f func(Lockout)) { a.lockedOut.Store(&f) }
+
+// noticeLockout tells the observer when the wrong password that was counted last
+// began a lockout. Before is how many there were before it.
+func (a *Authenticator) noticeLockout(ctx context.Context, login store.Login, p place, before int) {
+	observe := a.lockedOut.Load()
+	if observe == nil || before+1 < a.options.LockoutFailures {
+		return
+	}
+	s, err := a.guard.standing(ctx, a.options, p)
+	if _, locked := errors.AsType[*ThrottledError](err); !locked {
+		return
+	}
+	// A name that nobody has may be a password that was typed into the wrong field.
+	(*observe)(Lockout{Username: login.Ref.Name, Network: p.network, Failures: s.failures, Last: time.Now(), Until: s.lockedUntil})
+}

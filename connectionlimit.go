@@ -117,6 +117,7 @@ func (l *ConnectionLimit) follow(conn net.Conn, state http.ConnState) {
 		l.freed.Broadcast()
 	case http.StateHijacked:
 		l.unwait(c)
+	case http.StateNew, http.StateClosed: // Accept and Close know
 	}
 }
 

@@ -3,6 +3,7 @@ package dockit
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -57,13 +58,13 @@ func TestIdleConnectionsLockNobodyOut(t *testing.T) {
 			all := held(t, address, text, 100)
 			began := time.Now()
 			for range 5 {
-				assert.NoError(t, ask(newClient(t), "http://"+address+"/v2/token?service=registry&scope=repository:app:pull"))
+				require.NoError(t, ask(newClient(t), "http://"+address+"/v2/token?service=registry&scope=repository:app:pull"))
 			}
 			assert.Less(t, time.Since(began), 5*time.Second)
 			require.NoError(t, all[0].SetReadDeadline(time.Now().Add(10*time.Second)))
 			_, err := io.ReadAll(all[0])
-			netErr, ok := err.(net.Error)
-			assert.False(t, ok && netErr.Timeout(), "the one that waited longest is still open")
+			var netErr net.Error
+			assert.False(t, errors.As(err, &netErr) && netErr.Timeout(), "the one that waited longest is still open")
 		})
 	}
 }

@@ -173,7 +173,8 @@ func checkSocket(path string) error {
 	case info.Mode().Type() != fs.ModeSocket:
 		return fmt.Errorf("listen on the Unix socket %s: something else is there, and would be removed: choose another path", path)
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(context.Background(), "unix", path)
 	switch {
 	case err == nil:
 		return errors.Join(fmt.Errorf("listen on the Unix socket %s: another process listens there, perhaps another Dockit: stop it, or choose another path", path), conn.Close())

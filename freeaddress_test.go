@@ -32,7 +32,7 @@ func TestSecondServerOnOneAddress(t *testing.T) {
 		{"--listen", free, "--metrics-listen", "127.0.0.1:" + port},
 	} {
 		config, _ := configOf(t, args...)
-		assert.ErrorContains(t, CheckFree(config), "another process listens there, perhaps another Dockit", args)
+		require.ErrorContains(t, CheckFree(config), "another process listens there, perhaps another Dockit", args)
 	}
 	config, _ := configOf(t, "--listen", free)
 	require.NoError(t, CheckFree(config))
@@ -91,7 +91,7 @@ func TestRestartRightAfterAStop(t *testing.T) {
 	require.NoError(t, server.Close())
 	address, err := caddy.ParseNetworkAddress(listener.Addr().String())
 	require.NoError(t, err)
-	assert.NoError(t, checkFree(address))
+	require.NoError(t, checkFree(address))
 }
 
 func TestUnixSocketThatIsTaken(t *testing.T) {
@@ -101,16 +101,16 @@ func TestUnixSocketThatIsTaken(t *testing.T) {
 	require.NoError(t, checkFree(address))
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "unix", socket)
 	require.NoError(t, err)
-	assert.ErrorContains(t, checkFree(address), "another process listens there")
+	require.ErrorContains(t, checkFree(address), "another process listens there")
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	require.NoError(t, listener.Close())
-	assert.NoError(t, checkFree(address), "left behind")
+	require.NoError(t, checkFree(address), "left behind")
 
 	file := filepath.Join(folder, "file")
 	require.NoError(t, os.WriteFile(file, []byte("precious"), 0o600))
-	assert.ErrorContains(t, checkFree(caddy.NetworkAddress{Network: "unix", Host: file}), "something else is there")
+	require.ErrorContains(t, checkFree(caddy.NetworkAddress{Network: "unix", Host: file}), "something else is there")
 }
 
 func TestSocketOfSystemdIsNotTried(t *testing.T) {
-	assert.NoError(t, checkFree(caddy.NetworkAddress{Network: "fd", Host: "3"}))
+	require.NoError(t, checkFree(caddy.NetworkAddress{Network: "fd", Host: "3"}))
 }

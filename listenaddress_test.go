@@ -16,7 +16,7 @@ func TestListenAddressThatMeansSomethingElse(t *testing.T) {
 		"unix:/run/dockit.sock": "write a Unix socket as unix//run/dockit.sock", "unix:///run/dockit.sock": "unix//run/dockit.sock",
 		"unix//run/dockit.sock|rw": "mode of the socket", "unix//run/dockit.sock|0440": "mode of the socket",
 	} {
-		assert.ErrorContains(t, checkAddress("--listen", address), say, address)
+		require.ErrorContains(t, checkAddress("--listen", address), say, address)
 	}
 	for _, address := range []string{
 		":4315", "localhost:4315", "127.0.0.1:0", "[::1]:4315", "tcp4/:4315", "tcp6/[::]:4315", "fd/3",
@@ -49,7 +49,7 @@ func TestMetricsOnTheMainPort(t *testing.T) {
 		if tc.free {
 			assert.NoError(t, err, tc.args)
 		} else {
-			assert.ErrorContains(t, err, "metrics need one of their own", tc.args)
+			require.ErrorContains(t, err, "metrics need one of their own", tc.args)
 		}
 	}
 }

@@ -200,10 +200,10 @@ func TestTrustedProxiesThatAreRefused(t *testing.T) {
 		"10.0.0.0/33": "write the address", "::ffff:10.0.0.0/104": "plain IPv4",
 	} {
 		o := &apiServerOptions{trustedProxies: []string{value}}
-		assert.ErrorContains(t, o.checkTrustedProxies(), say, value)
+		require.ErrorContains(t, o.checkTrustedProxies(), say, value)
 	}
 	o := &apiServerOptions{trustedProxies: []string{"10.0.0.1", "10.0.0.0/8", "2001:db8::/32", "private_ranges", "unix"}}
-	assert.NoError(t, o.checkTrustedProxies())
+	require.NoError(t, o.checkTrustedProxies())
 }
 
 func unixDialer(socket string) func(context.Context, string, string) (net.Conn, error) {

@@ -26,16 +26,16 @@ func TestReferencesAreToldFromPorts(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			err := access.ValidateRepository(tc.name)
 			require.ErrorIs(t, err, access.ErrInvalidName)
-			assert.ErrorContains(t, err, tc.want)
+			require.ErrorContains(t, err, tc.want)
 			_, err = access.ParsePermission("repository:" + tc.name + ":pull")
 			require.ErrorIs(t, err, access.ErrInvalidPermission)
 			if tc.name != "app:1" {
-				assert.ErrorContains(t, err, tc.want)
+				require.ErrorContains(t, err, tc.want)
 			}
 		})
 	}
 	_, err := access.ParsePermission("repository:team/*:1:pull")
-	assert.ErrorContains(t, err, `has the tag "1"`)
+	require.ErrorContains(t, err, `has the tag "1"`)
 }
 
 func TestWithoutHost(t *testing.T) {

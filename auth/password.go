@@ -47,10 +47,10 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 	found.Subject = login.Ref
 	at := attempt{username: username, password: pw, place: place{nameOf(login.Login, username), origin.network()}, from: from}
 	principal, err := a.inTurn(ctx, login, at)
-	switch err { //nolint:errorlint // one that was throttled was not looked at
-	case ErrInvalidCredentials:
+	switch {
+	case err == ErrInvalidCredentials: //nolint:errorlint // one that was throttled was not looked at
 		found.Fault = passwordFault(login.Login)
-	case errSameAgain:
+	case errors.Is(err, errSameAgain):
 		found.Fault, err = passwordFault(login.Login)+", the same as before", ErrInvalidCredentials
 	}
 	if login.away != nil && errors.Is(err, ErrInvalidCredentials) {

@@ -29,7 +29,7 @@ func (p *pastTimes) add(took time.Duration) {
 func (p *pastTimes) any() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.took[rand.IntN(max(1, p.known))]
+	return p.took[rand.IntN(max(1, p.known))] //nolint:gosec // which one is no secret
 }
 
 // longest is how long it took the slowest of the last times.

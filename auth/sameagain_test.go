@@ -94,8 +94,10 @@ func TestWrongPasswordMayBecomeRight(t *testing.T) {
 			f.change("alice", store.SubjectChange{PasswordHash: &hash})
 		}},
 		"set for a new user": {"carol", "her password", func(*fixture) {}, func(f *fixture) { f.user("carol", "her password") }},
-		"enabled": {"alice", secret, func(f *fixture) { f.change("alice", store.SubjectChange{Disabled: &yes}) },
-			func(f *fixture) { f.change("alice", store.SubjectChange{Disabled: &no}) }},
+		"enabled": {
+			"alice", secret, func(f *fixture) { f.change("alice", store.SubjectChange{Disabled: &yes}) },
+			func(f *fixture) { f.change("alice", store.SubjectChange{Disabled: &no}) },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, f *fixture) {

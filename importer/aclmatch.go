@@ -108,6 +108,7 @@ func (d *dockerAuth) applies(r *aclRule, a *account, t access.Type) applied {
 				return applied{aclRule: r}
 			case perhaps:
 				uncertain("its account is some of those who are not in this file")
+			case yes:
 			}
 		case !matchPattern(pattern, text):
 			return applied{aclRule: r}

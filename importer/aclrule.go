@@ -41,8 +41,6 @@ const (
 	onService = "service"
 )
 
-var patternConditions = []string{onAccount, onType, onName, onService}
-
 // acl reads the rules.
 func (d *dockerAuth) acl(n *yaml.Node) error {
 	if n.Kind != yaml.SequenceNode {

@@ -54,8 +54,10 @@ func BenchmarkImportedWork(b *testing.B) {
 		return time.Since(began)
 	}
 	for _, c := range []Cost{
-		{bcrypt: 5}, {bcrypt: maxImportedBcrypt},
-		{memory: 19 * 1024, passes: 6, lanes: 1, length: 32}, {memory: 61 * 1024, passes: 1, lanes: 1, length: 32},
+		{bcrypt: 5},
+		{bcrypt: maxImportedBcrypt},
+		{memory: 19 * 1024, passes: 6, lanes: 1, length: 32},
+		{memory: 61 * 1024, passes: 1, lanes: 1, length: 32},
 	} {
 		b.Run(c.String(), func(b *testing.B) {
 			var own, imported time.Duration

@@ -56,7 +56,8 @@ http to another machine nothing is taken that nobody vouches for:
 With --watch it keeps running beside the registry and rewrites the file when it changes. A
 registry reads the file when it starts, so a change can be followed by a signal
 (--signal TERM --process registry ends it, for whoever runs it to start it again) or by a
-command (--exec, split at spaces and run without a shell).`
+command (--exec, split at spaces and run without a shell). The command has a minute, and
+whatever it leaves running in its process group is ended with it.`
 
 func newInitContainerCommand() *cobra.Command {
 	f := &initContainerFlags{}

@@ -14,8 +14,13 @@ import (
 	"time"
 )
 
-// notifyTimeout bounds the command that is run on a change.
-const notifyTimeout = time.Minute
+const (
+	// notifyTimeout bounds the command that is run on a change, in all.
+	notifyTimeout = time.Minute
+	// notifyGrace is the part of it that is left to a command that was told to
+	// end.
+	notifyGrace = 5 * time.Second
+)
 
 // notification is what happens when the file has changed: a signal to a
 // process, a command, or neither.
@@ -23,10 +28,12 @@ type notification struct {
 	signal  os.Signal
 	process string
 	command []string
+	// timeout is how long the command may take, with the grace at its end.
+	timeout, grace time.Duration
 }
 
 func parseNotification(signal, process, command string) (notification, error) {
-	n := notification{process: process, command: strings.Fields(command)}
+	n := notification{process: process, command: strings.Fields(command), timeout: notifyTimeout, grace: notifyGrace}
 	switch {
 	case (signal == "") != (process == ""):
 		return n, errors.New("--signal and --process go together: which signal, and to whom")
@@ -56,14 +63,40 @@ func (n notification) send(ctx context.Context, stdout, stderr io.Writer) error 
 	if n.signal != nil {
 		return n.sendSignal()
 	}
-	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
+	return n.run(ctx, stdout, stderr)
+}
+
+// run runs the command in a process group of its own, and ends what is left of
+// the group when the command has ended, was too slow, or ctx is done.
+func (n notification) run(ctx context.Context, stdout, stderr io.Writer) error {
+	limited, cancel := context.WithTimeout(ctx, n.timeout-n.grace)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, n.command[0], n.command[1:]...) //nolint:gosec // the operator names it
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	if err := cmd.Run(); err != nil {
+	cmd := exec.CommandContext(limited, n.command[0], n.command[1:]...) //nolint:gosec // the operator names it
+	cmd.Stdout, cmd.Stderr = unpiped(stdout), unpiped(stderr)
+	cmd.WaitDelay = n.grace
+	inGroup(cmd)
+	err := cmd.Run()
+	if cmd.Process != nil && endGroup(cmd.Process.Pid) {
+		fmt.Fprintf(stderr, "Warning: ended what %s left running: have a supervisor start what is to stay, or setsid\n", n.command[0])
+	}
+	switch {
+	case ctx.Err() == nil && limited.Err() != nil:
+		return fmt.Errorf("run %s: it did not end within %s", n.command[0], n.timeout-n.grace)
+	case errors.Is(err, exec.ErrWaitDelay):
+		return nil // it ended well; only its output was still held open
+	case err != nil:
 		return fmt.Errorf("run %s: %w", n.command[0], err)
 	}
 	return nil
+}
+
+// unpiped spares output that nobody reads a pipe, which whatever holds it open
+// would keep the command from ending by.
+func unpiped(w io.Writer) io.Writer {
+	if w == io.Discard {
+		return nil
+	}
+	return w
 }
 
 func (n notification) sendSignal() error {

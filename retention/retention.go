@@ -3,6 +3,7 @@
 package retention
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -25,6 +26,9 @@ const (
 	interval = time.Hour
 	// day is what a cut is rounded to, so that there is one a day.
 	day = 24 * time.Hour
+	// look is how often the authority is looked at: what was signed under one that
+	// is not used any more is signed anew at once, before that one is revoked.
+	look = 2 * time.Second
 	// pause leaves others room between two batches.
 	pause = 50 * time.Millisecond
 )
@@ -36,6 +40,10 @@ type Keeper struct {
 	keep   time.Duration
 	logger *zap.Logger
 	now    func() time.Time // what counts for age
+
+	// vouched is the newest checkpoint that was found to hold, or signed here. It
+	// holds on when its authority is revoked afterwards.
+	vouched audit.Statement
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -52,14 +60,36 @@ func Start(s *store.Store, ring *pki.Ring, keep time.Duration, logger *zap.Logge
 			if err := k.Run(running); err != nil && running.Err() == nil {
 				logger.Error("cannot cut the audit", zap.Error(err))
 			}
-			select {
-			case <-running.Done():
+			if !k.wait(running) {
 				return
-			case <-time.After(interval):
 			}
 		}
 	}()
 	return k
+}
+
+// wait returns when it is time to run again, or false at the end.
+func (k *Keeper) wait(ctx context.Context) bool {
+	before, deadline := k.signer(), time.Now().Add(interval)
+	for time.Now().Before(deadline) && bytes.Equal(k.signer(), before) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(look):
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// signer is the certificate under which a checkpoint would be signed: that of the
+// authority, or of a key without one. It is empty when there is none.
+func (k *Keeper) signer() []byte {
+	key, err := k.ring.SigningKey("")
+	if err != nil {
+		return nil
+	}
+	chain := chainOf(key, k.ring.Bundle(""))
+	return chain[len(chain)-1]
 }
 
 // Close stops. What is half done, the next one finishes.
@@ -77,7 +107,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	var from audit.Checkpoint
 	if last != "" {
 		// Whoever signs the next one vouches for this one.
-		if from, err = last.Verify(Trusted(k.ring)); err != nil {
+		if from, err = k.verify(last); err != nil {
 			return fmt.Errorf("%w: somebody wrote to the database, or the authority changed while no Dockit ran: "+
 				"see 'dockit rbac audit verify'; nothing is cut", err)
 		}
@@ -111,6 +141,19 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
+// verify checks the newest checkpoint, for which it need not trust an authority
+// that was revoked since.
+func (k *Keeper) verify(last audit.Statement) (audit.Checkpoint, error) {
+	if last == k.vouched {
+		return last.Read()
+	}
+	c, err := last.Verify(Trusted(k.ring))
+	if err == nil {
+		k.vouched = last
+	}
+	return c, err
+}
+
 // checkpoint signs where the audit is cut, and signs that anew when another
 // authority is in use.
 func (k *Keeper) checkpoint(ctx context.Context, last audit.Statement, from, next audit.Checkpoint) error {
@@ -137,6 +180,7 @@ func (k *Keeper) checkpoint(ctx context.Context, last audit.Statement, from, nex
 	case err != nil:
 		return err
 	}
+	k.vouched = statement
 	k.logger.Info("cut the audit", zap.Int64("removed", next.Removed), zap.Int64("sequence", next.Sequence), zap.Time("until", next.Until))
 	return nil
 }

@@ -246,6 +246,45 @@ func TestCheckpointOutlivesItsAuthority(t *testing.T) {
 	assert.Equal(t, after, again, "once is enough")
 }
 
+// TestCheckpointOutlivesARevokedAuthority revokes the authority that signed where
+// the audit was cut before the keeper runs again.
+func TestCheckpointOutlivesARevokedAuthority(t *testing.T) {
+	f := newFixture(t)
+	f.add(5)
+	require.NoError(t, f.cut())
+	for _, key := range f.ring.Keys() {
+		if key.Purpose == pki.Authority && key.State == pki.Active {
+			_, err := f.ring.Revoke(t.Context(), key.ID)
+			require.NoError(t, err)
+		}
+	}
+	_, err := f.verify()
+	require.ErrorIs(t, err, audit.ErrCheckpoint)
+	stranger := &Keeper{store: f.store, ring: f.ring, keep: keep, logger: zap.NewNop(), now: time.Now}
+	require.ErrorIs(t, stranger.Run(t.Context()), audit.ErrCheckpoint, "who did not see it hold does not vouch for it")
+	require.NoError(t, f.keeper.Run(t.Context()))
+	from, err := f.verify()
+	require.NoError(t, err)
+	assert.Equal(t, int64(6), from)
+	require.NoError(t, stranger.Run(t.Context()))
+}
+
+// TestCheckpointIsSignedAnewAtOnce waits for it without a call, for an authority
+// is revoked soon after it was replaced.
+func TestCheckpointIsSignedAnewAtOnce(t *testing.T) {
+	f := newFixture(t)
+	f.add(5)
+	require.NoError(t, f.cut())
+	running := Start(f.store, f.ring, keep, zap.NewNop())
+	t.Cleanup(running.Close)
+	_, err := f.ring.RotateAuthority(t.Context(), true)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		statements, err := f.store.AuditCheckpoints(t.Context(), 0, 10)
+		return err == nil && len(statements) == 2
+	}, 30*time.Second, 20*time.Millisecond)
+}
+
 func TestKnownHeadThatWasCut(t *testing.T) {
 	f := newFixture(t)
 	f.add(5)

@@ -230,12 +230,17 @@ func (s *Store) shortenMadeWith(ctx context.Context, tx *sql.Tx, maker string, e
 	}
 	at := timestamp(expiresAt)
 	for _, one := range found.credentials {
-		query, id := "UPDATE access_tokens SET expires_at = ? WHERE (expires_at = 0 OR expires_at > ?) AND id = ?", any(one.ID)
+		queries, id := []string{"UPDATE access_tokens SET expires_at = ? WHERE (expires_at = 0 OR expires_at > ?) AND id = ?"}, any(one.ID)
 		if one.ID == "" {
-			query, id = "UPDATE subjects SET password_expires_at = ? WHERE (password_expires_at = 0 OR password_expires_at > ?) AND id = ?", any(one.ownerID)
+			queries, id = []string{
+				"UPDATE subjects SET password_expires_at = ? WHERE (password_expires_at = 0 OR password_expires_at > ?) AND id = ?",
+				"UPDATE refresh_tokens SET expires_at = ? WHERE expires_at > ? AND subject_id = ?", // the logins by that password
+			}, any(one.ownerID)
 		}
-		if _, err := tx.ExecContext(ctx, query, at, at, id); err != nil {
-			return MadeWith{}, fmt.Errorf("shorten what the token %q made: %w", maker, err)
+		for _, query := range queries {
+			if _, err := tx.ExecContext(ctx, query, at, at, id); err != nil {
+				return MadeWith{}, fmt.Errorf("shorten what the token %q made: %w", maker, err)
+			}
 		}
 	}
 	return found, nil

@@ -173,6 +173,29 @@ func TestDockerLoginMakesNothingThatOutlivesIt(t *testing.T) {
 	})
 }
 
+// Of a token that is to expire sooner, the docker logins by a password that it
+// set do so, too.
+func TestShorterTokenShortensDockerLogins(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		m := newMakers(t, db)
+		m.mustMake(m.Context(), "user:root", "maker", Limits{})
+		if _, err := m.CreateSubject(m.by("maker"), NewSubject{Ref: ref(t, "user:eve"), PasswordHash: "$eve"}); err != nil {
+			t.Fatal(err)
+		}
+		m.login("eve", "r")
+		m.login("alice", "other")
+		soon := m.now.Add(time.Hour)
+		if _, err := m.RotateAccessToken(m.Context(), "maker", Rotation{Hash: []byte("x"), ExpiresAt: &soon}); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string]bool{"r": true, "other": false} {
+			if token, err := m.RefreshToken(t.Context(), id); err != nil || token.ExpiresAt.Equal(soon) != want {
+				t.Errorf("docker login %s expires at %s, %v", id, token.ExpiresAt, err)
+			}
+		}
+	})
+}
+
 // What a token made ends with it, however it ends, and counts at once.
 func TestMadeEndsWithItsMaker(t *testing.T) {
 	yes := true

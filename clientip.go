@@ -46,7 +46,8 @@ func clientIP(r *http.Request) string {
 }
 
 // lastUntrusted goes through what proxies wrote, from the last one on. Behind
-// what is no address, somebody who is not trusted may have written anything.
+// what is no address, somebody who is not trusted may have written anything;
+// the same holds for what Caddy passed over: nobody knows whether it is trusted.
 func lastUntrusted(entries []string, chosen, peer string) string {
 	last := peer
 	for _, entry := range slices.Backward(entries) {
@@ -54,7 +55,7 @@ func lastUntrusted(entries []string, chosen, peer string) string {
 		switch {
 		case ip == "":
 			return last
-		case ip == chosen && ip != peer:
+		case !caddyReads(entry), ip == chosen && ip != peer:
 			return ip
 		}
 		last = ip
@@ -73,6 +74,18 @@ func addressOf(entry string) string {
 		return ""
 	}
 	return ip.WithZone("").String()
+}
+
+// caddyReads reports whether Caddy takes an entry for an address: it passes over
+// IPv6 in brackets without a port, or with a port behind a space.
+func caddyReads(entry string) bool {
+	host, _, err := net.SplitHostPort(entry)
+	if err != nil {
+		host = entry
+	}
+	host, _, _ = strings.Cut(strings.TrimSpace(host), "%")
+	_, err = netip.ParseAddr(host)
+	return err == nil
 }
 
 // throughProxy reports whether the other end of the connection is a proxy that

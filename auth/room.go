@@ -17,9 +17,10 @@ const (
 	// different passwords, so all but one are wrong.
 	maxAtPlace = 4
 	// maxSharing is how many requests wait for one attempt at most, and
-	// maxSharingAll for one that was there before them.
+	// maxSharingAll for one that was there before them: from networks that
+	// somebody logged in from before, and as many again from all others.
 	maxSharing    = 256
-	maxSharingAll = 1024
+	maxSharingAll = 1280
 	// maxTurnedAway is how many requests without room are held back at a time,
 	// for turnedAwayFor: to answer whoever asks again at once takes the processor
 	// from those who have room.
@@ -39,7 +40,8 @@ type room struct {
 	// sources counts the attempts of each source, and those of whole customers
 	// and classes, whose other fields are empty.
 	sources map[source]int
-	sharing int
+	// sharing counts those who wait for one that was there before them, likewise.
+	sharing map[source]int
 
 	turnedAway chan struct{}
 }
@@ -58,7 +60,7 @@ type visit struct {
 
 func newRoom() *room {
 	return &room{
-		attempts: map[proof]*visit{}, places: map[place]int{}, sources: map[source]int{},
+		attempts: map[proof]*visit{}, places: map[place]int{}, sources: map[source]int{}, sharing: map[source]int{},
 		turnedAway: make(chan struct{}, maxTurnedAway),
 	}
 }
@@ -78,15 +80,15 @@ func (r *room) turnAway(ctx context.Context, why error) error {
 func (r *room) full(from source) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.isFull(from)
+	return isFull(r.sources, roomSize, from)
 }
 
-// isFull is called with the lock held. A customer gets half of what is free: so
-// something is always left for the next one. Within it, the same holds for its
-// networks.
-func (r *room) isFull(from source) bool {
-	left := (roomSize-r.sources[from.class()])/2 - r.sources[from.ofCustomer()]
-	return r.sources[from] >= left
+// isFull reports whether a source has its share of a size. A customer gets half
+// of what is free: so something is always left for the next one. Within it, the
+// same holds for its networks.
+func isFull(taken map[source]int, size int, from source) bool {
+	left := (size-taken[from.class()])/2 - taken[from.ofCustomer()]
+	return taken[from] >= left
 }
 
 // attend returns what comes of an attempt: of one that is there already, or of
@@ -111,17 +113,17 @@ func (r *room) enter(ctx context.Context, at attempt, check func(context.Context
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if v := r.attempts[at.same]; v != nil {
-		if v.requests >= maxSharing || r.sharing >= maxSharingAll {
+		if v.requests >= maxSharing || isFull(r.sharing, maxSharingAll, v.at.from) {
 			return nil, ErrBusy
 		}
 		v.requests++
-		r.sharing++
+		add(r.sharing, v.at.from, 1)
 		return v, nil
 	}
 	switch {
 	case at.place.name != "" && r.places[at.place] >= maxAtPlace:
 		return nil, &ThrottledError{RetryAfter: maxDelay}
-	case r.isFull(at.from):
+	case isFull(r.sources, roomSize, at.from):
 		return nil, ErrBusy
 	}
 	// Others may wait for the same answer: who asked first may go away.
@@ -151,7 +153,7 @@ func (r *room) leave(v *visit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if v.requests--; v.requests > 0 {
-		r.sharing--
+		add(r.sharing, v.at.from, -1)
 		return
 	}
 	if !v.checked {
@@ -177,12 +179,17 @@ func (r *room) forget(v *visit) {
 // count is called with the lock held. An attempt that was given up counts until
 // it has ended.
 func (r *room) count(v *visit, n int) {
-	for _, s := range []source{v.at.from.class(), v.at.from.ofCustomer(), v.at.from} {
-		if r.sources[s] += n; r.sources[s] == 0 {
-			delete(r.sources, s)
-		}
-	}
+	add(r.sources, v.at.from, n)
 	if r.places[v.at.place] += n; r.places[v.at.place] == 0 {
 		delete(r.places, v.at.place)
+	}
+}
+
+// add counts for a source, its customer and its class.
+func add(counts map[source]int, from source, n int) {
+	for _, s := range []source{from.class(), from.ofCustomer(), from} {
+		if counts[s] += n; counts[s] == 0 {
+			delete(counts, s)
+		}
 	}
 }

@@ -68,7 +68,55 @@ func TestRoomIsShared(t *testing.T) {
 		}
 		time.Sleep(maxCheck)
 		synctest.Wait()
-		if len(r.attempts)+len(r.sources)+len(r.places)+r.sharing > 0 {
+		if len(r.attempts)+len(r.sources)+len(r.places)+len(r.sharing) > 0 {
+			t.Errorf("left behind: %+v", r)
+		}
+	})
+}
+
+// TestSharingIsShared has one network ask the same again and again, on very many
+// connections: what another one asks twice at once must find room.
+func TestSharingIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom()
+		waiting, goAway := context.WithCancel(t.Context())
+		var turnedAway sync.Map
+		ask := func(from source, password string) {
+			at := attempt{from: from}
+			copy(at.same[:], from.network+password)
+			go func() {
+				if _, err := r.attend(waiting, at, func(ctx context.Context, _ *visit) (Principal, error) {
+					<-ctx.Done()
+					return Principal{}, ctx.Err()
+				}); errors.Is(err, ErrBusy) {
+					turnedAway.Store(from.network, true)
+				}
+			}()
+		}
+		crowd := source{customer: "a", network: "a.1"}
+		for i := range 10 {
+			for range 200 {
+				ask(crowd, fmt.Sprint(i))
+			}
+		}
+		synctest.Wait()
+		for i := range 8 {
+			for range 10 {
+				ask(source{customer: fmt.Sprint("b", i), network: fmt.Sprint("b", i, ".1")}, "secret")
+			}
+		}
+		time.Sleep(2 * turnedAwayFor)
+		if _, some := turnedAway.Load(crowd.network); !some {
+			t.Error("the crowd had all that it asked for")
+		}
+		turnedAway.Delete(crowd.network)
+		turnedAway.Range(func(network, _ any) bool {
+			t.Errorf("%v found no room", network)
+			return true
+		})
+		goAway()
+		synctest.Wait()
+		if len(r.attempts)+len(r.sources)+len(r.sharing) > 0 {
 			t.Errorf("left behind: %+v", r)
 		}
 	})

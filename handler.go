@@ -65,7 +65,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return next.ServeHTTP(w, r)
 	}
 	app, err := h.leasedApp(r.Context())
-	if err != nil {
+	switch {
+	case err != nil && errors.Is(r.Context().Err(), context.Canceled):
+		return caddyhttp.Error(handlers.StatusClientClosed, err)
+	case err != nil:
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	defer app.database.release()

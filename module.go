@@ -288,6 +288,11 @@ func (a *App) awaitStart(ctx context.Context) error {
 	select {
 	case <-a.started:
 		return nil
+	default: // both may be true, and then this one counts
+	}
+	select {
+	case <-a.started:
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("dockit has not started yet: %w", ctx.Err())
 	}

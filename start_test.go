@@ -44,6 +44,11 @@ func TestRequestsWaitForTheStart(t *testing.T) {
 	_, err := serve(gone)
 	var refused caddyhttp.HandlerError
 	require.ErrorAs(t, err, &refused)
+	require.Equal(t, handlers.StatusClientClosed, refused.StatusCode, "Caddy logs a 5xx as an error")
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	_, err = serve(late)
+	require.ErrorAs(t, err, &refused)
 	require.Equal(t, http.StatusServiceUnavailable, refused.StatusCode)
 
 	waiting := make(chan int, 1)
@@ -53,4 +58,27 @@ func TestRequestsWaitForTheStart(t *testing.T) {
 	}()
 	require.NoError(t, app.Start())
 	require.Equal(t, http.StatusOK, <-waiting)
+}
+
+// A client that left is no reason to say that Dockit has not started, when it
+// has, nor for an error in the log, about which nobody could do anything.
+func TestClientsThatLeaveAreNoErrors(t *testing.T) {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	app := &App{started: make(chan struct{})}
+	require.ErrorIs(t, app.awaitStart(gone), context.Canceled)
+	close(app.started)
+	for range 100 {
+		require.NoError(t, app.awaitStart(gone))
+	}
+
+	// Started, and its database let go of: the configuration was replaced.
+	handler := &Handler{app: app, endpoints: handlers.AllEndpoints}
+	r := httptest.NewRequestWithContext(gone, http.MethodGet, "/v2/token", nil)
+	var refused caddyhttp.HandlerError
+	require.ErrorAs(t, handler.ServeHTTP(httptest.NewRecorder(), r, nil), &refused)
+	require.Equal(t, handlers.StatusClientClosed, refused.StatusCode)
+	require.NotContains(t, refused.Error(), "has not started yet")
+	require.ErrorAs(t, handler.ServeHTTP(httptest.NewRecorder(), r.WithContext(t.Context()), nil), &refused)
+	require.Equal(t, http.StatusServiceUnavailable, refused.StatusCode)
 }

@@ -59,7 +59,7 @@ func (s *Server) trustingService(w http.ResponseWriter, r *http.Request) (string
 	}
 	name := r.URL.Query().Get("service")
 	if _, known := s.services[name]; name != "" && !known {
-		_ = s.refuse(w, s.unknownService(name))
+		_ = s.refuse(r.Context(), w, s.unknownService(name))
 		return "", false
 	}
 	return name, true

@@ -5,6 +5,10 @@ import (
 	"net/http"
 )
 
+// StatusClientClosed is what is logged for a client that left before it was
+// answered: Caddy has it for those, too, and logs 5xx as errors.
+const StatusClientClosed = 499
+
 // Error codes of RFC 6749 section 5.2.
 const (
 	errorInvalidRequest   = "invalid_request"

@@ -76,7 +76,9 @@ func (s *Server) readiness(ctx context.Context) readiness {
 			} else {
 				reasons = append(reasons, errors.New("the database takes no changes"))
 			}
-			s.config.Logger.Warn("changes cannot be made", zap.Error(err), remedyField(err))
+			if !errors.Is(ctx.Err(), context.Canceled) { // by a probe that left
+				s.config.Logger.Warn("changes cannot be made", zap.Error(err), remedyField(err))
+			}
 		}
 	}
 	for _, name := range s.serviceNames() {

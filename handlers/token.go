@@ -95,7 +95,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		response, err = s.issue(auth.WithAttempt(r.Context(), &event.attempt), request, &event)
 	}
 	if err != nil {
-		told := s.refuse(w, err)
+		told := s.refuse(r.Context(), w, err)
 		event.took = time.Since(began)
 		s.log.refused(r, event, told)
 		s.config.Metrics.tokenRequest(request.service.Name, told.outcome, event.took)
@@ -270,8 +270,9 @@ func (s *Server) authenticate(ctx context.Context, request tokenRequest) (auth.P
 	return principal, err
 }
 
-// refuse answers with what went wrong, and returns what it said.
-func (s *Server) refuse(w http.ResponseWriter, err error) *refusal {
+// refuse answers with what went wrong, and returns what it said. What goes wrong
+// because the client left is no error for the log.
+func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, err error) *refusal {
 	var (
 		told      *refusal
 		throttled *auth.ThrottledError
@@ -291,8 +292,8 @@ func (s *Server) refuse(w http.ResponseWriter, err error) *refusal {
 		w.Header().Set("Retry-After", "5")
 		s.config.Logger.Debug("cannot issue a token", zap.Error(err))
 		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "the database does not answer, and these credentials cannot be checked without it: try again in a moment", outcome: outcomeAway}
-	case errors.Is(err, context.Canceled):
-		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "the request was cancelled", outcome: outcomeFailed}
+	case errors.Is(err, context.Canceled), errors.Is(ctx.Err(), context.Canceled):
+		told = &refusal{status: StatusClientClosed, code: errorUnavailable, message: "the request was cancelled", outcome: outcomeFailed}
 	case store.Remedy(err) != "":
 		w.Header().Set("Retry-After", "5")
 		s.config.Logger.Error("cannot issue a token", zap.Error(err), remedyField(err))

@@ -1,6 +1,10 @@
 package handlers
 
 import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -163,5 +167,30 @@ func TestRefusalsOfManyPlacesAreBounded(t *testing.T) {
 	}
 	if !slices.ContainsFunc(logs.All(), func(e observer.LoggedEntry) bool { return e.ContextMap()["count"] == int64(5) }) {
 		t.Error("the count of a place that is forgotten is lost")
+	}
+}
+
+// Whatever a request fails with because its client left, in the words of
+// whichever database, is no error that anybody could do something about.
+func TestClientsThatLeaveAreNoErrors(t *testing.T) {
+	f := withPeople(t)
+	logs := f.logged()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, err := range []error{context.Canceled, errors.New("interrupted (9)"), sql.ErrConnDone, driver.ErrBadConn} {
+		if told := f.server.refuse(gone, httptest.NewRecorder(), err); told.status != StatusClientClosed {
+			t.Errorf("%v: %d, which an access log has as an error", err, told.status)
+		}
+	}
+	f.do(tokenGET(alice, "service="+service).WithContext(gone))
+	f.do(httptest.NewRequestWithContext(gone, http.MethodGet, ReadyPath+"?can=change", nil))
+	for _, line := range logs.TakeAll() {
+		if line.Level > zap.InfoLevel {
+			t.Errorf("%s: %s %v", line.Level, line.Message, line.ContextMap())
+		}
+	}
+	_ = f.server.refuse(t.Context(), httptest.NewRecorder(), errors.New("interrupted (9)"))
+	if logs.FilterLevelExact(zap.ErrorLevel).Len() != 1 {
+		t.Errorf("with a client, it is one: %+v", logs.All())
 	}
 }

@@ -70,6 +70,10 @@ var refusals = []struct {
 	{access.ErrInvalidActions, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 }
 
+// statusClientClosed is for a client that left before it was answered: Caddy logs
+// 5xx as errors.
+const statusClientClosed = 499
+
 // problemOf turns an error into what the caller may know of it. What is not
 // the caller's doing goes to the log.
 func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
@@ -92,8 +96,11 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 		}
 		return problem(http.StatusServiceUnavailable, adminapi.CodeStorage, "nothing can be read or changed now, and tokens are issued from memory: "+remedy)
 	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return problem(statusClientClosed, adminapi.CodeBusy, "the request was given up")
+	}
 	if ctx.Err() != nil {
-		return problem(http.StatusServiceUnavailable, adminapi.CodeBusy, "the request took too long or was given up")
+		return problem(http.StatusServiceUnavailable, adminapi.CodeBusy, "the request took too long")
 	}
 	if remedy := store.Remedy(err); remedy != "" {
 		a.config.Logger.Error("the database fails", zap.Error(err), zap.String("remedy", remedy))

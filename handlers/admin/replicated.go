@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"go.uber.org/zap"
@@ -50,7 +52,11 @@ func (w *acknowledgement) WriteHeader(status int) {
 	w.begun = true
 	if tellsState(status) {
 		if err := w.api.config.Store.Replicated(w.request.Context()); err != nil {
-			w.api.config.Logger.Error("a change is not acknowledged", zap.Error(err))
+			level := zap.ErrorLevel
+			if errors.Is(w.request.Context().Err(), context.Canceled) {
+				level = zap.InfoLevel // nobody is there to acknowledge it to
+			}
+			w.api.config.Logger.Log(level, "a change is not acknowledged", zap.Error(err))
 			w.refused = true
 			w.Header().Del("Content-Length")
 			w.Header().Del("ETag")

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -131,7 +130,7 @@ var (
 
 // checkFile reports why a registry with the file would refuse the token.
 func (d *doctor) checkFile(raw, service string) error {
-	content, err := os.ReadFile(d.bundle)
+	content, err := readRegular(d.bundle)
 	if err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ func (f *initContainerFlags) container(cmd *cobra.Command, path string) (*initCo
 
 // remember lets a good file that is there vouch for what comes next.
 func (i *initContainer) remember() {
-	content, err := os.ReadFile(i.path)
+	content, err := readRegular(i.path)
 	if err != nil {
 		return
 	}
@@ -186,6 +186,9 @@ type written struct {
 
 // run waits for Dockit and writes the file.
 func (i *initContainer) run(ctx context.Context) (*written, error) {
+	if err := checkRegular(i.path); err != nil {
+		return nil, err // before waiting for Dockit
+	}
 	i.remember()
 	if i.vouching.required {
 		// Waiting for an answer that cannot be taken helps nobody.
@@ -224,7 +227,7 @@ func (i *initContainer) fetchNewer(ctx context.Context, tag string) (*trusted, e
 
 // kept makes do with the file that is there.
 func (i *initContainer) kept(cause error) (*written, error) {
-	content, err := os.ReadFile(i.path)
+	content, err := readRegular(i.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: and there is no %s to keep", cause, i.path)
 	}

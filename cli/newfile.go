@@ -32,6 +32,9 @@ func writeFiles(force bool, files ...newFile) (err error) {
 		if _, err := os.Lstat(file.path); err == nil && !force {
 			return fmt.Errorf("%w: %s", errFileExists, file.path)
 		}
+		if err := checkRegular(file.path); err != nil {
+			return fmt.Errorf("writing %s: %w", file.path, err)
+		}
 		path, err := writeTemporary(file)
 		if err != nil {
 			return fmt.Errorf("writing %s: %w", file.path, err)
@@ -53,7 +56,7 @@ func writeFiles(force bool, files ...newFile) (err error) {
 
 // writeTemporary writes the content beside the file.
 func writeTemporary(file newFile) (path string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(file.path), "."+filepath.Base(file.path)+".*")
+	f, err := os.CreateTemp(filepath.Dir(file.path), partialName(file.path))
 	if err != nil {
 		return "", err
 	}

@@ -123,7 +123,7 @@ func findProcesses(process string) ([]int, error) {
 		return []int{int(pid)}, nil
 	}
 	if strings.ContainsRune(process, filepath.Separator) {
-		content, err := os.ReadFile(process)
+		content, err := readRegular(process)
 		if err != nil {
 			return nil, fmt.Errorf("find the process: %w", err)
 		}

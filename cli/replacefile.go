@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -24,18 +25,18 @@ const leftover = time.Minute
 // all of the old or all of the new, and so does a process that is killed. It
 // reports whether anything changed.
 func replaceFile(path string, content []byte, a attributes) (changed bool, err error) {
+	if err := checkRegular(path); err != nil {
+		return false, err
+	}
 	if info, err := os.Stat(path); err == nil {
-		if info.IsDir() {
-			return false, fmt.Errorf("%s is a folder: name a file in it", path)
-		}
-		present, err := os.ReadFile(path)
+		present, err := readRegular(path)
 		if err == nil && bytes.Equal(present, content) && info.Mode().Perm() == a.mode {
 			return false, a.owner.take(path)
 		}
 	}
-	folder, prefix := filepath.Dir(path), "."+filepath.Base(path)+"."
-	removeLeftovers(filepath.Join(folder, prefix+"*"))
-	file, err := os.CreateTemp(folder, prefix+"*")
+	folder := filepath.Dir(path)
+	removeLeftovers(path)
+	file, err := os.CreateTemp(folder, partialName(path))
 	if err != nil {
 		return false, fmt.Errorf("write %s: %w", path, err)
 	}
@@ -68,13 +69,35 @@ func fill(file *os.File, content []byte, a attributes) error {
 	return errors.Join(err, file.Chmod(a.mode), file.Sync(), file.Close())
 }
 
-// removeLeftovers removes what processes that were killed have left behind.
-// Nothing depends on it, so that it does not fail.
-func removeLeftovers(pattern string) {
-	found, _ := filepath.Glob(pattern) // a name that is no pattern leaves them
-	for _, path := range found {
-		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > leftover {
-			_ = os.Remove(path)
+// partialSuffix tells what is half-written from files that others name after the
+// same one, such as .env.production beside env.
+const partialSuffix = ".dockit-partial"
+
+// partialName is the pattern of names for what becomes a file.
+func partialName(path string) string { return "." + filepath.Base(path) + ".*" + partialSuffix }
+
+// isPartial reports whether a name is one that [os.CreateTemp] makes of
+// partialName: with digits, and nothing else, in the place of the star.
+func isPartial(name, path string) bool {
+	middle, ok := strings.CutPrefix(name, "."+filepath.Base(path)+".")
+	if !ok {
+		return false
+	}
+	middle, ok = strings.CutSuffix(middle, partialSuffix)
+	return ok && middle != "" && strings.Trim(middle, "0123456789") == ""
+}
+
+// removeLeftovers removes what processes that were killed have left behind of a
+// file. Nothing depends on it, so that it does not fail.
+func removeLeftovers(path string) {
+	folder := filepath.Dir(path)
+	entries, _ := os.ReadDir(folder)
+	for _, entry := range entries {
+		if !isPartial(entry.Name(), path) {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > leftover {
+			_ = os.Remove(filepath.Join(folder, entry.Name()))
 		}
 	}
 }

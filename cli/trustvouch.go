@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +65,7 @@ var errNothingVouches = errors.New("that is plain HTTP to another machine, where
 func (v *vouching) anchors(format trustFormat) (anchors, error) {
 	var a anchors
 	if v.file != "" {
-		content, err := os.ReadFile(v.file)
+		content, err := readRegular(v.file)
 		if err != nil {
 			return a, fmt.Errorf("--anchors: %w", err)
 		}

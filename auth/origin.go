@@ -3,8 +3,8 @@ package auth
 import (
 	"context"
 	"net/netip"
-	"strings"
-	"unicode"
+
+	"github.com/dockit-registry/dockit/printable"
 )
 
 // Origin is where a request comes from.
@@ -23,7 +23,7 @@ const maxClient = 100
 // WithOrigin returns a context for the requests of an origin.
 func WithOrigin(ctx context.Context, o Origin) context.Context {
 	o.Address = o.Address.Unmap().WithZone("")
-	o.Client = printable(o.Client)
+	o.Client = clientName(o.Client)
 	return context.WithValue(ctx, originKey{}, o)
 }
 
@@ -33,16 +33,10 @@ func OriginOf(ctx context.Context) Origin {
 	return o
 }
 
-// printable keeps what a client sent from doing anything to a terminal, and
+// clientName keeps what a client sent from doing anything to a terminal, and
 // short.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s[:min(len(s), maxClient)])
-	return strings.TrimSpace(s)
+func clientName(s string) string {
+	return printable.Strip(s[:min(len(s), maxClient)])
 }
 
 // network is the address prefix by which guesses are counted: an IPv4 address,

@@ -117,7 +117,7 @@ func (l *loginFlags) client(cmd *cobra.Command, stdinTaken bool) (*client.Client
 		return nil, UsageError(err)
 	}
 	if u, err := url.Parse(l.baseURL); err == nil && anybodyAnswers(u) && !l.silent {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the password goes to %s as plain HTTP, which whoever is on the way can read: use https, or a tunnel to localhost\n", u.Host)
+		warnf(cmd.ErrOrStderr(), "Warning: the password goes to %s as plain HTTP, which whoever is on the way can read: use https, or a tunnel to localhost", u.Host)
 	}
 	options.Username, options.Password, err = l.credentials(cmd, stdinTaken)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dockit-registry/dockit/client"
+	"github.com/dockit-registry/dockit/printable"
 )
 
 // usageError is a command that was called in a wrong way.
@@ -77,11 +78,11 @@ func PrintError(w io.Writer, cmd *cobra.Command, err error) {
 	}
 	if a, ok := errors.AsType[*answer](err); ok {
 		if a.text != "" {
-			fmt.Fprintln(w, a.text)
+			fmt.Fprintln(w, printable.Text(a.text))
 		}
 		return
 	}
-	fmt.Fprintf(w, "Error: %s\n", printable(err.Error()))
+	fmt.Fprintf(w, "Error: %s\n", printable.Text(err.Error()))
 	if remedy := remedyOf(err); remedy != "" {
 		fmt.Fprintln(w, remedy)
 	}
@@ -126,14 +127,9 @@ func isConnectionError(err error) bool {
 	return !ok || operation.Op != "listen"
 }
 
-// printable keeps what a server sent from steering the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
-			return '?'
-		}
-		return r
-	}, s)
+// warnf tells of something beside the result, among it what others wrote.
+func warnf(w io.Writer, format string, args ...any) {
+	fmt.Fprintln(w, printable.Text(fmt.Sprintf(format, args...)))
 }
 
 // Execute runs a command with the given arguments, prints the error if there

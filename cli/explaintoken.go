@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dockit-registry/dockit/printable"
 	"github.com/dockit-registry/dockit/token"
 )
 
@@ -156,5 +157,5 @@ func printExplanation(p *printer, e explanation) {
 // visible keeps what a token says from steering the terminal. Anybody can
 // write a token.
 func visible(s string) string {
-	return strings.NewReplacer("\n", "?", "\t", "?").Replace(printable(clip(s)))
+	return printable.Line(clip(s))
 }

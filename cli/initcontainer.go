@@ -157,7 +157,7 @@ func (f *initContainerFlags) container(cmd *cobra.Command, path string) (*initCo
 	}
 	open := anybodyAnswers(i.source.url) && len(i.pins) == 0
 	if open && f.allowHTTP {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s is plain HTTP to another machine: whoever is on the way can make the registry trust certificates of their own (--allow-http)\n", i.source.url.Redacted())
+		warnf(cmd.ErrOrStderr(), "Warning: %s is plain HTTP to another machine: whoever is on the way can make the registry trust certificates of their own (--allow-http)", i.source.url.Redacted())
 	}
 	i.vouching = vouching{required: open && !f.allowHTTP || f.anchors != "", file: f.anchors}
 	if f.quiet {
@@ -197,7 +197,7 @@ func (i *initContainer) run(ctx context.Context) (*written, error) {
 		}
 	}
 	found, err := await(ctx, i.timeout, i.fetch, func(err error) {
-		fmt.Fprintf(i.stderr, "waiting for %s: %v\n", i.source.url.Redacted(), err)
+		warnf(i.stderr, "waiting for %s: %v", i.source.url.Redacted(), err)
 	})
 	if err != nil {
 		err = fmt.Errorf("%s: %w", i.source.url.Redacted(), err)
@@ -241,7 +241,7 @@ func (i *initContainer) kept(cause error) (*written, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: and %s is not worth keeping: %w", cause, i.path, err)
 	}
-	fmt.Fprintf(i.stderr, "Warning: %v: keeping what is there\n", cause)
+	warnf(i.stderr, "Warning: %v: keeping what is there", cause)
 	found := &trusted{content: content, summary: summary}
 	i.vouching.known = content
 	i.report("kept", found)
@@ -267,9 +267,9 @@ func (i *initContainer) write(found *trusted) (*written, error) {
 
 // report says what the file holds.
 func (i *initContainer) report(done string, found *trusted) {
-	fmt.Fprintf(i.stdout, "%s %s\n", done, i.path)
+	warnf(i.stdout, "%s %s", done, i.path)
 	for _, line := range found.summary {
-		fmt.Fprintf(i.stdout, "  %s\n", line)
+		warnf(i.stdout, "  %s", line)
 	}
-	fmt.Fprintf(i.stdout, "  the whole file: sha256:%s\n", contentFingerprint(found.content))
+	warnf(i.stdout, "  the whole file: sha256:%s", contentFingerprint(found.content))
 }

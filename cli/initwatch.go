@@ -22,7 +22,7 @@ func (i *initContainer) runAndWatch(ctx context.Context) error {
 		return err
 	}
 	w := &watch{initContainer: i, present: current.trusted, owed: current.replaced, problems: map[string]string{}}
-	fmt.Fprintf(i.stdout, "watching %s every %s\n", i.source.url.Redacted(), i.interval)
+	warnf(i.stdout, "watching %s every %s", i.source.url.Redacted(), i.interval)
 	ticker := time.NewTicker(i.interval)
 	defer ticker.Stop()
 	for {
@@ -97,8 +97,8 @@ func (w *watch) tell(what string, err error) {
 	}
 	w.problems[what] = text
 	if err != nil {
-		fmt.Fprintf(w.stderr, "%s failed: %v\n", what, err)
+		warnf(w.stderr, "%s failed: %v", what, err)
 	} else {
-		fmt.Fprintf(w.stderr, "%s works again\n", what)
+		warnf(w.stderr, "%s works again", what)
 	}
 }

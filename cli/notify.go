@@ -77,7 +77,7 @@ func (n notification) run(ctx context.Context, stdout, stderr io.Writer) error {
 	inGroup(cmd)
 	err := cmd.Run()
 	if cmd.Process != nil && endGroup(cmd.Process.Pid) {
-		fmt.Fprintf(stderr, "Warning: ended what %s left running: have a supervisor start what is to stay, or setsid\n", n.command[0])
+		warnf(stderr, "Warning: ended what %s left running: have a supervisor start what is to stay, or setsid", n.command[0])
 	}
 	switch {
 	case ctx.Err() == nil && limited.Err() != nil:

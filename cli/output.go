@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
+
+	"github.com/dockit-registry/dockit/printable"
 )
 
 // format is how results are written.
@@ -82,8 +84,12 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// line writes one line of a table-formatted result.
-func (p *printer) line(s string) { fmt.Fprintln(p.out, s) }
+// line writes one line of a result for people.
+func (p *printer) line(s string) { p.raw(printable.Text(s)) }
+
+// raw is line for what holds nothing of others, or nothing that steers a
+// terminal any more.
+func (p *printer) raw(s string) { fmt.Fprintln(p.out, s) }
 
 // one writes a single result: as a document, by its name, or for people.
 func (p *printer) one(document any, name string, people func()) error {
@@ -103,8 +109,8 @@ func (p *printer) one(document any, name string, people func()) error {
 		_, err = p.out.Write(encoded)
 		return err
 	case formatName:
-		_, err := fmt.Fprintln(p.out, name)
-		return err
+		p.line(name)
+		return nil
 	default:
 		people()
 		return nil
@@ -116,12 +122,14 @@ func (p *printer) one(document any, name string, people func()) error {
 func (p *printer) append(document any, name, line string) error {
 	switch p.format {
 	case formatJSON:
-		encoder := json.NewEncoder(p.out)
+		var b bytes.Buffer
+		encoder := json.NewEncoder(&b)
 		encoder.SetEscapeHTML(false)
 		if err := encoder.Encode(document); err != nil {
 			return fmt.Errorf("write JSON: %w", err)
 		}
-		return nil
+		_, err := p.out.Write(printable.JSON(b.Bytes()))
+		return err
 	case formatYAML:
 		if _, err := fmt.Fprintln(p.out, "---"); err != nil {
 			return err
@@ -131,7 +139,7 @@ func (p *printer) append(document any, name, line string) error {
 		line = name
 	default:
 	}
-	_, err := fmt.Fprintln(p.out, line)
+	_, err := fmt.Fprintln(p.out, printable.Text(line))
 	return err
 }
 
@@ -172,7 +180,7 @@ func printList[T any](p *printer, items iter.Seq2[T, error], l listing[T]) error
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintln(p.out, l.name(item)); err != nil {
+			if _, err := fmt.Fprintln(p.out, printable.Text(l.name(item))); err != nil {
 				return err
 			}
 		}
@@ -191,7 +199,7 @@ func printTable[T any](p *printer, items iter.Seq2[T, error], l listing[T]) erro
 		}
 		return nil
 	}
-	p.line(rows.Render())
+	p.raw(rows.Render())
 	return nil
 }
 
@@ -203,9 +211,23 @@ func readRows[T any](p *printer, items iter.Seq2[T, error], l listing[T]) (table
 		if err != nil {
 			return nil, err
 		}
-		rows.AppendRow(l.row(item))
+		rows.AppendRow(printableCells(l.row(item)))
 	}
 	return rows, nil
+}
+
+// printableCells keeps the text of cells from steering the
+// terminal.
+func printableCells(row []any) []any {
+	for i, cell := range row {
+		switch cell := cell.(type) {
+		case string:
+			row[i] = printable.Text(cell)
+		case fmt.Stringer:
+			row[i] = printable.Text(cell.String())
+		}
+	}
+	return row
 }
 
 func printJSONList[T any](out io.Writer, items iter.Seq2[T, error]) error {
@@ -262,7 +284,7 @@ func encodeJSON(v any, prefix string) ([]byte, error) {
 	if err := encoder.Encode(v); err != nil {
 		return nil, fmt.Errorf("write JSON: %w", err)
 	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
+	return printable.JSON(bytes.TrimRight(b.Bytes(), "\n")), nil
 }
 
 // table makes an empty table. On a terminal, rows too wide for it are cut

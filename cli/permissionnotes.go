@@ -34,7 +34,7 @@ func hostNote(name string) string {
 // printNotes tells of what does nothing, on standard error.
 func printNotes(cmd *cobra.Command, notes []string) {
 	for _, note := range notes {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note: "+note)
+		warnf(cmd.ErrOrStderr(), "note: %s", note)
 	}
 }
 

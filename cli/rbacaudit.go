@@ -124,7 +124,7 @@ func followAudit(cmd *cobra.Command, c *client.Client, p *printer, options clien
 			return err
 		case !lost:
 			lost = true
-			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %v: trying again\n", err)
+			warnf(cmd.ErrOrStderr(), "Warning: %v: trying again", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -66,7 +66,7 @@ head that this command prints somewhere else, and pass it with --expect another 
 			return err
 		}
 		if cut {
-			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the entry %d of --expect was cut because of its age: nothing speaks against it, and it cannot be compared. Keep a newer head\n", known.Sequence)
+			warnf(cmd.ErrOrStderr(), "Warning: the entry %d of --expect was cut because of its age: nothing speaks against it, and it cannot be compared. Keep a newer head", known.Sequence)
 		}
 		return p.one(found, found.String(), func() {
 			if found.From == 0 {

@@ -111,7 +111,7 @@ func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, resu
 	result.Findings = slices.Concat(result.Findings, kept, foreign)
 	if p.format == formatTable {
 		for _, finding := range result.Findings {
-			fmt.Fprintln(cmd.ErrOrStderr(), finding)
+			warnf(cmd.ErrOrStderr(), "%v", finding)
 		}
 	}
 	if o.apply && len(foreign) > 0 && !o.shared {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/client"
+	"github.com/dockit-registry/dockit/printable"
 	"github.com/dockit-registry/dockit/state"
 )
 
@@ -204,7 +205,7 @@ func printPlan(p *printer, plan adminapi.Plan, nothing, were string) error {
 			return
 		}
 		for line := range (state.Plan{Changes: plan.Changes}).Lines() {
-			p.line(p.coloured(line.Mark, line.String()))
+			p.raw(p.coloured(line.Mark, printable.Text(line.String())))
 		}
 		if !p.quiet {
 			p.line("")

@@ -70,7 +70,7 @@ func (r *rbac) connectForToken(cmd *cobra.Command, shape credentialShape) (*clie
 		return nil, nil, UsageError(err)
 	}
 	if r.login.registryURL == "" && (p.format == formatKubernetesSecret || p.format == formatDockerConfig) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Warning: this is a login for %s, the address of Dockit: if the registry has another one, name it with --registry-url\n", host)
+		warnf(cmd.ErrOrStderr(), "Warning: this is a login for %s, the address of Dockit: if the registry has another one, name it with --registry-url", host)
 	}
 	c, err := r.login.client(cmd, false)
 	return c, func(issued adminapi.IssuedAccessToken, done string) error {

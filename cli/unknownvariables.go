@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -44,7 +43,7 @@ func warnOfUnknownVariables(cmd *cobra.Command) {
 		if nearest := nearestOf(known, name); nearest != "" {
 			hint = ": did you mean " + nearest + "?"
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the environment variable %s sets nothing%s\n", printable(clip(name)), hint)
+		warnf(cmd.ErrOrStderr(), "Warning: the environment variable %s sets nothing%s", visible(name), hint)
 	}
 }
 

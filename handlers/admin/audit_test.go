@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/audit"
+	"github.com/dockit-registry/dockit/opaque"
 )
 
 func (f *fixture) audit(query string) []adminapi.AuditEntry {
@@ -75,13 +78,34 @@ func TestRefusedLoginsAreInTheAudit(t *testing.T) {
 	for _, e := range f.audit("?action=login-failed") {
 		assert.Empty(t, e.Actor)
 		assert.Equal(t, "192.0.2.1", e.Address)
-		subjects = append(subjects, e.Subject)
+		if !slices.Contains(subjects, e.Subject) { // the first of its kind, and the others later
+			subjects = append(subjects, e.Subject)
+		}
 	}
-	assert.ElementsMatch(t, []audit.Name{"user:root", "user:nobody", "", "user:off"}, subjects)
+	assert.ElementsMatch(t, []audit.Name{"user:root", "", "user:off"}, subjects)
 	denied := f.audit("?action=login-denied")
 	require.Len(t, denied, 1)
 	assert.Equal(t, audit.Name("user:alice"), denied[0].Actor)
 	assert.NotContains(t, string(f.do("GET", "/audit", "").body), "Passw0rd")
+}
+
+// TestPasswordsInTheNameAreNotInTheAudit has people type what is secret into the
+// wrong field, also what looks like a name in one case or another.
+func TestPasswordsInTheNameAreNotInTheAudit(t *testing.T) {
+	f := populated(t)
+	secrets := []string{"correct-horse-battery", "K7QXVN2ZPD4ARM3WYT5EFH6CJU", opaque.New(opaque.Access).Reveal(), opaque.New(opaque.Refresh).Reveal()}
+	for _, secret := range secrets {
+		for _, password := range []string{"", "root", secret} {
+			require.Equal(t, http.StatusUnauthorized, f.do("GET", "/users", "", func(r *http.Request) { r.SetBasicAuth(secret, password) }).StatusCode)
+		}
+	}
+	revoked := opaque.New(opaque.Access).Reveal()
+	require.Equal(t, http.StatusUnauthorized, f.do("GET", "/users", "", func(r *http.Request) { r.SetBasicAuth("former", revoked) }).StatusCode)
+	written := strings.ToLower(string(f.do("GET", "/audit", "").body))
+	for _, secret := range append(secrets, revoked) {
+		assert.NotContains(t, written, strings.ToLower(secret))
+	}
+	assert.Contains(t, written, "user:former")
 }
 
 func TestAuditIsFiltered(t *testing.T) {

@@ -38,11 +38,12 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 		}
 		username = subject.FoldName(username) // as it is authenticated
 		if wait, tooOften := a.tooManyNameless(r, username, password); tooOften {
-			a.refuseLogin(r, username)
+			a.refuseLogin(r, "")
 			writeThrottled(w, wait, "too many logins from there had a name that nobody can have")
 			return
 		}
-		principal, err := a.config.Auth.Authenticate(r.Context(), username, password)
+		var attempt auth.Attempt
+		principal, err := a.config.Auth.Authenticate(auth.WithAttempt(r.Context(), &attempt), username, password)
 		var throttled *auth.ThrottledError
 		switch ip := a.config.ClientIP(r); {
 		case errors.As(err, &throttled):
@@ -50,7 +51,7 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.RetryAfter.Seconds()))))
 			writeProblem(w, problem(http.StatusTooManyRequests, adminapi.CodeThrottled, throttled.Error()))
 		case errors.Is(err, auth.ErrInvalidCredentials):
-			a.refuseLogin(r, username)
+			a.refuseLogin(r, loginName(attempt, username, password))
 			writeProblem(w, unauthorized("wrong username or password"))
 		case errors.Is(err, auth.ErrBusy):
 			w.Header().Set("Retry-After", "1")

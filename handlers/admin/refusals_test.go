@@ -45,7 +45,7 @@ func TestRefusals(t *testing.T) {
 		"short password":            {"POST", "/users", `{"name":"x","password":"short"}`, 422, adminapi.CodeInvalid, "at least 12 characters"},
 		"password and hash":         {"POST", "/users", `{"name":"x","password":"long enough for that","password_hash":"$2y$05$x"}`, 422, adminapi.CodeInvalid, "exclude each other"},
 		"hash of too much work":     {"POST", "/users", `{"name":"x","password_hash":"$2y$14$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq"}`, 422, adminapi.CodeInvalid, "give the user a new password instead"},
-		"unusable hash":             {"POST", "/users", `{"name":"x","password_hash":"{SHA}abc"}`, 422, adminapi.CodeInvalid, "neither bcrypt nor argon2id"},
+		"unusable hash":             {"POST", "/users", `{"name":"x","password_hash":"{SHA}abc"}`, 422, adminapi.CodeInvalid, "neither a whole bcrypt nor a whole argon2id"},
 		"no JSON":                   {"POST", "/users", `name=x`, 400, adminapi.CodeInvalid, ""},
 		"empty body":                {"PATCH", "/users/bob", ``, 400, adminapi.CodeInvalid, ""},
 		"password of a robot":       {"PUT", "/robots/ci/password", `{"password":"long enough for that"}`, 404, adminapi.CodeNotFound, ""},

@@ -93,14 +93,24 @@ func (a *API) tooManyNameless(r *http.Request, username, password string) (wait 
 	return a.restraints.nameless.take(networkOf(r))
 }
 
-// refuseLogin counts wrong credentials. A name that no subject can have is left
-// out: people type their password into the wrong field.
-func (a *API) refuseLogin(r *http.Request, username string) {
-	event := audit.Event{Action: audit.LoginFailed, Address: a.config.ClientIP(r)}
-	if subject.ValidateName(username) == nil {
-		event.Subject = audit.NameOf(subject.Ref{Kind: subject.User, Name: username})
+// refuseLogin counts wrong credentials.
+func (a *API) refuseLogin(r *http.Request, name audit.Name) {
+	a.refuse(r, audit.Event{Action: audit.LoginFailed, Address: a.config.ClientIP(r), Subject: name})
+}
+
+// loginName is whom the audit names for wrong credentials: a subject that there
+// is, or who came with an access token of no subject. Any other name is left out:
+// people type their password into the wrong field, and it may look like a name.
+func loginName(attempt auth.Attempt, username, password string) audit.Name {
+	if attempt.Subject != (subject.Ref{}) {
+		return audit.NameOf(attempt.Subject)
 	}
-	a.refuse(r, event)
+	_, noToken := opaque.Parse(password)
+	_, noTokenAsName := opaque.Parse(username)
+	if noToken != nil || noTokenAsName == nil || subject.ValidateName(username) != nil {
+		return ""
+	}
+	return audit.NameOf(subject.Ref{Kind: subject.User, Name: username})
 }
 
 // statusOf keeps the status of an answer.

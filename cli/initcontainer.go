@@ -51,7 +51,7 @@ http to another machine nothing is taken that nobody vouches for:
     that follows while the one before it is in use
   - with --fingerprint, nothing else is taken than content with that SHA-256, or content of
     which every certificate (or key) was named: this command prints them
-  - with --allow-http, whoever answers first is believed
+  - with --allow-http, whoever answers is believed, whatever is in FILE
 
 With --watch it keeps running beside the registry and rewrites the file when it changes. A
 registry reads the file when it starts, so a change can be followed by a signal

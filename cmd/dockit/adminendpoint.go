@@ -6,6 +6,10 @@ import (
 	"fmt"
 )
 
+// defaultAdminListen is where the admin endpoint of a Caddyfile with `admin { … }`
+// and no address listens: on loopback, whatever CADDY_ADMIN says.
+const defaultAdminListen = "localhost:2019"
+
 // closeAdminEndpoint turns Caddy's admin endpoint off in a configuration that
 // does not say itself whether and where there is one: it asks for no
 // credentials, and whoever reaches it can become an admin of Dockit. CADDY_ADMIN

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
 func TestCloseAdminEndpoint(t *testing.T) {
@@ -56,6 +58,28 @@ func TestCloseAdminEndpoint(t *testing.T) {
 				t.Errorf("taken as %s", config)
 			}
 		})
+	}
+}
+
+// TestAdminBlockStaysOnLoopback has Caddy take another address from CADDY_ADMIN.
+func TestAdminBlockStaysOnLoopback(t *testing.T) {
+	before := caddy.DefaultAdminListen
+	t.Cleanup(func() { caddy.DefaultAdminListen = before })
+	caddy.DefaultAdminListen = "0.0.0.0:2020"
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(file, []byte("{\n\tadmin {\n\t\torigins a\n\t}\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Admin struct{ Listen string } }
+	if err := json.Unmarshal(config, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Admin.Listen != defaultAdminListen {
+		t.Errorf("listens on %q", got.Admin.Listen)
 	}
 }
 

@@ -105,6 +105,7 @@ func load(file string) ([]byte, error) {
 		}
 		return config, nil
 	}
+	caddy.DefaultAdminListen = defaultAdminListen
 	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt(content, map[string]any{"filename": file})
 	if err != nil {
 		return nil, err // names file and line

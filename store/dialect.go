@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 )
@@ -66,4 +68,13 @@ func dialectOf(name string) (*dialect, error) {
 	default:
 		return nil, fmt.Errorf("%w %q: use sqlite or mysql", ErrUnsupportedDialect, name)
 	}
+}
+
+// checkDSNEnds refuses what files leave around a DSN: it would name another
+// database, and a new one with SQLite.
+func checkDSNEnds(dsn string) error {
+	if strings.Trim(dsn, "\"'\ufeff") != dsn || strings.TrimSpace(dsn) != dsn {
+		return errors.New("quotes, white space or a byte order mark stand around the DSN and would be part of it: write it without them")
+	}
+	return nil
 }

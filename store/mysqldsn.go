@@ -19,6 +19,9 @@ const mysqlDSNForm = "user:password@tcp(host:3306)/database?tls=true, or user:pa
 // parseMySQLDSN takes a DSN of the Go driver, and sets what the store relies
 // on.
 func parseMySQLDSN(dsn string) (*mysql.Config, error) {
+	if err := checkDSNEnds(dsn); err != nil {
+		return nil, err
+	}
 	if strings.HasPrefix(dsn, "mysql://") || strings.HasPrefix(dsn, "mariadb://") {
 		return nil, fmt.Errorf("the MySQL DSN is a URL: write %s", mysqlDSNForm)
 	}

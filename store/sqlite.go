@@ -159,6 +159,9 @@ var ofServer = regexp.MustCompile(`(?i)(^|@)(tcp|tcp6|unix|)\(|^[^/\\.:][^/:]+:.
 // parseSQLiteDSN takes a plain path, or a file: URI with its own parameters. No
 // error shows what may be a password.
 func parseSQLiteDSN(dsn string) (path string, query url.Values, err error) {
+	if err := checkDSNEnds(dsn); err != nil {
+		return "", nil, err
+	}
 	if !strings.HasPrefix(dsn, "file:") {
 		if ofServer.MatchString(dsn) {
 			return "", nil, errors.New("the DSN is no path of a SQLite file: for MySQL and MariaDB, the dialect mysql is missing " +

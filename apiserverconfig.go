@@ -44,6 +44,8 @@ const (
 	// maxHeaderBytes leaves room for a query that is too long, so that it gets
 	// an answer that clients understand.
 	maxHeaderBytes = 64 << 10
+	// maxSideConnections are those of the servers for metrics and redirects.
+	maxSideConnections = 512
 )
 
 // config builds Caddy's configuration in memory. It is never written to disk,
@@ -161,7 +163,7 @@ func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
 		Protocols:         []string{"h1"},
 		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
 
-		ListenerWrappersRaw: connectionLimits(),
+		ListenerWrappersRaw: connectionLimits(0),
 	}
 	o.trustProxies(server)
 	if o.upstream == "" {
@@ -204,14 +206,15 @@ func redirecting() *caddyhttp.Server {
 		Protocols:         []string{"h1"},
 		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
 
-		ListenerWrappersRaw: connectionLimits(),
+		ListenerWrappersRaw: connectionLimits(min(maxSideConnections, maxOpenFiles()/8)),
 	}
 }
 
-// connectionLimits bounds the connections of a server, TLS or not.
-func connectionLimits() []json.RawMessage {
+// connectionLimits bounds the connections of a server, TLS or not: to so many, or
+// by default. The limits of all servers together leave files for everything else.
+func connectionLimits(most int) []json.RawMessage {
 	return []json.RawMessage{
-		caddyconfig.JSONModuleObject(new(ConnectionLimit), "wrapper", "dockit_connections", nil),
+		caddyconfig.JSONModuleObject(&ConnectionLimit{Most: most}, "wrapper", "dockit_connections", nil),
 		json.RawMessage(`{"wrapper":"tls"}`),
 	}
 }
@@ -253,7 +256,7 @@ func (o *apiServerOptions) metricsServer() *caddyhttp.Server {
 		Protocols:         []string{"h1"},
 		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
 
-		ListenerWrappersRaw: connectionLimits(),
+		ListenerWrappersRaw: connectionLimits(min(maxSideConnections, maxOpenFiles()/8)),
 		Routes: caddyhttp.RouteList{
 			{
 				MatcherSetsRaw: caddyhttp.RawMatcherSets{{"path": caddyconfig.JSON(caddyhttp.MatchPath{metricsPath}, nil)}},

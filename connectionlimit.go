@@ -46,9 +46,7 @@ func (*ConnectionLimit) CaddyModule() caddy.ModuleInfo {
 
 // Provision asks the server to be told what its connections do.
 func (l *ConnectionLimit) Provision(ctx caddy.Context) error {
-	if l.Most <= 0 {
-		l.Most = min(maxConnections, maxOpenFiles()/2)
-	}
+	l.defaults()
 	l.freed = sync.NewCond(&l.mu)
 	l.open, l.waiting = make(map[net.Addr]*connection), list.New()
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
@@ -58,6 +56,12 @@ func (l *ConnectionLimit) Provision(ctx caddy.Context) error {
 		})
 	}
 	return nil
+}
+
+func (l *ConnectionLimit) defaults() {
+	if l.Most <= 0 {
+		l.Most = min(maxConnections, maxOpenFiles()/2)
+	}
 }
 
 // WrapListener implements [caddy.ListenerWrapper].

@@ -144,12 +144,18 @@ func TestConnectionsWaitWhileAllHaveRequests(t *testing.T) {
 func TestEveryServerIsLimited(t *testing.T) {
 	for _, args := range [][]string{nil, {"--domain", "a.example.com", "--metrics-listen", ":9100"}} {
 		_, app := configOf(t, args...)
+		all := 0
 		for name, server := range app.Servers {
 			require.Len(t, server.ListenerWrappersRaw, 2, name)
 			assert.Contains(t, string(server.ListenerWrappersRaw[0]), "dockit_connections", name)
 			assert.JSONEq(t, `{"wrapper":"tls"}`, string(server.ListenerWrappersRaw[1]), name)
 			assert.NotZero(t, server.ReadHeaderTimeout, name)
 			assert.NotZero(t, server.IdleTimeout, name)
+			var limit ConnectionLimit
+			require.NoError(t, json.Unmarshal(server.ListenerWrappersRaw[0], &limit))
+			limit.defaults()
+			all += limit.Most
 		}
+		assert.LessOrEqual(t, all, maxOpenFiles()*3/4, "together")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,11 +20,14 @@ import (
 
 // notebook is a Recorder.
 type notebook struct {
+	mu     sync.Mutex
 	events []audit.Event
 	err    error
 }
 
 func (n *notebook) RecordEvents(_ context.Context, events []audit.Event) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.err != nil {
 		return n.err
 	}
@@ -34,6 +38,8 @@ func (n *notebook) RecordEvents(_ context.Context, events []audit.Event) error {
 // told lists what was written, as <action> <actor or subject> <address> <count>.
 func (n *notebook) told(t *testing.T) []string {
 	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	texts := []string{}
 	for _, e := range n.events {
 		var state refusalState
@@ -46,6 +52,13 @@ func (n *notebook) told(t *testing.T) []string {
 	}
 	n.events = nil
 	return texts
+}
+
+// fails has writing fail, or succeed again.
+func (n *notebook) fails(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.err = err
 }
 
 func denied(name, address string) audit.Event {
@@ -86,12 +99,12 @@ func TestRefusalsSurvive(t *testing.T) {
 	for name, end := range map[string]func(n *notebook, r *Refusals){
 		"a clean stop": func(_ *notebook, r *Refusals) { r.Close() },
 		"a database that is away": func(n *notebook, r *Refusals) {
-			n.err = errors.New("away")
+			n.fails(errors.New("away"))
 			time.Sleep(3 * refusalWindow)
 			r.add(denied("ci", "192.0.2.1"), "192.0.2.1/32")
 			time.Sleep(refusalWindow)
 			synctest.Wait()
-			n.err = nil
+			n.fails(nil)
 			r.Close()
 		},
 	} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/printable"
 )
 
 // Grants as the log names them: the two by POST have their names of RFC 6749.
@@ -83,7 +84,7 @@ func (l *tokenLog) refused(r *http.Request, e tokenEvent, told *refusal) {
 	fields = append(fields,
 		zap.Int("status", told.status),
 		zap.String("reason", reason),
-		zap.String("service", clip(e.request.sent)),
+		zap.String("service", printable.Strip(clip(e.request.sent))),
 		zap.Strings("asked", scopeTexts(e.request.scopes)),
 	)
 	if name := e.attempt.Subject.Name; name != "" {

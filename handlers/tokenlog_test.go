@@ -64,6 +64,7 @@ func TestEveryTokenRequestIsLogged(t *testing.T) {
 			"reason": `unknown service "other.example.com": configure it in Dockit (--service, or service in a Caddyfile), or set REGISTRY_AUTH_TOKEN_SERVICE ` +
 				`at the registry to the name that it has there; configured: jwks.example.com, registry.example.com, zot.example.com`,
 		}},
+		{"what steers a terminal", tokenGET(alice, "service=a\u202eb\x1b[2J"), "token refused", map[string]any{"service": "ab[2J"}},
 		{"no service", tokenGET(alice), "token refused", map[string]any{"service": "", "outcome": "invalid"}},
 		{"a method", httptest.NewRequest(http.MethodDelete, TokenPath, nil), "token refused", map[string]any{"status": int64(405)}},
 		{"a body of another type", httptest.NewRequest(http.MethodPost, TokenPath, strings.NewReader("{}")), "token refused", map[string]any{"outcome": "invalid"}},

@@ -61,7 +61,7 @@ func checkSQLite(ctx context.Context, dsn string) error {
 		return err
 	}
 	if version > known {
-		return fmt.Errorf("SQLite database %q: %w: schema version %d, this Dockit knows %d: use the newer Dockit, or restore a backup", path, ErrNewerSchema, version, known)
+		return fmt.Errorf("SQLite database %q: %w: schema version %d, this Dockit knows %d: start the newer Dockit, or restore a backup", path, ErrNewerSchema, version, known)
 	}
 	return nil
 }

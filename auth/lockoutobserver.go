@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -12,11 +14,10 @@ import (
 // every Authenticator that shares the store. f must not block.
 func (a *Authenticator) ObserveLockouts(f func(Lockout)) { a.lockedOut.Store(&f) }
 
-// noticeLockout tells the observer when the wrong password that was counted last
-// began a lockout. Before is how many there were before it.
+// noticeLockout tells the log and the observer when the wrong password that was
+// counted last began a lockout. Before is how many there were before it.
 func (a *Authenticator) noticeLockout(ctx context.Context, login store.Login, p place, before int) {
-	observe := a.lockedOut.Load()
-	if observe == nil || before+1 < a.options.LockoutFailures {
+	if before+1 < a.options.LockoutFailures {
 		return
 	}
 	s, err := a.guard.standing(ctx, a.options, p)
@@ -24,5 +25,10 @@ func (a *Authenticator) noticeLockout(ctx context.Context, login store.Login, p 
 		return
 	}
 	// A name that nobody has may be a password that was typed into the wrong field.
-	(*observe)(Lockout{Username: login.Ref.Name, Network: p.network, Failures: s.failures, Last: time.Now(), Until: s.lockedUntil})
+	begun := Lockout{Username: login.Ref.Name, Network: p.network, Failures: s.failures, Last: time.Now(), Until: s.lockedUntil}
+	a.logger.Warn("locked out after wrong passwords: 'dockit rbac lockouts clear' ends it", zap.String("subject", begun.Username),
+		zap.String("client_network", begun.Network), zap.Int("failures", begun.Failures), zap.Time("until", begun.Until.UTC()))
+	if observe := a.lockedOut.Load(); observe != nil {
+		(*observe)(begun)
+	}
 }

@@ -1,10 +1,43 @@
 package auth
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
+
+func TestLockoutIsLogged(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		core, logs := observer.New(zap.WarnLevel)
+		f.logger = zap.New(core)
+		for i := range f.Options().LockoutFailures {
+			if logs.Len() > 0 {
+				t.Fatalf("after %d wrong passwords: %v", i, logs.All())
+			}
+			f.refused("alice", fmt.Sprint("planted", i), home)
+			f.refused("planted-name", fmt.Sprint("planted", i), home)
+		}
+		lines := logs.All()
+		if len(lines) != 2 {
+			t.Fatalf("%d lines: %v", len(lines), lines)
+		}
+		if got := lines[0].ContextMap(); got["subject"] != "alice" || got["client_network"] != home+"/32" || got["failures"] != int64(10) {
+			t.Errorf("logged %v", got)
+		}
+		if text := fmt.Sprint(lines); strings.Contains(text, "planted") {
+			t.Errorf("what may be a password is in the log: %s", text)
+		}
+		f.throttled("alice", "another", home)
+		if logs.Len() != 2 {
+			t.Error("told again of the same lockout")
+		}
+	})
+}
 
 func TestLockouts(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {

@@ -40,7 +40,7 @@ func readRegular(path string) ([]byte, error) {
 		return nil, err
 	}
 	// It may have become something else meanwhile.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names it
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

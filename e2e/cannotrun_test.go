@@ -18,7 +18,7 @@ func TestEngineThatCannotStart(t *testing.T) {
 		"panic: no cgroup root\n\ngoroutine 1:\nx": "panic: no cgroup root",
 	} {
 		dockerd := filepath.Join(t.TempDir(), "dockerd")
-		require.NoError(t, os.WriteFile(dockerd, []byte("#!/bin/sh\ncat >&2 <<'.'\nstarting\n"+ending+"\n.\nexit 1\n"), 0o700)) //nolint:gosec // a program
+		require.NoError(t, os.WriteFile(dockerd, []byte("#!/bin/sh\ncat >&2 <<'.'\nstarting\n"+ending+"\n.\nexit 1\n"), 0o700))
 		_, err := runEngine(t, dockerd, filepath.Join(t.TempDir(), "docker"))
 		require.EqualError(t, err, "it ended: "+reason)
 	}

@@ -57,10 +57,11 @@ func Start(s *store.Store, ring *pki.Ring, keep time.Duration, logger *zap.Logge
 	go func() {
 		defer close(k.done)
 		for {
+			signer := k.signer() // before, so that one that changes meanwhile is seen
 			if err := k.Run(running); err != nil && running.Err() == nil {
 				logger.Error("cannot cut the audit", zap.Error(err))
 			}
-			if !k.wait(running) {
+			if !k.wait(running, signer) {
 				return
 			}
 		}
@@ -68,9 +69,10 @@ func Start(s *store.Store, ring *pki.Ring, keep time.Duration, logger *zap.Logge
 	return k
 }
 
-// wait returns when it is time to run again, or false at the end.
-func (k *Keeper) wait(ctx context.Context) bool {
-	before, deadline := k.signer(), time.Now().Add(interval)
+// wait returns when it is time to run again, because there is another signer than
+// before or because it was long ago, or false at the end.
+func (k *Keeper) wait(ctx context.Context, before []byte) bool {
+	deadline := time.Now().Add(interval)
 	for time.Now().Before(deadline) && bytes.Equal(k.signer(), before) {
 		select {
 		case <-ctx.Done():

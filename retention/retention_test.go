@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -283,6 +284,18 @@ func TestCheckpointIsSignedAnewAtOnce(t *testing.T) {
 		statements, err := f.store.AuditCheckpoints(t.Context(), 0, 10)
 		return err == nil && len(statements) == 2
 	}, 30*time.Second, 20*time.Millisecond)
+}
+
+// TestSignerThatChangesWhileItRunsIsSeen rotates the authority between a run and
+// the wait for the next one.
+func TestSignerThatChangesWhileItRunsIsSeen(t *testing.T) {
+	f := newFixture(t)
+	before := f.keeper.signer()
+	_, err := f.ring.RotateAuthority(t.Context(), true)
+	require.NoError(t, err)
+	waiting, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	assert.True(t, f.keeper.wait(waiting, before), "it is not run again")
 }
 
 func TestKnownHeadThatWasCut(t *testing.T) {

@@ -65,7 +65,7 @@ func newAnnouncer(ctx caddy.Context) (*announcer, error) {
 	}
 	events := app.(*caddyevents.App)
 	a := &announcer{queue: make(chan occurrence, announcementQueue), limits: make(map[string]*announcementLimit)}
-	return a, events.On("started", onStarted(func() { go a.run(ctx, events) }))
+	return a, events.On("started", onEvent(func() { go a.run(ctx, events) }))
 }
 
 // run emits. Handlers that take long make others wait, and nobody else.
@@ -116,11 +116,11 @@ func (a *announcer) announce(name string, data map[string]any) {
 	}
 }
 
-// onStarted is told when every app of a configuration has started.
-type onStarted func()
+// onEvent is told of one of Caddy's own events, before Caddy goes on.
+type onEvent func()
 
 // Handle implements [caddyevents.Handler].
-func (f onStarted) Handle(context.Context, caddy.Event) error {
+func (f onEvent) Handle(context.Context, caddy.Event) error {
 	f()
 	return nil
 }
@@ -155,4 +155,4 @@ func announceByRunning(name string, data map[string]any) {
 }
 
 // Interface guard
-var _ caddyevents.Handler = onStarted(nil)
+var _ caddyevents.Handler = onEvent(nil)

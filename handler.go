@@ -55,7 +55,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app = app.(*App)
-	return nil
+	return h.app.join(ctx)
 }
 
 // ServeHTTP implements [caddyhttp.MiddlewareHandler].

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/dockit-registry/dockit/cli"
 	"github.com/dockit-registry/dockit/handlers"
@@ -99,6 +100,9 @@ type App struct {
 	stdout io.Writer
 
 	announcer *announcer // or nil
+
+	// http is the HTTP app around the handlers, nil without any.
+	http *caddyhttp.App
 
 	// What Provision reads of the configuration, with placeholders replaced.
 	store     store.Config
@@ -305,6 +309,9 @@ func (*App) Stop() error { return nil }
 // Cleanup lets go of what Start made, as far as it came. Caddy calls it for
 // apps that never started, too.
 func (a *App) Cleanup() error {
+	if a.http != nil {
+		handovers.Delete(a.http)
+	}
 	if a.keeper != nil {
 		a.keeper.Close()
 	}

@@ -26,8 +26,8 @@ func newRunCommand() *cobra.Command {
 		Long: `Serve what a configuration of Caddy says, with Dockit's app and handler in it.
 
 The file is a Caddyfile, or JSON when its name ends in .json. On SIGUSR1 it is
-read again: requests in flight are not interrupted, and a configuration that
-does not work leaves the old one running.
+read again: no request is lost, neither one in flight nor one that comes
+meanwhile, and a configuration that does not work leaves the old one running.
 
 Caddy's own admin endpoint, which asks for no password, stays closed unless the
 file says where it listens: "admin unix//run/dockit-admin.sock", for example.`,

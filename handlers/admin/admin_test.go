@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ type fixture struct {
 	api   *API
 	// requests counts those that were sent, each from an address of its own:
 	// wrong passwords of one do not slow down another.
-	requests int
+	requests atomic.Int32
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -119,8 +120,8 @@ func (f *fixture) do(method, path, body string, change ...func(*http.Request)) a
 func (f *fixture) doOn(around func(http.ResponseWriter) http.ResponseWriter, method, path, body string, change ...func(*http.Request)) answer {
 	f.t.Helper()
 	r := httptest.NewRequestWithContext(f.t.Context(), method, "/dockit/api/v1"+path, bytes.NewBufferString(body))
-	f.requests++
-	address := netip.AddrFrom4([4]byte{198, 51, byte(f.requests >> 8), byte(f.requests)})
+	n := f.requests.Add(1)
+	address := netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)})
 	r = r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: address}))
 	r.SetBasicAuth("root", goodPassword)
 	if body != "" {

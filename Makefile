@@ -20,7 +20,8 @@ endif
 ifneq ($(RACE)$(CI),)
 RACE := -race $(foreach package,modernc.org/sqlite/lib golang.org/x/crypto/blowfish,'-gcflags=$(package)=-race=false')
 endif
-TEST_ENV := CGO_ENABLED=$(if $(RACE),1,0)
+# Or each program that is watched sleeps for a second at its end.
+TEST_ENV := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0
 
 .DEFAULT_GOAL := help
 
@@ -43,7 +44,7 @@ test-unit: $(GOTESTSUM) test-mariadb ## run the tests of the main module
 	$(call gotest,.,pkgname) $(RACE) -timeout 20m -tags $(TAGS) ./...
 
 .PHONY: soak
-soak: ## kill a server that writes KILLS times (default 1000) and look for what it lost
+soak: ## kill a server that writes KILLS times (default 1000; test: 100) and look for what it lost
 	DOCKIT_TEST_KILLS=$(KILLS) $(TEST_ENV) go test $(RACE) -tags $(TAGS) -count=1 -timeout 60m -v -run '^TestCrashes$$' ./cmd/dockit
 
 .PHONY: scale

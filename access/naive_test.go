@@ -143,8 +143,9 @@ func naiveAsks(name, actions string) bool {
 	return naiveActions(actions) != "" && (name == "" || naiveIs(naiveName, name))
 }
 
-// naiveGrant answers a request with scopes as texts, in the order of asking.
-func naiveGrant(username string, permissions, asked []string, zot bool) []string {
+// naiveGrant answers a request with scopes as texts, in the order of asking. The
+// policy is that of the permissions.
+func naiveGrant(username string, permissions []string, policy []naivePermission, asked []string, zot bool) []string {
 	var order []string
 	merged := map[string]string{}
 	for scope := range strings.FieldsSeq(strings.Join(asked, " ")) {
@@ -168,7 +169,6 @@ func naiveGrant(username string, permissions, asked []string, zot bool) []string
 			catalog = true
 		}
 	}
-	policy := naivePolicy(permissions)
 	granted := []string{}
 	for _, key := range order {
 		var given []string

@@ -15,6 +15,10 @@ import (
 // TestMain makes this test binary stand in for dockit in the scripts, and for
 // a Caddy that is built with it.
 func TestMain(m *testing.M) {
+	// Or the race detector lets each program sleep for a second at its end.
+	if os.Getenv("GORACE") == "" {
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // that is a valid name
+	}
 	testscript.Main(mariaDBTests{m}, map[string]func(){
 		"dockit": func() { os.Exit(run(os.Args[1:])) },
 		"caddy":  caddycmd.Main,
@@ -51,6 +55,7 @@ func runScripts(t *testing.T, folder string, variables func() []string) {
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "home", "config"))
 			env.Setenv("DOCKER_CONFIG", filepath.Join(env.WorkDir, "home", "docker"))
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Vars = append(env.Vars, variables()...)
 			env.Values[serverKey{}] = new(server)
 			return nil

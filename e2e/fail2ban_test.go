@@ -16,6 +16,7 @@ import (
 
 // TestFail2ban has the real fail2ban read the log of a real Dockit with the filter of the example.
 func TestFail2ban(t *testing.T) {
+	t.Parallel()
 	root, err := build.Root()
 	require.NoError(t, err)
 	unpacked := filepath.Join(root, "bin", "fail2ban", "usr")

@@ -7,6 +7,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/auth"
 )
 
 const (
@@ -26,7 +28,7 @@ type refusalLog struct {
 	logger *zap.Logger
 
 	mu     sync.Mutex
-	places *lru.Cache[netip.Prefix, *refusalCount]
+	places *lru.Cache[string, *refusalCount]
 }
 
 type refusalCount struct {
@@ -47,7 +49,7 @@ func newRefusalLog(logger *zap.Logger) *refusalLog {
 
 // take reports whether a refusal has a line of its own, and counts it.
 func (l *refusalLog) take(ip netip.Addr) bool {
-	place, now := placeOf(ip), time.Now()
+	place, now := auth.Origin{Address: ip.Unmap().WithZone("")}.Network(), time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	count, known := l.places.Get(place)
@@ -70,7 +72,7 @@ func (l *refusalLog) take(ip netip.Addr) bool {
 }
 
 // end closes a window in which something was not told.
-func (l *refusalLog) end(place netip.Prefix, count *refusalCount) {
+func (l *refusalLog) end(place string, count *refusalCount) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if current, ok := l.places.Peek(place); ok && current == count {
@@ -79,29 +81,10 @@ func (l *refusalLog) end(place netip.Prefix, count *refusalCount) {
 }
 
 // tell writes the count of a window that ends. It is called with the lock held.
-func (l *refusalLog) tell(place netip.Prefix, count *refusalCount) {
+func (l *refusalLog) tell(place string, count *refusalCount) {
 	if count.silent == 0 {
 		return
 	}
-	network := ""
-	if place.IsValid() {
-		network = place.String()
-	}
-	l.logger.Info("more tokens refused", zap.String("client_network", network),
+	l.logger.Info("more tokens refused", zap.String("client_network", place),
 		zap.Int("count", count.silent), zap.Time("since", count.began.UTC()), zap.Duration("window", refusalWindow))
-}
-
-// placeOf is the network that an address counts for.
-func placeOf(ip netip.Addr) netip.Prefix {
-	bits := ip.BitLen()
-	if ip = ip.Unmap().WithZone(""); ip.Is4() {
-		bits = 32
-	} else if ip.Is6() {
-		bits = 64
-	}
-	prefix, err := ip.Prefix(bits)
-	if err != nil { // there is no address
-		return netip.Prefix{}
-	}
-	return prefix
 }

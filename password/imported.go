@@ -10,14 +10,18 @@ import (
 // often that is done.
 const maxImportedWork = 4
 
+// maxImportedLanes is on how many cores a hash brought from elsewhere may be
+// checked at once: one core is to remain for everything else.
+const maxImportedLanes = 1
+
 // ErrTooDear is returned for a hash that takes too much work to check to be
 // brought from elsewhere. It is an [ErrHash], too.
 var ErrTooDear = fmt.Errorf("%w: too much work to check", ErrHash)
 
 // CheckImported reports why a hash cannot be brought from elsewhere, or nil.
 // Errors: [ErrHash] and, for one that could be used but takes more than four
-// times the work of one that [Hash] makes, [ErrTooDear]. Hashes of that kind
-// that are stored already can be checked.
+// times the work of one that [Hash] makes or is checked on several cores at once,
+// [ErrTooDear]. Hashes of that kind that are stored already can be checked.
 func CheckImported(hash string) error {
 	if err := ValidHash(hash); err != nil {
 		return err
@@ -25,6 +29,9 @@ func CheckImported(hash string) error {
 	cost, err := CostOf(hash)
 	if err != nil {
 		return err
+	}
+	if cost.lanes > maxImportedLanes {
+		return fmt.Errorf("%w: %s is checked on %d cores at once, only one is allowed (p=1)", ErrTooDear, cost, cost.lanes)
 	}
 	if work := cost.Work(); work > maxImportedWork {
 		return fmt.Errorf("%w: %s takes %.0f times as much as a hash made by Dockit, at most %d times is allowed (bcrypt up to %d, argon2id up to m·t=%d)",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -188,6 +189,9 @@ type written struct {
 func (i *initContainer) run(ctx context.Context) (*written, error) {
 	if err := checkRegular(i.path); err != nil {
 		return nil, err // before waiting for Dockit
+	}
+	if _, err := os.Stat(filepath.Dir(i.path)); err != nil {
+		return nil, fmt.Errorf("folder of %s: %w: make it first", i.path, err)
 	}
 	i.remember()
 	if i.vouching.required {

@@ -29,9 +29,17 @@ var (
 	// changed since it was read, lock wait timeout, conflicts.
 	mysqlUndone = []uint16{1020, mysqlLockWait, mysqlDeadlock, mysqlCertify}
 	// mysqlGone are errors of a server that ends the connection, or is as good
-	// as gone: shutting down, aborted connection, network errors, killed
-	// connection, idle for too long, not in its cluster.
-	mysqlGone = []uint16{1053, 1152, 1158, 1159, 1160, 1161, 1927, 4031, mysqlNotInQuorum, mysqlHalfCommit}
+	// as gone: shutting down, aborted connection, packets out of order and other
+	// network errors, malformed packet, killed connection, idle for too long, not
+	// in its cluster.
+	mysqlGone = []uint16{1053, 1152, 1156, 1157, 1158, 1159, 1160, 1161, 1835, 1927, 4031, mysqlNotInQuorum, mysqlHalfCommit}
+	// mysqlBroken are errors of the driver about a connection that it has closed,
+	// or does not use again: answers came in pieces, in another order, or not at
+	// all.
+	mysqlBroken = []error{
+		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul, mysql.ErrBusyBuffer,
+		io.EOF, io.ErrUnexpectedEOF,
+	}
 )
 
 // mysqlCode is the number of a server's error, or 0.
@@ -45,12 +53,10 @@ func mysqlCode(err error) uint16 {
 func retryableMySQL(err error) bool { return slices.Contains(mysqlUndone, mysqlCode(err)) }
 
 func lostMySQL(err error) bool {
-	switch {
-	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
-	case errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn):
-		return true
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	}
+	if slices.ContainsFunc(mysqlBroken, func(broken error) bool { return errors.Is(err, broken) }) {
 		return true
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {

@@ -151,14 +151,12 @@ func (g *guard) standing(ctx context.Context, o Options, p place) (standing, err
 // failures are those in the store, as long as that answers, and those that it
 // did not take.
 func (g *guard) failures(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
-	const timeout = 3 * time.Second
 	mark, unchanged := g.directory.Failures(ctx)
 	m := g.quiets.mark(mark)
 	uncounted := g.ledger.failures(p, after, earlier)
-	if g.directory.Away() == nil {
-		reading, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
-		failures, err := g.store.Failures(reading, p.name, after, p.network, earlier)
+	const attempts = 2 // a connection may break while the database answers on another one
+	for attempt := 1; g.directory.Away() == nil; attempt++ {
+		failures, err := g.read(ctx, p, after, earlier)
 		if err == nil && len(failures)+len(uncounted) == 0 && unchanged {
 			g.quiets.remember(p, m)
 		}
@@ -168,11 +166,23 @@ func (g *guard) failures(ctx context.Context, p place, after, earlier time.Time)
 		if ctx.Err() != nil {
 			return nil, err
 		}
-		if g.directory.Status(ctx); g.directory.Away() == nil { // it may have gone just now
+		// It may have gone just now, or be too late to be waited for.
+		if g.directory.Status(ctx).Away != nil {
+			break
+		}
+		if attempt == attempts {
 			return nil, fmt.Errorf("%w: %w", directory.ErrUnavailable, err)
 		}
 	}
 	return uncounted, nil
+}
+
+// read asks the store, and does not wait for it for long.
+func (g *guard) read(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
+	const timeout = 3 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return g.store.Failures(ctx, p.name, after, p.network, earlier)
 }
 
 // quiet reports without a query whether nobody guesses for the name.

@@ -15,6 +15,9 @@ import (
 // http1 keeps connections.
 var http1 = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}, Timeout: time.Minute}
 
+// CloseIdle closes the connections that are kept and not in use.
+func CloseIdle() { http1.CloseIdleConnections() }
+
 // Caller calls one Dockit as one user, or as nobody without a name.
 type Caller struct {
 	Base, Username, Password string

@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/dockit-registry/dockit/e2e/internal/build"
+	"github.com/dockit-registry/dockit/e2e/internal/mariadb"
 	"github.com/dockit-registry/dockit/e2e/internal/port"
 )
 
@@ -172,16 +173,14 @@ func (c *Cluster) find() error {
 	// Debian keeps daemons where not everybody's PATH leads.
 	path := filepath.Join(galera, "bin") + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin"
 	c.env = []string{"PATH=" + path, "LD_LIBRARY_PATH=" + filepath.Join(galera, "lib")}
-	for program, into := range map[string]*string{"mariadbd": &c.daemon, "mariadb-install-db": &c.install} {
-		for _, candidate := range []string{program, "/usr/sbin/" + program} {
-			if found, err := exec.LookPath(candidate); err == nil {
-				*into = found
-			}
-		}
-		if *into == "" {
-			return fmt.Errorf("%s is %w", program, ErrNotInstalled)
-		}
+	programs, err := mariadb.Find()
+	if errors.Is(err, mariadb.ErrNotInstalled) {
+		return fmt.Errorf("%w: %w", err, ErrNotInstalled)
 	}
+	if err != nil {
+		return err
+	}
+	c.daemon, c.install = programs.Daemon, programs.Install
 	return nil
 }
 
@@ -193,7 +192,7 @@ func (c *Cluster) makeFolder() (err error) {
 			return fmt.Errorf("make a folder for the nodes: %w", err)
 		}
 	}
-	c.attrs = endWithUs(&syscall.SysProcAttr{Setpgid: true})
+	c.attrs = mariadb.EndWithUs(&syscall.SysProcAttr{Setpgid: true})
 	if os.Geteuid() != 0 {
 		return nil
 	}

@@ -9,6 +9,10 @@ RESULTS       := bin/test-results
 FUZZTIME      ?= 10s
 KILLS         ?= 1000
 USERS         ?= 1000000
+# Of make soak: kills or everything. DATABASE is sqlite or mariadb, which may have NODES=2.
+MODE          ?= kills
+DATABASE      ?= sqlite
+NODES         ?= 1
 
 # The race detector needs a C compiler. CI does not go without. It does not watch SQLite's C, translated to Go, nor blowfish:
 # both are slow under it, and neither starts a goroutine. (No package that instantiates generics may be left out: the linker may
@@ -44,8 +48,20 @@ test-unit: $(GOTESTSUM) test-mariadb ## run the tests of the main module
 	$(call gotest,.,pkgname) $(RACE) -timeout 20m -tags $(TAGS) ./...
 
 .PHONY: soak
-soak: ## kill a server that writes KILLS times (default 1000; test: 100) and look for what it lost
+soak: soak-$(MODE) ## kill a server that writes KILLS times (default 1000; test: 100) and look for what it lost, or with MODE=everything do everything for LENGTH and look for what it keeps
+
+.PHONY: soak-kills
+soak-kills:
 	DOCKIT_TEST_KILLS=$(KILLS) $(TEST_ENV) go test $(RACE) -tags $(TAGS) -count=1 -timeout 60m -v -run '^TestCrashes$$' ./cmd/dockit
+
+.PHONY: soak-everything
+soak-everything:
+	@CGO_ENABLED=0 go build -C e2e -o ../bin/soak ./soak
+	@bin/soak -length $(or $(LENGTH),30m) -database $(DATABASE) -nodes $(NODES)
+
+.PHONY: faults
+faults: test-mariadb ## have a bad line between two Dockits and MariaDB for LENGTH (default 5m), as with the SEED of a run before
+	cd e2e && DOCKIT_TEST_FAULTS=$(or $(LENGTH),5m) DOCKIT_TEST_FAULTS_SEED=$(SEED) $(TEST_ENV) go test $(RACE) -count=1 -timeout 0 -v -run '^TestFaults$$' ./cluster
 
 .PHONY: scale
 scale: ## measure a database of USERS users (default 1000000) against a small one
@@ -56,7 +72,7 @@ scale: ## measure a database of USERS users (default 1000000) against a small on
 .PHONY: test-e2e
 test-e2e: $(GOTESTSUM) test-requirements ## run the end-to-end tests against real registries
 	@mkdir -p $(RESULTS)
-	$(call gotest,e2e,pkgname) $(RACE) -count=1 -timeout 20m . ./internal/... ./scale
+	$(call gotest,e2e,pkgname) $(RACE) -count=1 -timeout 20m . ./internal/... ./scale ./soak
 
 .PHONY: test-litestream
 test-litestream: $(GOTESTSUM) ## run the test of Dockit and Litestream on a machine that is lost again and again

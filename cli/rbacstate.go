@@ -71,7 +71,7 @@ func (d *documentFlags) read(cmd *cobra.Command) ([]byte, error) {
 	if d.file == "" {
 		return nil, usagef("no document: name its file with --file, - for standard input")
 	}
-	content, err := readInput(cmd, d.file, state.MaxSize)
+	content, err := readInput(cmd, d.file, state.DefaultMaxSize)
 	if err != nil {
 		return nil, err
 	}

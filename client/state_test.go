@@ -50,7 +50,7 @@ func TestState(t *testing.T) {
 	require.ErrorIs(t, err, client.ErrInvalid)
 	_, err = c.PlanState(ctx, []byte(devDocument), state.Options{Prune: true, Add: true})
 	require.ErrorIs(t, err, client.ErrInvalid)
-	_, err = c.PlanState(ctx, bytes.Repeat([]byte("#"), state.MaxSize+1), state.Options{})
+	_, err = c.PlanState(ctx, bytes.Repeat([]byte("#"), state.DefaultMaxSize+1), state.Options{})
 	require.ErrorIs(t, err, client.ErrInvalid)
 }
 

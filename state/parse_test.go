@@ -146,7 +146,7 @@ func TestParseReportsEveryFault(t *testing.T) {
 
 func TestParseTooLarge(t *testing.T) {
 	for name, text := range map[string]string{
-		"bytes": "version: dockit/v1\n#" + strings.Repeat("x", state.MaxSize),
+		"bytes": "version: dockit/v1\n#" + strings.Repeat("x", state.DefaultMaxSize),
 		"items": "version: dockit/v1\nusers: [" + strings.Repeat("a,", 1<<20) + "]\n",
 	} {
 		t.Run(name, func(t *testing.T) {

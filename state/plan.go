@@ -28,7 +28,22 @@ type Options struct {
 	// the place of the one that a user has. Without Add it says nothing: a
 	// document that lists a hash sets it.
 	ReplacePasswords bool
+	// MaxPermissions is how many permissions a subject may have. One that has
+	// more keeps them, and gets no further ones. Zero is any number.
+	MaxPermissions int
 }
+
+// ErrTooManyPermissions is returned when a subject would have more permissions
+// than [Options] allow.
+var ErrTooManyPermissions = errors.New("too many permissions")
+
+// maxRemovals is how many members and permissions a plan can take away. What it
+// adds is bounded by the document, and this by nothing else.
+const maxRemovals = 2_000_000
+
+// ErrTooManyRemovals is returned for a plan that takes away more than one plan
+// can hold.
+var ErrTooManyRemovals = fmt.Errorf("the document would take away more than %d members and permissions, which is more than one plan can hold: apply it in steps", maxRemovals)
 
 // ErrOptions is returned for [Options] that exclude each other.
 var ErrOptions = errors.New("a document can prune or only add, not both")
@@ -76,7 +91,9 @@ func Diff(current, wanted *Document, o Options) (Plan, error) {
 		return Plan{}, err
 	}
 	for _, s := range current.Subjects {
-		d.Current(s)
+		if err := d.Current(s); err != nil {
+			return Plan{}, err
+		}
 	}
 	return d.Plan()
 }
@@ -91,8 +108,10 @@ type Differ struct {
 	seen    map[subject.Ref]bool
 	// named holds every subject that the document mentions, as an entry or as
 	// a member, by its name; the value tells what has the name now.
-	named   map[string]subject.Ref
-	changes []Change
+	named    map[string]subject.Ref
+	changes  []Change
+	removals int
+	err      error
 }
 
 // NewDiffer prepares to compare. The document must hold for [Document.Validate].
@@ -120,10 +139,24 @@ func NewDiffer(wanted *Document, o Options) (*Differ, error) {
 	return d, nil
 }
 
+// Concerns reports whether the plan may say something about the subject.
+func (d *Differ) Concerns(ref subject.Ref) bool {
+	_, named := d.named[ref.Name]
+	return named || d.options.Prune
+}
+
 // Current tells of one subject that exists, with the hash of its password if
 // it has one. Each comes once, in any order. Built-in subjects without
-// permissions may be left out.
-func (d *Differ) Current(current Subject) {
+// permissions may be left out. Its lists become the Differ's. After an
+// error there is no plan.
+func (d *Differ) Current(current Subject) error {
+	if d.err == nil {
+		d.err = d.current(current)
+	}
+	return d.err
+}
+
+func (d *Differ) current(current Subject) error {
 	if _, named := d.named[current.Ref.Name]; named {
 		d.named[current.Ref.Name] = current.Ref
 	}
@@ -135,20 +168,42 @@ func (d *Differ) Current(current Subject) {
 			wanted = added(current, wanted, d.options.ReplacePasswords)
 		}
 	case !d.options.Prune:
-		return
+		return nil
 	case !current.Ref.BuiltIn():
-		d.changes = append(d.changes, Change{
+		return d.plan(Change{
 			Action: Remove, Subject: current.Ref,
-			RemoveMembers: slices.Clone(current.Members), Revoke: slices.Clone(current.Permissions),
+			RemoveMembers: current.Members, Revoke: current.Permissions,
 		})
-		return
 	default:
 		wanted = Subject{Ref: current.Ref}
 	}
-	if change, needed := difference(current, wanted); needed {
-		change.Action = Update
-		d.changes = append(d.changes, change)
+	change, needed := difference(current, wanted)
+	if !needed {
+		return nil
 	}
+	if err := d.options.checkNumber(wanted, len(current.Permissions)); err != nil {
+		return err
+	}
+	change.Action = Update
+	return d.plan(change)
+}
+
+// plan takes a change into the plan.
+func (d *Differ) plan(c Change) error {
+	if d.removals += len(c.RemoveMembers) + len(c.Revoke); d.removals > maxRemovals {
+		return ErrTooManyRemovals
+	}
+	d.changes = append(d.changes, c)
+	return nil
+}
+
+// checkNumber refuses more permissions for a subject than it may have, unless it
+// had as many.
+func (o Options) checkNumber(s Subject, had int) error {
+	if o.MaxPermissions == 0 || len(s.Permissions) <= max(had, o.MaxPermissions) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s would have %d, at most %d are allowed for one user, robot or group", ErrTooManyPermissions, s.Ref, len(s.Permissions), o.MaxPermissions)
 }
 
 // added is what becomes of a subject when nothing is taken from it but, if that
@@ -158,23 +213,32 @@ func added(current, wanted Subject, replacePassword bool) Subject {
 	if current.PasswordHash == "" || replacePassword {
 		sum.PasswordHash = wanted.PasswordHash
 	}
-	sum.Members = slices.Clone(current.Members)
-	for _, member := range wanted.Members {
-		if !slices.Contains(sum.Members, member) {
-			sum.Members = append(sum.Members, member)
+	sum.Members = union(current.Members, wanted.Members, Compare, func(held, _ subject.Ref) subject.Ref { return held })
+	sum.Permissions = union(current.Permissions, wanted.Permissions, comparePermissions, func(held, p access.Permission) access.Permission {
+		if !held.Actions.Implied().Has(p.Actions) {
+			held.Actions |= p.Actions
 		}
-	}
-	sum.Permissions = slices.Clone(current.Permissions)
-	for _, p := range wanted.Permissions {
-		i := slices.IndexFunc(sum.Permissions, func(held access.Permission) bool { return comparePermissions(held, p) == 0 })
-		switch {
-		case i < 0:
-			sum.Permissions = append(sum.Permissions, p)
-		case !sum.Permissions[i].Actions.Implied().Has(p.Actions):
-			sum.Permissions[i].Actions |= p.Actions
-		}
-	}
+		return held
+	})
 	return sum
+}
+
+// union merges two lists into one that is in order. Of what both hold, merge
+// decides.
+func union[T any](one, other []T, compare func(a, b T) int, merge func(a, b T) T) []T {
+	one, other = inOrder(one, compare), inOrder(other, compare)
+	all := make([]T, 0, len(one)+len(other))
+	for len(one) > 0 && len(other) > 0 {
+		switch order := compare(one[0], other[0]); {
+		case order < 0:
+			all, one = append(all, one[0]), one[1:]
+		case order > 0:
+			all, other = append(all, other[0]), other[1:]
+		default:
+			all, one, other = append(all, merge(one[0], other[0])), one[1:], other[1:]
+		}
+	}
+	return append(append(all, one...), other...)
 }
 
 // difference is what makes wanted of current, and whether that is anything.
@@ -195,28 +259,43 @@ func difference(current, wanted Subject) (Change, bool) {
 		len(c.RemoveMembers)+len(c.AddMembers)+len(c.Revoke)+len(c.Grant) > 0
 }
 
-// exclusive returns what only the one and what only the other list holds, both
-// in order.
-func exclusive[T comparable](one, other []T, compare func(a, b T) int) (onlyOne, onlyOther []T) {
-	missing := func(from, in []T) []T {
-		held := make(map[T]bool, len(in))
-		for _, x := range in {
-			held[x] = true
-		}
-		var only []T
-		for _, x := range from {
-			if !held[x] {
-				only = append(only, x)
-			}
-		}
-		slices.SortFunc(only, compare)
-		return only
+// inOrder is a list in order: itself, mostly.
+func inOrder[T any](list []T, compare func(a, b T) int) []T {
+	if slices.IsSortedFunc(list, compare) {
+		return list
 	}
-	return missing(one, other), missing(other, one)
+	return slices.SortedFunc(slices.Values(list), compare)
 }
 
-// Plan returns what is to be done once every subject that exists was told of.
+// exclusive returns what only the one and what only the other list holds, both
+// in order. What is returned may be the lists themselves.
+func exclusive[T comparable](one, other []T, compare func(a, b T) int) (onlyOne, onlyOther []T) {
+	one, other = inOrder(one, compare), inOrder(other, compare)
+	if len(one) == 0 || len(other) == 0 {
+		return one, other
+	}
+	for len(one) > 0 && len(other) > 0 {
+		switch order := compare(one[0], other[0]); {
+		case order < 0:
+			onlyOne, one = append(onlyOne, one[0]), one[1:]
+		case order > 0:
+			onlyOther, other = append(onlyOther, other[0]), other[1:]
+		default:
+			if one[0] != other[0] {
+				onlyOne, onlyOther = append(onlyOne, one[0]), append(onlyOther, other[0])
+			}
+			one, other = one[1:], other[1:]
+		}
+	}
+	return append(onlyOne, one...), append(onlyOther, other...)
+}
+
+// Plan returns what is to be done once every subject that exists was told of. It
+// shares lists with the document.
 func (d *Differ) Plan() (Plan, error) {
+	if d.err != nil {
+		return Plan{}, d.err
+	}
 	for _, ref := range d.order {
 		wanted := d.wanted[ref]
 		if err := d.fits(wanted); err != nil {
@@ -224,6 +303,9 @@ func (d *Differ) Plan() (Plan, error) {
 		}
 		if d.seen[ref] {
 			continue
+		}
+		if err := d.options.checkNumber(wanted, 0); err != nil {
+			return Plan{}, err
 		}
 		change, needed := difference(Subject{Ref: ref}, wanted)
 		switch {

@@ -23,7 +23,7 @@ const (
 // maxBody is the largest body of a request, in bytes.
 func maxBody(r *http.Request) int64 {
 	if aboutState(r) {
-		return state.MaxSize
+		return state.DefaultMaxSize
 	}
 	return adminapi.MaxBody
 }

@@ -49,7 +49,7 @@ func (a *API) registerState(api huma.API) {
 		{"apply-state", http.MethodPut, statePath, "Make the state what a document says, all of it or nothing"},
 	} {
 		op := operation(api, o.id, o.method, o.path, o.summary, http.StatusOK)
-		op.MaxBodyBytes, op.BodyReadTimeout = state.MaxSize, stateTimeout
+		op.MaxBodyBytes, op.BodyReadTimeout = state.DefaultMaxSize, stateTimeout
 		huma.Register(api, op, func(ctx context.Context, in *documentInput) (*planOutput, error) {
 			return a.changeState(ctx, in, o.method == http.MethodPut)
 		})

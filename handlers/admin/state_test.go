@@ -54,7 +54,7 @@ func TestStateRefusals(t *testing.T) {
 		"unknown member":   {"/state", "version: dockit/v1\ngroups:\n  - name: dev\n    members: [\"user:nobody\"]\n", 409, "user:nobody"},
 		"everybody gone":   {"/state?prune=true", "version: dockit/v1\nusers: []\n", 409, "enabled admin"},
 		"prune and add":    {"/state?prune=true&add=true", "version: dockit/v1\n", 422, "not both"},
-		"too large":        {"/state", "version: dockit/v1\n" + strings.Repeat("#\n", state.MaxSize/2), 413, ""},
+		"too large":        {"/state", "version: dockit/v1\n" + strings.Repeat("#\n", state.DefaultMaxSize/2), 413, ""},
 		"secret in a hash": {"/state", "version: dockit/v1\nusers:\n  - name: x\n    password_hash: planted-secret\n", 422, "unusable password hash"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.
 	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		var ids map[subject.Ref]int64
 		var err error
-		if plan, ids, err = planState(ctx, tx, wanted, o); err != nil || plan.Empty() {
+		if plan, ids, err = planState(ctx, tx, wanted, s.bounded(o)); err != nil || plan.Empty() {
 			return nobody, err
 		}
 		a := &stateApplier{Store: s, tx: tx, ids: ids, statements: map[string]*sql.Stmt{}}
@@ -48,7 +48,8 @@ const eventsAtOnce = 1000
 type stateApplier struct {
 	*Store
 	tx *sql.Tx
-	// ids are those of every subject that exists.
+	// ids are those of the subjects that the plan names, but for members that
+	// leave.
 	ids map[subject.Ref]int64
 	// maker limits the passwords of new users.
 	maker Credential
@@ -280,7 +281,8 @@ func (a *stateApplier) updateProperties(ctx context.Context, c state.Change, bef
 func (a *stateApplier) changeMembers(ctx context.Context, c state.Change) error {
 	group := a.ids[c.Subject]
 	for _, member := range c.RemoveMembers {
-		if _, err := a.exec(ctx, "DELETE FROM memberships WHERE group_id = ? AND member_id = ?", group, a.ids[member]); err != nil {
+		if _, err := a.exec(ctx, "DELETE FROM memberships WHERE group_id = ? AND member_id IN (SELECT id FROM subjects WHERE kind = ? AND name = ?)",
+			group, member.Kind, member.Name); err != nil {
 			return err
 		}
 	}

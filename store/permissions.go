@@ -13,7 +13,8 @@ import (
 )
 
 // Grant gives a subject a permission, in addition to the actions it has for
-// the same type and name, and returns what it has for them now.
+// the same type and name, and returns what it has for them now. Errors:
+// [ErrNotFound], and [state.ErrTooManyPermissions].
 func (s *Store) Grant(ctx context.Context, ref subject.Ref, p access.Permission) (access.Permission, error) {
 	if err := p.Validate(); err != nil {
 		return access.Permission{}, err
@@ -31,6 +32,9 @@ func (s *Store) Grant(ctx context.Context, ref subject.Ref, p access.Permission)
 		granted.Actions = p.Actions | held
 		now := timestamp(s.now())
 		if held == 0 {
+			if err := s.roomForPermission(ctx, tx, owner); err != nil {
+				return nobody, err
+			}
 			_, err = tx.ExecContext(ctx,
 				"INSERT INTO permissions (subject_id, type, name, actions, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
 				owner.ID, p.Type, p.Name, granted.Actions, now, now)

@@ -13,8 +13,9 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// statePage is how many subjects are read at once.
-const statePage = 500
+// statePage is how many subjects are read at once, and stateItems how many
+// members and permissions of theirs, if not those of one alone are more.
+const statePage, stateItems = 500, 20_000
 
 // State reads every subject with its members and permissions, in the canonical
 // order of [state.Document], as it is at one moment. An error ends it. No
@@ -44,10 +45,11 @@ func (s *Store) PlanState(ctx context.Context, wanted *state.Document, o state.O
 		return state.Plan{}, fmt.Errorf("begin transaction: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // it only read
-	plan, _, err := planState(ctx, tx, wanted, o)
+	plan, _, err := planState(ctx, tx, wanted, s.bounded(o))
 	return plan, err
 }
 
+// planState also returns the ids of those whom the plan may be about.
 func planState(ctx context.Context, tx *sql.Tx, wanted *state.Document, o state.Options) (state.Plan, map[subject.Ref]int64, error) {
 	differ, err := state.NewDiffer(wanted, o)
 	if err != nil {
@@ -58,8 +60,12 @@ func planState(ctx context.Context, tx *sql.Tx, wanted *state.Document, o state.
 		if err != nil {
 			return state.Plan{}, nil, err
 		}
-		ids[one.Ref] = one.id
-		differ.Current(one.Subject)
+		if differ.Concerns(one.Ref) {
+			ids[one.Ref] = one.id
+		}
+		if err := differ.Current(one.Subject); err != nil {
+			return state.Plan{}, nil, err
+		}
 	}
 	plan, err := differ.Plan()
 	return plan, ids, err
@@ -72,7 +78,7 @@ type storedSubject struct {
 }
 
 // readState reads everything page by page, so that memory is bounded by the
-// largest group.
+// subject with the most members and permissions.
 func readState(ctx context.Context, tx *sql.Tx) iter.Seq2[storedSubject, error] {
 	return func(yield func(storedSubject, error) bool) {
 		for _, kind := range subject.Kinds {
@@ -83,72 +89,157 @@ func readState(ctx context.Context, tx *sql.Tx) iter.Seq2[storedSubject, error] 
 					yield(storedSubject{}, fmt.Errorf("read the state: %w", err))
 					return
 				}
-				for _, one := range page {
-					if !yield(one, nil) {
+				for len(page.subjects) > 0 {
+					some, err := page.next(ctx, tx)
+					if err != nil {
+						yield(storedSubject{}, fmt.Errorf("read the state: %w", err))
 						return
 					}
+					for _, one := range some {
+						after = one.Ref.Name
+						if !yield(one, nil) {
+							return
+						}
+					}
 				}
-				if len(page) < statePage {
+				if page.last {
 					break
 				}
-				after = page[len(page)-1].Ref.Name
 			}
 		}
 	}
 }
 
-func readStatePage(ctx context.Context, tx *sql.Tx, kind subject.Kind, after string) ([]storedSubject, error) {
-	page, err := collect(ctx, tx, func(row scanner) (one storedSubject, err error) {
+// subjectPage is some subjects, whose members and permissions are still to be
+// read.
+type subjectPage struct {
+	kind     subject.Kind
+	subjects []storedSubject
+	// items is how many members and permissions a subject has.
+	items map[int64]int
+	// last is set when no subject comes after these.
+	last bool
+}
+
+func readStatePage(ctx context.Context, tx *sql.Tx, kind subject.Kind, after string) (*subjectPage, error) {
+	all, err := collect(ctx, tx, func(row scanner) (one storedSubject, err error) {
 		return one, row.Scan(&one.id, &one.Ref.Kind, &one.Ref.Name, &one.Admin, &one.Disabled, &one.PasswordHash)
 	}, "SELECT id, kind, name, admin, disabled, password_hash FROM subjects WHERE kind = ? AND name > ? ORDER BY name LIMIT ?",
 		kind, after, statePage)
-	if err != nil || len(page) == 0 {
-		return nil, err
+	page := &subjectPage{kind: kind, subjects: all, items: map[int64]int{}, last: len(all) < statePage}
+	if err != nil || len(all) == 0 {
+		return page, err
 	}
-	byID := make(map[int64]*storedSubject, len(page))
-	ids := make([]any, len(page))
-	for i := range page {
-		byID[page[i].id], ids[i] = &page[i], page[i].id
-	}
-	in := "(?" + strings.Repeat(", ?", len(ids)-1) + ")"
-	if err := addPermissions(ctx, tx, byID, in, ids); err != nil {
-		return nil, err
+	in, ids := idsOf(all)
+	if err := page.count(ctx, tx, "SELECT subject_id, COUNT(*) FROM permissions WHERE subject_id IN "+in+" GROUP BY subject_id", ids); err != nil {
+		return page, err
 	}
 	if kind == subject.Group {
-		if err := addMembers(ctx, tx, byID, in, ids); err != nil {
-			return nil, err
-		}
+		err = page.count(ctx, tx, "SELECT group_id, COUNT(*) FROM memberships WHERE group_id IN "+in+" GROUP BY group_id", ids)
 	}
-	return page, nil
+	return page, err
 }
 
-func addPermissions(ctx context.Context, tx *sql.Tx, byID map[int64]*storedSubject, in string, ids []any) error {
-	type owned struct {
-		owner int64
-		access.Permission
+func idsOf(subjects []storedSubject) (in string, ids []any) {
+	for _, one := range subjects {
+		ids = append(ids, one.id)
 	}
-	all, err := collect(ctx, tx, func(row scanner) (o owned, err error) {
-		return o, row.Scan(&o.owner, &o.Type, &o.Name, &o.Actions)
-	}, "SELECT subject_id, type, name, actions FROM permissions WHERE subject_id IN "+in+" ORDER BY subject_id, type, name", ids...)
-	for _, o := range all {
-		byID[o.owner].Permissions = append(byID[o.owner].Permissions, o.Permission)
+	return "(?" + strings.Repeat(", ?", len(ids)-1) + ")", ids
+}
+
+func (p *subjectPage) count(ctx context.Context, tx *sql.Tx, query string, ids []any) error {
+	counts, err := collect(ctx, tx, func(row scanner) (count [2]int64, err error) {
+		return count, row.Scan(&count[0], &count[1])
+	}, query, ids...)
+	for _, count := range counts {
+		p.items[count[0]] += int(count[1])
 	}
 	return err
 }
 
+// next reads the next few subjects as a whole.
+func (p *subjectPage) next(ctx context.Context, tx *sql.Tx) ([]storedSubject, error) {
+	some, items := 1, p.items[p.subjects[0].id]
+	for some < len(p.subjects) && items+p.items[p.subjects[some].id] <= stateItems {
+		items += p.items[p.subjects[some].id]
+		some++
+	}
+	subjects := p.subjects[:some]
+	p.subjects = p.subjects[some:]
+	if items == 0 {
+		return subjects, nil
+	}
+	byID := make(map[int64]*storedSubject, some)
+	for i := range subjects {
+		byID[subjects[i].id] = &subjects[i]
+	}
+	in, ids := idsOf(subjects)
+	if err := addPermissions(ctx, tx, byID, in, ids); err != nil {
+		return nil, err
+	}
+	if p.kind != subject.Group {
+		return subjects, nil
+	}
+	return subjects, addMembers(ctx, tx, byID, in, ids)
+}
+
+func addPermissions(ctx context.Context, tx *sql.Tx, byID map[int64]*storedSubject, in string, ids []any) error {
+	rows, err := tx.QueryContext(ctx, "SELECT subject_id, type, name, actions FROM permissions WHERE subject_id IN "+in+" ORDER BY subject_id, type, name", ids...)
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, func(row scanner) error {
+		var owner int64
+		var p access.Permission
+		if err := row.Scan(&owner, &p.Type, &p.Name, &p.Actions); err != nil {
+			return err
+		}
+		p.Type = known(p.Type)
+		byID[owner].Permissions = append(byID[owner].Permissions, p)
+		return nil
+	})
+}
+
+// known is the same type without a text of its own.
+func known(t access.Type) access.Type {
+	for _, one := range []access.Type{access.Repository, access.Namespace, access.Registry} {
+		if t == one {
+			return one
+		}
+	}
+	return t
+}
+
 func addMembers(ctx context.Context, tx *sql.Tx, byID map[int64]*storedSubject, in string, ids []any) error {
-	type membership struct {
-		group  int64
-		member subject.Ref
+	rows, err := tx.QueryContext(ctx, "SELECT m.group_id, s.kind, s.name FROM memberships m JOIN subjects s ON s.id = m.member_id WHERE m.group_id IN "+in, ids...)
+	if err != nil {
+		return err
 	}
-	all, err := collect(ctx, tx, func(row scanner) (m membership, err error) {
-		return m, row.Scan(&m.group, &m.member.Kind, &m.member.Name)
-	}, "SELECT m.group_id, s.kind, s.name FROM memberships m JOIN subjects s ON s.id = m.member_id WHERE m.group_id IN "+in, ids...)
-	for _, m := range all {
-		byID[m.group].Members = append(byID[m.group].Members, m.member)
-	}
+	err = eachRow(rows, func(row scanner) error {
+		var group int64
+		var member subject.Ref
+		if err := row.Scan(&group, &member.Kind, &member.Name); err != nil {
+			return err
+		}
+		if i := slices.Index(subject.Kinds, member.Kind); i >= 0 {
+			member.Kind = subject.Kinds[i]
+		}
+		byID[group].Members = append(byID[group].Members, member)
+		return nil
+	})
 	for _, group := range byID {
 		slices.SortFunc(group.Members, state.Compare)
 	}
 	return err
+}
+
+// eachRow has f read every row.
+func eachRow(rows *sql.Rows, f func(row scanner) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }

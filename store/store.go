@@ -68,6 +68,8 @@ type Store struct {
 	// refused is why the last write failed, if that was the database's doing.
 	refused atomic.Pointer[refusal]
 	probing singleflight.Group
+	// maxPermissions is zero for the default.
+	maxPermissions atomic.Int64
 
 	login        *sql.Stmt
 	effective    *sql.Stmt

@@ -113,6 +113,13 @@ func (o *apiServerOptions) app() (*App, error) {
 	if o.auditKeep != 0 {
 		a.Audit = &Audit{Keep: caddy.Duration(o.auditKeep)}
 	}
+	if o.given("max-permissions") || o.given("max-state-size") {
+		size, err := parseStateSize("--max-state-size", o.maxStateSize)
+		if err != nil {
+			return nil, err
+		}
+		a.Limits = &Limits{Permissions: o.maxPermissions, StateSize: size}
+	}
 	a.RefreshTokens, a.AccessTokens, a.Passwords = o.credentials()
 	keyType, err := o.keyType()
 	if err != nil {

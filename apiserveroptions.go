@@ -18,6 +18,7 @@ import (
 	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/pki"
+	"github.com/dockit-registry/dockit/store"
 )
 
 // Defaults of api-server.
@@ -58,6 +59,8 @@ type apiServerOptions struct {
 	refusedPasswords   string
 	serveStale         time.Duration
 	auditKeep          time.Duration
+	maxPermissions     int
+	maxStateSize       string
 	metricsListen      string
 	logLevel           string
 	logFormat          string
@@ -94,6 +97,8 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	o.registerCredentials(flags)
 	cli.DurationVar(flags, &o.serveStale, "serve-stale", directory.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 7d; 0 for not at all")
 	cli.DurationVar(flags, &o.auditKeep, "audit-keep", 0, "how long entries of the audit are kept, at least 1d, such as 365d; default for ever")
+	flags.IntVar(&o.maxPermissions, "max-permissions", store.DefaultMaxPermissions, "how many permissions one user, robot or group may have")
+	flags.StringVar(&o.maxStateSize, "max-state-size", "64MiB", "largest `size` of a state document that rbac plan and apply send")
 	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics, /healthz and /readyz on, as `host:port`; default off")
 	flags.StringVar(&o.logLevel, "log-level", "info", "least level to log: debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "", "console or json; default console on a terminal, else json")
@@ -108,6 +113,7 @@ func (o *apiServerOptions) check() error {
 		o.checkCredentials(),
 		o.checkServeStale(),
 		o.checkAuditKeep(),
+		o.checkLimits(),
 		o.checkTrustedProxies(),
 		o.checkMetricsAddress(),
 		checkTokenTTL("--token-ttl", caddy.Duration(o.tokenTTL)),
@@ -164,6 +170,11 @@ func (o *apiServerOptions) checkServeStale() error {
 
 func (o *apiServerOptions) checkAuditKeep() error {
 	return checkAuditKeep("--audit-keep", caddy.Duration(o.auditKeep))
+}
+
+func (o *apiServerOptions) checkLimits() error {
+	_, err := parseStateSize("--max-state-size", o.maxStateSize)
+	return errors.Join(checkMaxPermissions("--max-permissions", o.maxPermissions), err)
 }
 
 func (o *apiServerOptions) checkKeys() error {

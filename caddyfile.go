@@ -81,6 +81,10 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		audit {
 //			keep <duration>
 //		}
+//		limits {
+//			permissions <number>
+//			state_size  <size>
+//		}
 //	}
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the option's name
@@ -130,9 +134,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "audit":
 			a.Audit = new(Audit)
 			err = a.Audit.unmarshal(d)
+		case "limits":
+			a.Limits = new(Limits)
+			err = a.Limits.unmarshal(d)
 		default:
 			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl, cors_origin, serve_stale, root_user, "+
-				"refresh_tokens, access_tokens, passwords, lockout or audit", name)
+				"refresh_tokens, access_tokens, passwords, lockout, audit or limits", name)
 		}
 		if err != nil {
 			return err

@@ -85,6 +85,14 @@ func TestCaddyfileErrors(t *testing.T) {
 			[]string{"Caddyfile:4", "audit keep is 23h: at least 1d are possible, such as 365d"},
 		},
 		{
+			"no permissions", "{\n\tdockit {\n\t\tlimits {\n\t\t\tpermissions 0\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", `permissions is "0": write a number from 1`},
+		},
+		{
+			"state too large", "{\n\tdockit {\n\t\tlimits {\n\t\t\tstate_size 2GiB\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", "limits state_size: from 64 KiB to 1024 MiB are possible"},
+		},
+		{
 			"unknown subdirective of audit", "{\n\tdockit {\n\t\taudit {\n\t\t\tcut 1d\n\t\t}\n\t}\n}\n",
 			[]string{"Caddyfile:4", `unknown subdirective "cut" of audit: use keep`},
 		},

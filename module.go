@@ -90,6 +90,9 @@ type App struct {
 	// Audit says how long it is kept who changed what. Default: for ever.
 	Audit *Audit `json:"audit,omitempty"`
 
+	// Limits bound what one subject, and one state document, can cost.
+	Limits *Limits `json:"limits,omitempty"`
+
 	// RootUser is an admin that exists after the start. Without it, and
 	// without any admin in the database, the first start creates the user
 	// admin with a random password and prints it once.
@@ -210,6 +213,9 @@ func (a *App) setDefaults() (err error) {
 	if err := checkAuditKeep("audit keep", caddy.Duration(a.auditKeep())); err != nil {
 		return err
 	}
+	if _, err := a.limits(); err != nil {
+		return err
+	}
 	if a.Database == nil {
 		a.Database = new(Database)
 	}
@@ -232,6 +238,11 @@ func (a *App) Start() error {
 	if err := a.ensureAdmin(a.ctx); err != nil {
 		return err
 	}
+	limits, err := a.limits()
+	if err != nil {
+		return err
+	}
+	a.database.store.SetMaxPermissions(limits.Permissions)
 	a.serving = true
 	return nil
 }
@@ -253,6 +264,10 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	metricsOfKeys.add(a.ring)
 	a.keeper = retention.Start(a.database.store, a.ring, a.auditKeep(), a.logger.Named("audit"))
+	limits, err := a.limits()
+	if err != nil {
+		return err
+	}
 	administration, err := admin.New(admin.Config{
 		Store:     a.database.store,
 		Auth:      authenticator,
@@ -263,6 +278,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		Logger:    a.logger.Named("admin"),
 		Version:   cli.ReadBuild().Version,
 		Passwords: a.refused,
+		MaxState:  limits.StateSize,
 		ClientIP:  clientIP,
 	})
 	if err != nil {

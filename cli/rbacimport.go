@@ -122,7 +122,7 @@ func (r *rbac) sendImport(cmd *cobra.Command, c *client.Client, p *printer, resu
 	if o.apply {
 		send = c.ApplyState
 	}
-	plan, err := send(cmd.Context(), document, o.state())
+	plan, err := send(cmd.Context(), bytes.NewReader(document), o.state())
 	if err != nil {
 		return err
 	}
@@ -162,11 +162,11 @@ func (o importOptions) keptPasswords(ctx context.Context, c *client.Client, docu
 	if o.replace {
 		return nil, nil
 	}
-	all, err := c.PlanState(ctx, document, state.Options{Add: true, ReplacePasswords: true})
+	all, err := c.PlanState(ctx, bytes.NewReader(document), state.Options{Add: true, ReplacePasswords: true})
 	if err != nil {
 		return nil, err
 	}
-	plan, err := c.PlanState(ctx, document, o.state())
+	plan, err := c.PlanState(ctx, bytes.NewReader(document), o.state())
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,18 +64,18 @@ func (d *documentFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&d.prune, "prune", false, "remove the users, robots and groups that the document does not list")
 }
 
-// read reads and checks the document: mistakes are told with their lines
-// before anything is sent.
-func (d *documentFlags) read(cmd *cobra.Command) ([]byte, error) {
+// open opens and checks the document: mistakes are told with their lines before
+// anything is sent. How large it may be is for the server to say.
+func (d *documentFlags) open(cmd *cobra.Command) (*document, error) {
 	if d.file == "" {
 		return nil, usagef("no document: name its file with --file, - for standard input")
 	}
-	content, err := readInput(cmd, d.file, state.DefaultMaxSize)
+	content, err := openDocument(cmd, d.file)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := state.Parse(bytes.NewReader(content)); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.file, err)
+	if err := content.check(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", d.file, err), content.Close())
 	}
 	return content, nil
 }
@@ -165,21 +164,22 @@ brings a password_hash.`,
 	return cmd
 }
 
-type sendFunc func(c *client.Client, ctx context.Context, document []byte, options state.Options) (adminapi.Plan, error)
+type sendFunc func(c *client.Client, ctx context.Context, document io.Reader, options state.Options) (adminapi.Plan, error)
 
 func (r *rbac) sendDocument(cmd *cobra.Command, d *documentFlags, doing string, send sendFunc) (adminapi.Plan, *printer, error) {
 	if d.file == "-" && r.login.passwordStdin {
 		return adminapi.Plan{}, nil, usagef("standard input cannot hold both the document and the password: set DOCKIT_PASSWORD_FILE")
 	}
-	content, err := d.read(cmd)
+	content, err := d.open(cmd)
 	if err != nil {
 		return adminapi.Plan{}, nil, err
 	}
+	defer content.Close()
 	c, p, err := r.connect(cmd)
 	if err != nil {
 		return adminapi.Plan{}, nil, err
 	}
-	m := p.meter(fmt.Sprintf("%s %d bytes, seconds:", doing, len(content)), 0, false)
+	m := p.meter(fmt.Sprintf("%s %d bytes, seconds:", doing, content.size), 0, false)
 	defer m.finish()
 	defer m.clock()()
 	plan, err := send(c, cmd.Context(), content, state.Options{Prune: d.prune})

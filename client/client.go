@@ -141,7 +141,7 @@ type request struct {
 	body    any
 	ifMatch string
 	// document is a body that is written already, in YAML.
-	document []byte
+	document io.Reader
 	// large is a request about the whole state.
 	large bool
 }
@@ -204,6 +204,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
+	if r.document != nil {
+		measure(req, r.document)
+	}
 	req.SetBasicAuth(c.username, c.password)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)
@@ -223,7 +226,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 func (r request) encode() (body io.Reader, contentType string, err error) {
 	switch {
 	case r.document != nil:
-		return bytes.NewReader(r.document), "application/yaml", nil
+		return r.document, "application/yaml", nil
 	case r.body != nil:
 		encoded, err := json.Marshal(r.body)
 		if err != nil {
@@ -232,6 +235,29 @@ func (r request) encode() (body io.Reader, contentType string, err error) {
 		return bytes.NewReader(encoded), "application/json", nil
 	default:
 		return nil, "", nil
+	}
+}
+
+// largeBody is from what size on, in bytes, a body is sent only when the server
+// wants it.
+const largeBody = 1 << 20
+
+// measure tells how long a document is, where that can be known, and has the
+// server refuse one that is too large before it is sent.
+func measure(req *http.Request, document io.Reader) {
+	req.Body = io.NopCloser(document) // whoever opened it closes it
+	if s, ok := document.(io.Seeker); ok && req.ContentLength <= 0 {
+		at, err := s.Seek(0, io.SeekCurrent)
+		end, endErr := s.Seek(0, io.SeekEnd)
+		if _, backErr := s.Seek(at, io.SeekStart); err == nil && endErr == nil && backErr == nil {
+			req.ContentLength = end - at
+		}
+	}
+	if req.ContentLength == 0 {
+		req.ContentLength = -1 // it is not known
+	}
+	if req.ContentLength < 0 || req.ContentLength > largeBody {
+		req.Header.Set("Expect", "100-continue")
 	}
 }
 

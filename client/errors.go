@@ -42,7 +42,7 @@ var (
 	ErrExpires = errors.New("authority expires too soon")
 	// ErrStale: the subject was changed in the meantime.
 	ErrStale = errors.New("changed in the meantime")
-	// ErrTooMany: the subject has as many tokens as it may have.
+	// ErrTooMany: the subject has as many tokens or permissions as it may have.
 	ErrTooMany = errors.New("too many")
 	// ErrThrottled: there were too many wrong passwords.
 	ErrThrottled = errors.New("too many wrong passwords")
@@ -115,6 +115,10 @@ func (c *Client) refusal(r request, response *http.Response, body []byte) error 
 func (c *Client) foreign(r request, response *http.Response) error {
 	e := &Error{Server: c.base.String(), Status: response.StatusCode}
 	e.Problem.Status = response.StatusCode
+	if response.StatusCode == http.StatusRequestEntityTooLarge {
+		e.Problem.Detail = "a proxy in front of Dockit refuses what was sent because it is too large: raise its limit, such as client_max_body_size of nginx"
+		return e
+	}
 	if location := response.Header.Get("Location"); location != "" && response.StatusCode/100 == 3 {
 		e.Problem.Detail = fmt.Sprintf("it redirects to %q: if that is Dockit, use it as base URL", location)
 	} else {

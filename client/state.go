@@ -38,18 +38,21 @@ func (c *Client) ExportState(ctx context.Context, format state.Format, w io.Writ
 	return nil
 }
 
-// PlanState asks what applying a document would change. It changes nothing.
-func (c *Client) PlanState(ctx context.Context, document []byte, options state.Options) (adminapi.Plan, error) {
+// PlanState asks what applying a document would change. It changes nothing. The
+// document is read as it is sent. Errors: [ErrInvalid], also for a document that
+// is larger than the server takes, [ErrConflict], [ErrTooMany], and [ErrBusy] while
+// the server works on another one.
+func (c *Client) PlanState(ctx context.Context, document io.Reader, options state.Options) (adminapi.Plan, error) {
 	return c.sendState(ctx, http.MethodPost, "/state/plan", document, options)
 }
 
 // ApplyState makes the state what a document says, all of it or nothing, and
-// returns what was done for that.
-func (c *Client) ApplyState(ctx context.Context, document []byte, options state.Options) (adminapi.Plan, error) {
+// returns what was done for that. Errors: those of PlanState, and others.
+func (c *Client) ApplyState(ctx context.Context, document io.Reader, options state.Options) (adminapi.Plan, error) {
 	return c.sendState(ctx, http.MethodPut, "/state", document, options)
 }
 
-func (c *Client) sendState(ctx context.Context, method, path string, document []byte, options state.Options) (adminapi.Plan, error) {
+func (c *Client) sendState(ctx context.Context, method, path string, document io.Reader, options state.Options) (adminapi.Plan, error) {
 	query := url.Values{}
 	for name, on := range map[string]bool{"prune": options.Prune, "add": options.Add, "replace_passwords": options.ReplacePasswords} {
 		if on {

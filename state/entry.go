@@ -110,6 +110,7 @@ func items[T any](e *entry, n *yaml.Node, field string, all []T, lines []int, pa
 		if err != nil {
 			e.fault(item, "%s: %w", what, err)
 		}
+		e.room--
 		all, lines = append(all, one), append(lines, e.parser.line(item))
 	})
 	if len(all) == 0 {
@@ -120,6 +121,7 @@ func items[T any](e *entry, n *yaml.Node, field string, all []T, lines []int, pa
 
 // end is called after the last field.
 func (e *entry) end() (Subject, bool) {
+	e.room -= entryWeight
 	if !e.named {
 		if !e.broken {
 			e.faultIn(e.line, "%s: the name is missing", e.Ref.Kind)

@@ -75,10 +75,27 @@ type parser struct {
 	// pieceSize is about how much YAML is read at once, in bytes, and itemsAtOnce
 	// how many items of a list in JSON.
 	pieceSize, itemsAtOnce int
+	// room is how much more the document can hold: an item of a list counts as
+	// one, an entry as [entryWeight].
+	room int64
+}
+
+// An entry takes as much memory as so many items, and a document may have one
+// item for so many of the bytes that it may have.
+const entryWeight, bytesAnItem = 5, 25
+
+// full is returned for a document of many short values, which take more memory
+// than long ones.
+func (p *parser) full() error {
+	if p.room >= 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: it has too many entries, members and permissions: one is allowed for each %d bytes of the size that a document may have, and an entry counts as %d",
+		ErrTooLarge, bytesAnItem, entryWeight)
 }
 
 func newParser() *parser {
-	return &parser{names: make(map[string]subject.Ref), pieceSize: 64 << 10, itemsAtOnce: 1000}
+	return &parser{names: make(map[string]subject.Ref), pieceSize: 64 << 10, itemsAtOnce: 1000, room: DefaultMaxSize / bytesAnItem}
 }
 
 // result is what was read, unless something is wrong with it.

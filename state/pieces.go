@@ -56,6 +56,9 @@ func (p *parser) readYAML(in *bufio.Reader) (*Document, error) {
 		if err == nil {
 			err = r.take(line)
 		}
+		if err == nil {
+			err = r.full()
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -299,9 +302,10 @@ func (r *pieces) endSection() error {
 }
 
 func (r *pieces) end() error {
-	switch err := r.endSection(); {
-	case err != nil:
+	if err := errors.Join(r.endSection(), r.full()); err != nil {
 		return err
+	}
+	switch {
 	case r.first == 0:
 		return fmt.Errorf("%w: it is empty: write at least version: %s", ErrInvalid, Version)
 	case !r.versioned:

@@ -154,3 +154,32 @@ func TestLongListsComeInPieces(t *testing.T) {
 		})
 	}
 }
+
+// TestManyShortValuesAreTooMuch has documents that are short and would take much
+// memory.
+func TestManyShortValuesAreTooMuch(t *testing.T) {
+	d := Document{Subjects: []Subject{{Ref: subject.Ref{Kind: subject.Robot, Name: "a"}}, {Ref: subject.Ref{Kind: subject.Robot, Name: "b"}}}}
+	items := Document{Subjects: []Subject{{Ref: subject.Ref{Kind: subject.Robot, Name: "a"}}}}
+	for i := range 10 {
+		items.Subjects[0].Permissions = append(items.Subjects[0].Permissions, access.Permission{Type: access.Repository, Name: fmt.Sprintf("r%d", i), Actions: access.Pull})
+	}
+	for _, format := range []Format{YAML, JSON} {
+		for name, c := range map[string]struct {
+			document Document
+			weight   int64
+		}{"entries": {d, 2 * entryWeight}, "items": {items, 10 + entryWeight}} {
+			text, err := c.document.Bytes(format)
+			require.NoError(t, err)
+			for room, want := range map[int64]error{c.weight: nil, c.weight - 6: ErrTooLarge} {
+				p := newParser()
+				p.pieceSize, p.itemsAtOnce, p.room = 1, 1, room
+				read := p.readYAML
+				if format == JSON {
+					read = p.readJSON
+				}
+				_, err = read(bufio.NewReader(strings.NewReader(string(text) + "# end\n"[:map[Format]int{YAML: 6}[format]])))
+				assert.ErrorIs(t, err, want, "%s in %s with room for %d", name, format, room)
+			}
+		}
+	}
+}

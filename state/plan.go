@@ -103,9 +103,10 @@ func Diff(current, wanted *Document, o Options) (Plan, error) {
 // the state.
 type Differ struct {
 	options Options
-	wanted  map[subject.Ref]Subject
-	order   []subject.Ref
-	seen    map[subject.Ref]bool
+	// document is what is wanted, and wanted its entries.
+	document *Document
+	wanted   map[subject.Ref]*Subject
+	seen     map[subject.Ref]bool
 	// named holds every subject that the document mentions, as an entry or as
 	// a member, by its name; the value tells what has the name now.
 	named    map[string]subject.Ref
@@ -123,14 +124,14 @@ func NewDiffer(wanted *Document, o Options) (*Differ, error) {
 		return nil, err
 	}
 	d := &Differ{
-		options: o,
-		wanted:  make(map[subject.Ref]Subject, len(wanted.Subjects)),
-		seen:    make(map[subject.Ref]bool),
-		named:   make(map[string]subject.Ref),
+		options:  o,
+		document: wanted,
+		wanted:   make(map[subject.Ref]*Subject, len(wanted.Subjects)),
+		seen:     make(map[subject.Ref]bool),
+		named:    make(map[string]subject.Ref, len(wanted.Subjects)),
 	}
-	for _, s := range wanted.Subjects {
-		d.wanted[s.Ref] = s
-		d.order = append(d.order, s.Ref)
+	for i, s := range wanted.Subjects {
+		d.wanted[s.Ref] = &wanted.Subjects[i]
 		d.named[s.Ref.Name] = subject.Ref{}
 		for _, member := range s.Members {
 			d.named[member.Name] = subject.Ref{}
@@ -160,9 +161,11 @@ func (d *Differ) current(current Subject) error {
 	if _, named := d.named[current.Ref.Name]; named {
 		d.named[current.Ref.Name] = current.Ref
 	}
-	wanted, listed := d.wanted[current.Ref]
+	entry, listed := d.wanted[current.Ref]
+	var wanted Subject
 	switch {
 	case listed:
+		wanted = *entry
 		d.seen[current.Ref] = true
 		if d.options.Add {
 			wanted = added(current, wanted, d.options.ReplacePasswords)
@@ -296,8 +299,8 @@ func (d *Differ) Plan() (Plan, error) {
 	if d.err != nil {
 		return Plan{}, d.err
 	}
-	for _, ref := range d.order {
-		wanted := d.wanted[ref]
+	for _, wanted := range d.document.Subjects {
+		ref := wanted.Ref
 		if err := d.fits(wanted); err != nil {
 			return Plan{}, err
 		}

@@ -43,6 +43,7 @@ func ParseUpTo(r io.Reader, size int64) (*Document, error) {
 		return nil, readError(err)
 	}
 	p := newParser()
+	p.room = max(size, DefaultMaxSize) / bytesAnItem
 	read := p.readYAML
 	if first == '{' {
 		read = p.readJSON

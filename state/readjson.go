@@ -47,6 +47,9 @@ func (p *parser) readJSON(in *bufio.Reader) (*Document, error) {
 	if lines.err != nil {
 		return nil, lines.err
 	}
+	if errors.Is(err, ErrTooLarge) {
+		return nil, err
+	}
 	if unusual, ok := errors.AsType[*unusualError](err); ok {
 		return nil, unusual
 	}
@@ -83,6 +86,9 @@ func (r *jsonReader) document() (*Document, error) {
 			}
 			if err == nil && r.more {
 				err = errEnough
+			}
+			if err == nil {
+				err = r.full()
 			}
 			return err
 		})
@@ -131,6 +137,9 @@ func (r *jsonReader) entry(kind subject.Kind, n *yaml.Node) (Subject, bool, erro
 		err = r.each(func(item *yaml.Node) error {
 			if value.Content = append(value.Content, item); len(value.Content) == r.itemsAtOnce {
 				flush()
+				if err := r.full(); err != nil {
+					return err
+				}
 				e.resume(key.Value)
 				value.Content = value.Content[:0]
 				read(key, value)

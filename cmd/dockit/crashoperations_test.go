@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -72,6 +73,6 @@ func appliedState(prefix, action string) applied {
 }
 
 func (a applied) apply(c *client.Client) error {
-	_, err := c.ApplyState(context.Background(), a.document, state.Options{})
+	_, err := c.ApplyState(context.Background(), bytes.NewReader(a.document), state.Options{})
 	return err
 }

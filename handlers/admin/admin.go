@@ -23,6 +23,7 @@ import (
 	"github.com/dockit-registry/dockit/opaque"
 	"github.com/dockit-registry/dockit/password"
 	"github.com/dockit-registry/dockit/pki"
+	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -46,9 +47,19 @@ type Config struct {
 	Version string
 	// Passwords are the rules for new passwords. Default: those about length.
 	Passwords *password.Rules
+	// MaxState is the largest state document that is planned or applied, in
+	// bytes. Default: [state.DefaultMaxSize].
+	MaxState int64
 	// ClientIP is the address that a request came from, for the log and the
 	// audit. Default: the other end of the connection.
 	ClientIP func(*http.Request) string
+}
+
+func (c Config) maxState() int64 {
+	if c.MaxState == 0 {
+		return state.DefaultMaxSize
+	}
+	return c.MaxState
 }
 
 // Authenticator proves who asks and makes access tokens, as
@@ -68,9 +79,8 @@ type API struct {
 	handler http.Handler
 	// hashing keeps admins from hashing many passwords at once: each takes
 	// some 20 MB.
-	hashing chan struct{}
-	// stating lets one state document be worked on at a time.
-	stating    chan struct{}
+	hashing    chan struct{}
+	states     statePlaces
 	restraints restraints
 }
 
@@ -85,7 +95,7 @@ func New(config Config) (*API, error) {
 	if config.Refusals == nil {
 		return nil, errors.New("nothing counts refused requests: set Config.Refusals")
 	}
-	a := &API{config: config, hashing: make(chan struct{}, 1), stating: make(chan struct{}, 1), restraints: newRestraints()}
+	a := &API{config: config, hashing: make(chan struct{}, 1), states: newStatePlaces(), restraints: newRestraints()}
 	mux := http.NewServeMux()
 	api := humago.NewWithPrefix(mux, prefix, humaConfig(config.Version))
 	a.openAPI = api.OpenAPI()
@@ -102,7 +112,7 @@ func New(config Config) (*API, error) {
 	if err := a.serveOpenAPI(mux); err != nil {
 		return nil, err
 	}
-	a.handler = bounded(a.refuseCrossOrigin(a.authenticate(unhurried(onceEach(a.replicated(exactly(mux)))))))
+	a.handler = a.bounded(a.refuseCrossOrigin(a.authenticate(unhurried(onceEach(a.replicated(exactly(mux)))))))
 	return a, nil
 }
 

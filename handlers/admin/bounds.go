@@ -8,7 +8,6 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/handlers/limit"
-	"github.com/dockit-registry/dockit/state"
 )
 
 const (
@@ -21,9 +20,9 @@ const (
 )
 
 // maxBody is the largest body of a request, in bytes.
-func maxBody(r *http.Request) int64 {
+func (a *API) maxBody(r *http.Request) int64 {
 	if aboutState(r) {
-		return state.DefaultMaxSize
+		return a.config.maxState()
 	}
 	return adminapi.MaxBody
 }
@@ -35,9 +34,9 @@ func aboutState(r *http.Request) bool {
 
 // bounded limits what one request can cost before anybody has logged in.
 // Nothing of a body is read until then.
-func bounded(next http.Handler) http.Handler {
+func (a *API) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		l := limit.Limits{Body: maxBody(r), Read: readTimeout, Write: writeTimeout}
+		l := limit.Limits{Body: a.maxBody(r), Read: readTimeout, Write: writeTimeout}
 		defer limit.Apply(w, r, l)()
 		if r.ContentLength != 0 && r.ProtoMajor == 1 {
 			// Else the server waits for the body before it sends a refusal.
@@ -48,6 +47,10 @@ func bounded(next http.Handler) http.Handler {
 			return
 		}
 		if r.ContentLength > l.Body {
+			if aboutState(r) {
+				writeProblem(w, tooLargeState(l.Body))
+				return
+			}
 			writeProblem(w, problem(http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, fmt.Sprintf("the body is larger than %d KiB", l.Body>>10)))
 			return
 		}

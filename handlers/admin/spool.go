@@ -16,12 +16,19 @@ const spoolMemory = 8 << 20
 type spool struct {
 	memory bytes.Buffer
 	file   *os.File
+	// size is how much was written, in bytes.
+	size int64
 	// fileless is set where no file can be made: then memory has to do.
 	fileless bool
+	// removed is set when the file has no name any more.
+	removed bool
 }
 
+func newSpool() *spool { return new(spool) }
+
 // Write implements [io.Writer].
-func (s *spool) Write(p []byte) (int, error) {
+func (s *spool) Write(p []byte) (n int, err error) {
+	defer func() { s.size += int64(n) }()
 	if s.file == nil && !s.fileless && s.memory.Len()+len(p) > spoolMemory {
 		if err := s.toFile(); err != nil {
 			return 0, err
@@ -30,17 +37,19 @@ func (s *spool) Write(p []byte) (int, error) {
 	if s.file == nil {
 		return s.memory.Write(p)
 	}
-	n, err := s.file.Write(p)
+	n, err = s.file.Write(p)
 	return n, spoolError(err)
 }
 
 func (s *spool) toFile() error {
-	file, err := os.CreateTemp("", "dockit-export-*") // for its owner only
+	file, err := os.CreateTemp("", "dockit-state-*") // for its owner only
 	if err != nil {
 		s.fileless = true // a read-only container may have no place for files
 		return nil        //nolint:nilerr // see above
 	}
 	s.file = file
+	// Where a file may lose its name at once, none is left by a crash.
+	s.removed = os.Remove(file.Name()) == nil
 	_, err = s.memory.WriteTo(file)
 	s.memory = bytes.Buffer{}
 	return spoolError(err)
@@ -53,15 +62,24 @@ func spoolError(err error) error {
 	return fmt.Errorf("keep the document in a temporary file: %w: make room, or name another folder in TMPDIR", err)
 }
 
-// WriteTo implements [io.WriterTo]: it writes all that was written before.
-func (s *spool) WriteTo(w io.Writer) (int64, error) {
+// reader reads all that was written before.
+func (s *spool) reader() (io.Reader, error) {
 	if s.file == nil {
-		return s.memory.WriteTo(w)
+		return bytes.NewReader(s.memory.Bytes()), nil
 	}
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-		return 0, spoolError(err)
+		return nil, spoolError(err)
 	}
-	return io.Copy(w, s.file)
+	return s.file, nil
+}
+
+// WriteTo implements [io.WriterTo]: it writes all that was written before.
+func (s *spool) WriteTo(w io.Writer) (int64, error) {
+	r, err := s.reader()
+	if err != nil {
+		return 0, err
+	}
+	return io.Copy(w, r)
 }
 
 // Close forgets the document.
@@ -70,5 +88,9 @@ func (s *spool) Close() error {
 	if s.file == nil {
 		return nil
 	}
-	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
+	err := s.file.Close()
+	if s.removed {
+		return err
+	}
+	return errors.Join(err, os.Remove(s.file.Name()))
 }

@@ -1,10 +1,14 @@
 package admin
 
 import (
-	"bytes"
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,28 +22,47 @@ const (
 	// stateTimeout is how long a whole state may take on its way, in both
 	// directions.
 	stateTimeout = 5 * time.Minute
+	// shortDocument is how long a document may be, in bytes, that takes no place
+	// of its own while it comes in.
+	shortDocument = 1 << 20
 
 	statePath     = "/state"
 	statePlanPath = statePath + "/plan"
 )
 
+// statePlaces bound what documents take of memory: one is worked on at a time,
+// two long ones come in, and four exports are under way.
+type statePlaces struct{ working, receiving, exporting *places }
+
+func newStatePlaces() statePlaces {
+	return statePlaces{working: newPlaces(1, 16), receiving: newPlaces(2, 16), exporting: newPlaces(4, 16)}
+}
+
 type exportInput struct {
 	Format state.Format `query:"format" enum:"yaml,json" default:"yaml" doc:"How the document is written."`
 }
 
-type exportOutput struct {
+type streamedOutput struct {
 	Body func(huma.Context)
 }
 
 type documentInput struct {
-	Prune   bool   `query:"prune" doc:"Remove the subjects that the document does not list."`
-	Add     bool   `query:"add" doc:"Take nothing from anybody: what the document lists comes in addition. It excludes prune."`
-	Replace bool   `query:"replace_passwords" doc:"With add: a password in the document takes the place of the one that a user has."`
-	RawBody []byte `contentType:"application/yaml" required:"true" doc:"The document, in YAML or JSON."`
+	Prune   bool `query:"prune" doc:"Remove the subjects that the document does not list."`
+	Add     bool `query:"add" doc:"Take nothing from anybody: what the document lists comes in addition. It excludes prune."`
+	Replace bool `query:"replace_passwords" doc:"With add: a password in the document takes the place of the one that a user has."`
+
+	body io.Reader
 }
 
-type planOutput struct {
-	Body adminapi.Plan
+// Resolve implements [huma.Resolver]: it leaves the body where it is until there
+// is a place for it.
+func (in *documentInput) Resolve(ctx huma.Context) []error {
+	in.body = ctx.BodyReader()
+	return nil
+}
+
+func (in *documentInput) options() state.Options {
+	return state.Options{Prune: in.Prune, Add: in.Add, ReplacePasswords: in.Replace}
 }
 
 func (a *API) registerState(api huma.API) {
@@ -49,8 +72,13 @@ func (a *API) registerState(api huma.API) {
 		{"apply-state", http.MethodPut, statePath, "Make the state what a document says, all of it or nothing"},
 	} {
 		op := operation(api, o.id, o.method, o.path, o.summary, http.StatusOK)
-		op.MaxBodyBytes, op.BodyReadTimeout = state.DefaultMaxSize, stateTimeout
-		huma.Register(api, op, func(ctx context.Context, in *documentInput) (*planOutput, error) {
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/yaml": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary", Description: "The document, in YAML or JSON."}},
+		}}
+		op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: map[string]*huma.MediaType{
+			"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[adminapi.Plan](), true, "Plan")},
+		}}
+		huma.Register(api, op, func(ctx context.Context, in *documentInput) (*streamedOutput, error) {
 			return a.changeState(ctx, in, o.method == http.MethodPut)
 		})
 	}
@@ -58,18 +86,32 @@ func (a *API) registerState(api huma.API) {
 
 // exportState reads everything before it answers: a slow client must not keep
 // the database from clearing its log, and a failure is told as one.
-func (a *API) exportState(ctx context.Context, in *exportInput) (*exportOutput, error) {
-	document := new(spool)
+func (a *API) exportState(ctx context.Context, in *exportInput) (*streamedOutput, error) {
+	leave, err := a.states.exporting.enter(ctx, "several exports are under way")
+	if err != nil {
+		return nil, a.refusal(ctx, err)
+	}
+	document := newSpool()
 	if err := a.writeState(ctx, state.NewWriter(document, in.Format)); err != nil {
+		leave()
 		return nil, a.problemOf(ctx, errors.Join(err, document.Close()))
 	}
-	return &exportOutput{func(out huma.Context) {
-		out.SetHeader("Content-Type", "application/"+string(in.Format))
-		_, err := document.WriteTo(out.BodyWriter())
-		if err = errors.Join(err, document.Close()); err != nil {
-			a.config.Logger.Info("an export did not reach its client", zap.Error(err))
+	return a.sent(document, "application/"+string(in.Format), "an export", leave), nil
+}
+
+// sent answers with what a spool holds, closes it, and calls done.
+func (a *API) sent(s *spool, contentType, what string, done func()) *streamedOutput {
+	return &streamedOutput{func(out huma.Context) {
+		defer done()
+		if s.size > shortDocument {
+			defer giveBackMemory()
 		}
-	}}, nil
+		out.SetHeader("Content-Type", contentType)
+		_, err := s.WriteTo(out.BodyWriter())
+		if err = errors.Join(err, s.Close()); err != nil {
+			a.config.Logger.Info(what+" did not reach its client", zap.Error(err))
+		}
+	}}
 }
 
 func (a *API) writeState(ctx context.Context, w *state.Writer) error {
@@ -87,27 +129,119 @@ func (a *API) writeState(ctx context.Context, w *state.Writer) error {
 	return w.Close()
 }
 
-// changeState works on one document at a time: each may take much memory.
-func (a *API) changeState(ctx context.Context, in *documentInput, apply bool) (*planOutput, error) {
-	select {
-	case a.stating <- struct{}{}:
-		defer func() { <-a.stating }()
-	case <-ctx.Done():
-		return nil, a.problemOf(ctx, ctx.Err())
-	}
-	document, err := state.Parse(bytes.NewReader(in.RawBody))
+// changeState works on one document at a time, for each may take much memory.
+// Neither who sends one slowly nor who takes the answer slowly has that place.
+func (a *API) changeState(ctx context.Context, in *documentInput, apply bool) (*streamedOutput, error) {
+	received, done, err := a.receive(ctx, in.body)
 	if err != nil {
-		return nil, a.problemOf(ctx, err)
+		return nil, a.refusal(ctx, err)
+	}
+	answer, err := a.answer(ctx, received, in.options(), apply)
+	err = errors.Join(err, received.Close())
+	if err != nil {
+		done()
+		return nil, a.refusal(ctx, err)
+	}
+	return a.sent(answer, "application/json", "the answer to a state document", done), nil
+}
+
+// receive keeps a document that is sent. A long one has a place until done is
+// called.
+func (a *API) receive(ctx context.Context, body io.Reader) (received *spool, done func(), err error) {
+	received, done = newSpool(), func() {}
+	in := bufio.NewReader(body)
+	switch _, err := in.Peek(1); {
+	case errors.Is(err, io.EOF):
+		return nil, nil, problem(http.StatusBadRequest, adminapi.CodeInvalid, "there is no document: send it as the body of the request")
+	case err != nil:
+		return nil, nil, a.unread(err)
+	}
+	_, err = io.CopyN(received, in, shortDocument)
+	if err == nil { // there may be more
+		if done, err = a.states.receiving.enter(ctx, "other large state documents are coming in"); err == nil {
+			_, err = io.Copy(received, in)
+			if err != nil {
+				done()
+			}
+		}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, errors.Join(a.unread(err), received.Close())
+	}
+	return received, done, nil
+}
+
+// unread says why a document could not be read.
+func (a *API) unread(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLargeState(a.config.maxState())
+	}
+	return err
+}
+
+// tooLargeState refuses a document that is larger than is allowed.
+func tooLargeState(most int64) *adminapi.Problem {
+	return problem(http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, fmt.Sprintf(
+		"the document is larger than %s: apply it in parts without prune, or raise the bound with --max-state-size of api-server or limits in a Caddyfile", state.Size(most)))
+}
+
+// answer plans or applies a document, and writes what a client is told of that.
+func (a *API) answer(ctx context.Context, received *spool, o state.Options, apply bool) (*spool, error) {
+	leave, err := a.states.working.enter(ctx, "another state document is being worked on")
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if received.size > shortDocument {
+		defer giveBackMemory()
+	}
+	in, err := received.reader()
+	if err != nil {
+		return nil, err
+	}
+	document, err := state.ParseUpTo(in, a.config.maxState())
+	if err != nil {
+		return nil, err
 	}
 	run := a.config.Store.PlanState
 	if apply {
 		run = a.config.Store.ApplyState
 	}
-	plan, err := run(ctx, document, state.Options{Prune: in.Prune, Add: in.Add, ReplacePasswords: in.Replace})
+	plan, err := run(ctx, document, o)
 	if err != nil {
-		return nil, a.problemOf(ctx, err)
+		return nil, err
 	}
-	out := &planOutput{adminapi.Plan{Changes: append([]state.Change{}, plan.Changes...)}}
-	out.Body.Created, out.Body.Updated, out.Body.Removed = plan.Counts()
-	return out, nil
+	answer := newSpool()
+	if err := writePlan(answer, plan); err != nil {
+		return nil, errors.Join(err, answer.Close())
+	}
+	return answer, nil
+}
+
+// writePlan writes a plan as [adminapi.Plan] is in JSON, one change after the
+// other.
+func writePlan(to io.Writer, plan state.Plan) error {
+	w := bufio.NewWriter(to)
+	_, _ = w.WriteString(`{"changes":[`) // Flush has the first error
+	for i, change := range plan.Changes {
+		if i > 0 {
+			_ = w.WriteByte(',')
+		}
+		text, err := json.Marshal(change)
+		if err != nil {
+			return fmt.Errorf("write the plan: %w", err)
+		}
+		_, _ = w.Write(text)
+	}
+	created, updated, removed := plan.Counts()
+	_, _ = fmt.Fprintf(w, `],"created":%d,"updated":%d,"removed":%d}`+"\n", created, updated, removed)
+	return w.Flush()
+}
+
+// refusal is [API.problemOf], and keeps what else an answer says.
+func (a *API) refusal(ctx context.Context, err error) error {
+	if with, ok := errors.AsType[huma.HeadersError](err); ok {
+		return with
+	}
+	return a.problemOf(ctx, err)
 }

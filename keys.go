@@ -86,6 +86,7 @@ func (p *PKI) source(services []*Service) (keySource, error) {
 func (k keySource) ring(ctx context.Context, s *store.Store, serveStale time.Duration, logger *zap.Logger) (*pki.Ring, error) {
 	options := k.options
 	options.ServeStale = serveStale
+	options.Now, options.MayForget = s.Now, s.MayForget
 	logger = logger.Named("pki")
 	if k.files == nil {
 		ring, err := pki.NewGeneratedRing(ctx, s, options, logger)

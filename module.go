@@ -253,7 +253,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.database, err = useDatabase(ctx, a.store); err != nil {
 		return err
 	}
-	metricsOfDatabase.add(a.database.directory)
+	metricsOfDatabase.add(a.database)
 	authenticator, err := a.database.auth.With(a.authOptions())
 	if err != nil {
 		return err
@@ -338,7 +338,7 @@ func (a *App) Cleanup() error {
 	if a.database == nil {
 		return nil
 	}
-	metricsOfDatabase.remove(a.database.directory)
+	metricsOfDatabase.remove(a.database)
 	return a.database.leave()
 }
 

@@ -6,8 +6,8 @@ import "time"
 type PKI struct {
 	Issuer   string    `json:"issuer" doc:"The name in every token: REGISTRY_AUTH_TOKEN_ISSUER at the registries."`
 	Services []Service `json:"services" nullable:"false" doc:"The registries that tokens are issued for."`
-	// Time is the clock of the server.
-	Time time.Time `json:"time" doc:"The clock of the server."`
+	// Time is the time by which tokens are issued.
+	Time time.Time `json:"time" doc:"The time by which tokens are issued: by the clock of the database."`
 }
 
 // Service is a registry that tokens are issued for.

@@ -43,7 +43,7 @@ func (a *Authenticator) byAccessToken(ctx context.Context, username string, toke
 		return Principal{}, err
 	}
 	found.Subject = login.Ref
-	origin, now := OriginOf(ctx), time.Now()
+	origin, now := OriginOf(ctx), a.store.Now()
 	previous := token.Matches(login.PreviousHash) && now.Before(login.PreviousUntil)
 	if !token.Matches(login.Hash) && !previous {
 		found.Fault = "wrong secret of an access token"
@@ -165,7 +165,7 @@ func (a *Authenticator) maxLive(kind subject.Kind) int {
 // expiry is when a token expires that is to expire at a time, or zero for
 // never.
 func (a *Authenticator) expiry(at time.Time) (time.Time, error) {
-	now, longest := time.Now(), a.options.AccessTokenLife
+	now, longest := a.store.Now(), a.options.AccessTokenLife
 	switch {
 	case at.IsZero() && longest == 0:
 		return time.Time{}, nil
@@ -202,7 +202,7 @@ func (a *Authenticator) RotateAccessToken(ctx context.Context, id string, grace 
 	token := opaque.WithNewSecret(opaque.Access, id)
 	rotation := store.Rotation{Hash: token.Hash(), ExpiresAt: expiresAt}
 	if grace > 0 {
-		rotation.PreviousUntil = time.Now().Add(grace)
+		rotation.PreviousUntil = a.store.Now().Add(grace)
 	}
 	rotated, err := a.store.RotateAccessToken(ctx, id, rotation)
 	switch {
@@ -230,7 +230,7 @@ func (a *Authenticator) rotatedExpiry(ctx context.Context, id string, asked *tim
 	if err != nil {
 		return nil, err
 	}
-	latest := time.Now().Add(longest)
+	latest := a.store.Now().Add(longest)
 	if !current.ExpiresAt.IsZero() && !current.ExpiresAt.After(latest) {
 		return nil, nil //nolint:nilnil // nil leaves it as it is
 	}

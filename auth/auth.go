@@ -79,8 +79,8 @@ func principalOf(login store.Login, method Method) Principal {
 
 // usable is a login without its password where and when that is not good: it is
 // refused as if there were none.
-func usable(login store.Login, o Origin) store.Login {
-	if !login.PasswordLimits.Allow(o.Address, time.Now()) {
+func usable(login store.Login, o Origin, now time.Time) store.Login {
+	if !login.PasswordLimits.Allow(o.Address, now) {
 		login.PasswordHash = ""
 	}
 	return login
@@ -222,7 +222,7 @@ func (a *Authenticator) lookUp(ctx context.Context, username string) (found, err
 	login, err := a.directory.Login(ctx, username)
 	switch {
 	case err == nil:
-		return found{Login: usable(login, OriginOf(ctx))}, nil
+		return found{Login: usable(login, OriginOf(ctx), a.store.Now())}, nil
 	case errors.Is(err, store.ErrNotFound):
 		return found{}, nil
 	case errors.Is(err, directory.ErrUnavailable):

@@ -135,7 +135,7 @@ func (s standing) wait(now time.Time) time.Duration {
 }
 
 func (g *guard) standing(ctx context.Context, o Options, p place) (standing, error) {
-	now := time.Now()
+	now := g.store.Now()
 	window := now.Add(-o.LockoutWindow)
 	failures, err := g.failures(ctx, p, window, window.Add(-o.LockoutDuration))
 	if err != nil {
@@ -208,7 +208,7 @@ func (g *guard) free(ctx context.Context, o Options, p place) (bool, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.turns[p] == nil && s.everywhere < o.Ceiling && s.wait(time.Now()) == 0, nil
+	return g.turns[p] == nil && s.everywhere < o.Ceiling && s.wait(g.store.Now()) == 0, nil
 }
 
 // turn is the right of one attempt to be checked.
@@ -267,7 +267,7 @@ func (g *guard) takeTurn(ctx context.Context, p place) (leave func(), err error)
 		<-t.taken
 		g.mu.Lock()
 		name := g.nameOf(p.name)
-		if name.attempts--; name.idle(time.Now()) {
+		if name.attempts--; name.idle(g.store.Now()) {
 			delete(g.names, p.name)
 		}
 		g.mu.Unlock()
@@ -289,7 +289,7 @@ func (g *guard) nameOf(name string) *namePace {
 	if n == nil {
 		const many = 10_000
 		if len(g.names) >= many {
-			g.forgetIdle(time.Now())
+			g.forgetIdle(g.store.Now())
 		}
 		n = &namePace{}
 		g.names[name] = n
@@ -314,7 +314,7 @@ func (g *guard) wait(ctx context.Context, o Options, p place) (standing, time.Du
 		return s, 0, err
 	}
 	paced, err := g.paced(ctx, o, p, s)
-	return s, max(s.wait(time.Now()), paced), err
+	return s, max(s.wait(g.store.Now()), paced), err
 }
 
 func pause(ctx context.Context, wait time.Duration) error {
@@ -351,7 +351,7 @@ func (g *guard) paced(ctx context.Context, o Options, p place, s standing) (time
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now, name := time.Now(), g.nameOf(p.name)
+	now, name := g.store.Now(), g.nameOf(p.name)
 	// Other nodes keep the pace by the failures that they see of each other.
 	at := s.lastEverywhere.Add(pace)
 	for _, earliest := range []time.Time{now, name.next} {
@@ -373,7 +373,7 @@ func (g *guard) failed(ctx context.Context, o Options, p place) {
 	if p.name == "" {
 		return
 	}
-	now := time.Now()
+	now := g.store.Now()
 	failure := store.Failure{Name: p.name, Network: p.network, At: now}
 	// Before it is in the store and after, so that what is read in between is
 	// not taken for the last word.

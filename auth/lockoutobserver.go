@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -25,7 +24,7 @@ func (a *Authenticator) noticeLockout(ctx context.Context, login store.Login, p 
 		return
 	}
 	// A name that nobody has may be a password that was typed into the wrong field.
-	begun := Lockout{Username: login.Ref.Name, Network: p.network, Failures: s.failures, Last: time.Now(), Until: s.lockedUntil}
+	begun := Lockout{Username: login.Ref.Name, Network: p.network, Failures: s.failures, Last: a.store.Now(), Until: s.lockedUntil}
 	a.logger.Warn("locked out after wrong passwords: 'dockit rbac lockouts clear' ends it", zap.String("subject", begun.Username),
 		zap.String("client_network", begun.Network), zap.Int("failures", begun.Failures), zap.Time("until", begun.Until.UTC()))
 	if observe := a.lockedOut.Load(); observe != nil {

@@ -28,7 +28,7 @@ type Lockout struct {
 // first. When there are very many, those for names that nobody has are left out
 // before any other.
 func (a *Authenticator) Lockouts(ctx context.Context) ([]Lockout, error) {
-	now := time.Now()
+	now := a.store.Now()
 	failures, err := a.store.RecentFailures(ctx, now.Add(-a.options.LockoutWindow-a.options.LockoutDuration))
 	if err != nil {
 		return nil, err

@@ -89,7 +89,7 @@ func (a *Authenticator) recall(ctx context.Context, username, pw string, origin 
 	if !ok {
 		return Principal{}, false
 	}
-	login = usable(login, origin)
+	login = usable(login, origin, a.store.Now())
 	p := place{login.Ref.Name, origin.network()}
 	if !a.guard.quiet(ctx, p) || !a.compares(login, p, pw) {
 		return Principal{}, false

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/dockit-registry/dockit/opaque"
 	"github.com/dockit-registry/dockit/store"
@@ -59,7 +58,7 @@ func (a *Authenticator) byRefreshToken(ctx context.Context, service, username st
 
 // refreshTokenFault says why a refresh token is refused, or nothing.
 func (a *Authenticator) refreshTokenFault(login store.RefreshTokenLogin, service, username string, token opaque.Token) string {
-	now := time.Now()
+	now := a.store.Now()
 	switch {
 	case !token.Matches(login.Hash):
 		return "wrong secret of a refresh token"
@@ -88,7 +87,7 @@ func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, serv
 	if !a.options.RefreshTokens || p.Method != ByPassword || len(p.Credential.Networks) > 0 {
 		return "", nil
 	}
-	expiresAt := time.Now().Add(a.options.RefreshTokenLife)
+	expiresAt := a.store.Now().Add(a.options.RefreshTokenLife)
 	if limit := p.Credential.ExpiresAt; !limit.IsZero() && limit.Before(expiresAt) {
 		expiresAt = limit
 	}

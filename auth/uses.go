@@ -50,15 +50,15 @@ func noUses() store.Uses {
 	}
 }
 
-func useBy(o Origin) store.Use {
-	return store.Use{At: time.Now(), Address: o.address(), Client: o.Client}
+func (u *uses) by(o Origin) store.Use {
+	return store.Use{At: u.store.Now(), Address: o.address(), Client: o.Client}
 }
 
 func (u *uses) accessToken(id string, o Origin) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if _, again := u.pending.AccessTokens[id]; again || len(u.pending.AccessTokens) < maxUses {
-		u.pending.AccessTokens[id] = useBy(o)
+		u.pending.AccessTokens[id] = u.by(o)
 		u.schedule()
 	}
 }
@@ -67,7 +67,7 @@ func (u *uses) refreshToken(id string, o Origin) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if _, again := u.pending.RefreshTokens[id]; again || len(u.pending.RefreshTokens) < maxUses {
-		u.pending.RefreshTokens[id] = useBy(o)
+		u.pending.RefreshTokens[id] = u.by(o)
 		u.schedule()
 	}
 }
@@ -84,7 +84,7 @@ func (u *uses) pendingRefreshToken(id string) bool {
 func (u *uses) network(n store.LoginNetwork) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	now := time.Now()
+	now := u.store.Now()
 	if at, ok := u.recorded.Get(n); ok && now.Sub(at) < networkInterval || n.Network == "" || len(u.pending.Networks) >= maxUses {
 		return
 	}

@@ -31,6 +31,10 @@ type readiness struct {
 	// Reason is what is wrong, and until when memory serves.
 	Reason string     `json:"reason,omitempty"`
 	Until  *time.Time `json:"until,omitempty"`
+	// ClockSkew is by how many seconds the database's clock is ahead of this
+	// machine's, when the clocks are in doubt: this node is ready all the same,
+	// because it goes by the database's.
+	ClockSkew *float64 `json:"clock_skew_seconds,omitempty"`
 }
 
 // serveReady says whether tokens can be issued and whether changes can be made.
@@ -80,6 +84,11 @@ func (s *Server) readiness(ctx context.Context) readiness {
 				s.config.Logger.Warn("changes cannot be made", zap.Error(err), remedyField(err))
 			}
 		}
+	}
+	if clock := s.config.Store.Clock(); clock.Fault != "" {
+		skew := clock.Ahead.Round(time.Millisecond).Seconds()
+		answer.ClockSkew = &skew
+		reasons = append(reasons, errors.New(clock.Fault+"; nothing is removed because of its age"))
 	}
 	for _, name := range s.serviceNames() {
 		if _, err := s.config.Ring.SigningKey(name); err != nil {

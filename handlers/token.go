@@ -197,7 +197,7 @@ func (s *Server) issue(ctx context.Context, request tokenRequest, event *tokenEv
 	}
 	issued, err := token.Issue(key, token.Request{
 		Issuer: s.config.Issuer, Service: request.service.Name, Profile: request.service.Profile,
-		Subject: name, Access: granted, TTL: request.service.TokenTTL,
+		Subject: name, Access: granted, Now: s.config.Store.Now(), TTL: request.service.TokenTTL,
 	})
 	if err != nil {
 		return tokenResponse{}, fmt.Errorf("sign for service %q: %w", request.service.Name, err)

@@ -79,6 +79,10 @@ type Options struct {
 
 	// Now is the clock; default [time.Now].
 	Now func() time.Time
+
+	// MayForget reports whether what is too old may be removed: not while the
+	// clock is in doubt. Default: it always may.
+	MayForget func() bool
 }
 
 // withDefaults fills in what is left out, and checks the rest.
@@ -97,6 +101,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.MayForget == nil {
+		o.MayForget = func() bool { return true }
 	}
 	if o.Observe == nil {
 		o.Observe = func(Replaced) {}

@@ -5,6 +5,7 @@ import "slices"
 // retire notes which keys another one has taken over from, and forgets the
 // private keys of those that will not sign any more.
 func (p *plan) retire() {
+	mayForget := p.options.MayForget()
 	for _, e := range p.keys {
 		if e.Brought {
 			continue
@@ -14,7 +15,7 @@ func (p *plan) retire() {
 			p.change(e)
 		}
 		// A node whose clock is behind may still need the key for a moment.
-		retired := !e.RetiredAt.IsZero() && p.now.After(e.RetiredAt.Add(margin))
+		retired := mayForget && !e.RetiredAt.IsZero() && p.now.After(e.RetiredAt.Add(margin))
 		if (retired || e.revoked()) && len(e.PrivateKey) > 0 {
 			e.PrivateKey, e.Sealing, e.signer = nil, "", nil
 			p.change(e)
@@ -37,6 +38,9 @@ func (p *plan) successor(e *entry) *entry {
 
 // clean forgets what has been without use for long.
 func (p *plan) clean() {
+	if !p.options.MayForget() {
+		return
+	}
 	p.keys = slices.DeleteFunc(p.keys, func(e *entry) bool {
 		if !p.forgettable(e) {
 			return false

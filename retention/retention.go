@@ -53,7 +53,7 @@ type Keeper struct {
 // once a day, up to a day later. Close the keeper before the ring.
 func Start(s *store.Store, ring *pki.Ring, keep time.Duration, logger *zap.Logger) *Keeper {
 	running, stop := context.WithCancel(context.Background())
-	k := &Keeper{store: s, ring: ring, keep: keep, logger: logger, now: time.Now, stop: stop, done: make(chan struct{})}
+	k := &Keeper{store: s, ring: ring, keep: keep, logger: logger, now: s.Now, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(k.done)
 		for {
@@ -118,7 +118,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	if last != "" {
 		next.Previous = last.Digest()
 	}
-	if k.keep > 0 {
+	if k.keep > 0 && k.store.MayForget() {
 		end, err := k.store.EndOfAudit(ctx, from, k.now().UTC().Add(-k.keep).Truncate(day))
 		if err != nil {
 			return err
@@ -168,7 +168,7 @@ func (k *Keeper) checkpoint(ctx context.Context, last audit.Statement, from, nex
 	if next.Removed == 0 && (last == "" || sameAuthority) {
 		return nil
 	}
-	next.At = time.Now().UTC()
+	next.At = k.store.Now().UTC()
 	statement, err := next.Sign(key.Signer, key.Algorithm)
 	if err != nil {
 		return err

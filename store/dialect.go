@@ -36,6 +36,9 @@ type dialect struct {
 	// snapshot are the options of a transaction that reads the database as it
 	// is at one moment.
 	snapshot *sql.TxOptions
+	// clock is an expression that reads the database's clock, in microseconds of
+	// Unix time. It is empty where that is the clock of this machine.
+	clock string
 	// hashSamples reads a password hash of each kind. MySQL and MariaDB have no
 	// way in common to index an expression.
 	hashSamples string

@@ -71,11 +71,15 @@ func (s *Store) recentFailures(ctx context.Context, after time.Time, most int) (
 	return failures, nil
 }
 
-// RecordFailure writes down a wrong password, and forgets those before a time.
+// RecordFailure writes down a wrong password, and forgets those before a time as
+// long as [Store.MayForget].
 func (s *Store) RecordFailure(ctx context.Context, f Failure, forget time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO login_failures (name, network, at) VALUES (?, ?, ?)", f.Name, f.Network, timestamp(f.At)); err != nil {
 			return fmt.Errorf("record a failed login of %q: %w", f.Name, err)
+		}
+		if !s.MayForget() {
+			return nil
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM login_failures WHERE at < ?", timestamp(forget)); err != nil {
 			return fmt.Errorf("forget failed logins: %w", err)

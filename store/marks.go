@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 )
@@ -19,15 +20,21 @@ type Marks struct {
 	Failures int64
 }
 
-const marksQuery = `
-SELECT number, nonce, (SELECT COALESCE(MAX(id), 0) FROM login_failures) FROM revision WHERE id = 1`
+// marksQuery reads the database's clock as well.
+func marksQuery(d *dialect) string {
+	return `
+SELECT number, nonce, (SELECT COALESCE(MAX(id), 0) FROM login_failures), ` + cmp.Or(d.clock, "0") + ` FROM revision WHERE id = 1`
+}
 
 // Marks reads the marks as they are now.
 func (s *Store) Marks(ctx context.Context) (Marks, error) {
 	var m Marks
-	if err := s.marks.QueryRowContext(ctx).Scan(&m.Revision, &m.Nonce, &m.Failures); err != nil {
+	var shown int64
+	began := s.clock.this()
+	if err := s.marks.QueryRowContext(ctx).Scan(&m.Revision, &m.Nonce, &m.Failures, &shown); err != nil {
 		return Marks{}, fmt.Errorf("read revision: %w", err)
 	}
+	s.clock.read(began, fromTimestamp(shown))
 	return m, nil
 }
 

@@ -31,6 +31,7 @@ var mysqlDialect = &dialect{
 	},
 	exclude:     excludeMySQL,
 	snapshot:    &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
+	clock:       "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
 	hashSamples: groupedHashSamples,
 	retryable:   retryableMySQL,
 	lost:        lostMySQL,

@@ -58,8 +58,10 @@ func (s *Store) CreateRefreshToken(ctx context.Context, n NewRefreshToken) error
 			return nobody, fmt.Errorf("the owner of a refresh token: %w", ErrStale)
 		}
 		now := timestamp(s.now())
-		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE expires_at <= ?", now); err != nil {
-			return nobody, fmt.Errorf("remove expired refresh tokens: %w", err)
+		if s.MayForget() {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE expires_at <= ?", now); err != nil {
+				return nobody, fmt.Errorf("remove expired refresh tokens: %w", err)
+			}
 		}
 		whom, err := s.makeRoomForRefreshToken(ctx, tx, n.OwnerID)
 		if err != nil {

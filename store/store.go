@@ -14,6 +14,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/dockit-registry/dockit/clock"
 )
 
 var (
@@ -60,7 +62,8 @@ type Store struct {
 	writer  *sql.DB
 	reader  *sql.DB
 	logger  *zap.Logger
-	now     func() time.Time
+	clock   *sharedClock
+	now     func() time.Time // by that clock
 
 	// watcher is told of the changes that were made through this Store.
 	watcher    atomic.Pointer[func(Change)]
@@ -82,6 +85,11 @@ type Store struct {
 // Open opens the database and brings its schema up to date. A SQLite file is
 // made when it is missing; its folder is not, nor is a database of MySQL.
 func Open(ctx context.Context, config Config, logger *zap.Logger) (*Store, error) {
+	return open(ctx, config, logger, clock.This)
+}
+
+// open is [Open] on a machine with a clock.
+func open(ctx context.Context, config Config, logger *zap.Logger, this func() clock.Moment) (*Store, error) {
 	d, err := dialectOf(config.Dialect)
 	if err != nil {
 		return nil, err
@@ -94,7 +102,9 @@ func Open(ctx context.Context, config Config, logger *zap.Logger) (*Store, error
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dialect: d, writer: writer, reader: reader, litestream: replicating, logger: logger, now: time.Now}
+	s := &Store{dialect: d, writer: writer, reader: reader, litestream: replicating, logger: logger}
+	s.clock = newSharedClock(d.clock != "", this, logger)
+	s.now = s.clock.now
 	if who := d.exposed(config.DSN); who != "" {
 		logger.Warn("others can read the database, with its password hashes and keys: make it readable for its owner alone", zap.String("because", who))
 	}
@@ -118,13 +128,16 @@ func (s *Store) prepare(ctx context.Context) error {
 		{&s.accessToken, accessLoginQuery},
 		{&s.refreshToken, refreshLoginQuery},
 		{&s.failures, failuresQuery},
-		{&s.marks, marksQuery},
+		{&s.marks, marksQuery(s.dialect)},
 	} {
 		stmt, err := s.reader.PrepareContext(ctx, p.text) //nolint:sqlclosecheck // Close does
 		if err != nil {
 			return s.dialect.explain(fmt.Errorf("prepare statement: %w", err))
 		}
 		*p.stmt = stmt
+	}
+	if _, err := s.Marks(ctx); err != nil { // which reads the clock, too
+		return s.dialect.explain(err)
 	}
 	return nil
 }

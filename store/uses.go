@@ -50,7 +50,7 @@ func (s *Store) RecordUses(ctx context.Context, uses Uses) error {
 				return fmt.Errorf("record where a subject logged in from: %w", err)
 			}
 		}
-		if len(uses.Networks) == 0 {
+		if len(uses.Networks) == 0 || !s.MayForget() {
 			return nil
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM login_networks WHERE at < ?", timestamp(s.now().Add(-loginNetworkKept))); err != nil {

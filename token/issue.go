@@ -30,6 +30,9 @@ type Request struct {
 	Subject string
 	// Access is what was granted.
 	Access []access.Scope
+	// Now is the time by which the token is issued. Default: by the clock of this
+	// machine.
+	Now time.Time
 	// TTL is how long the token is valid, in whole seconds. Less than
 	// [MinTTL] means that.
 	TTL time.Duration
@@ -49,7 +52,11 @@ type Issued struct {
 
 // Issue makes and signs a token that is valid from now.
 func Issue(key *pki.SigningKey, request Request) (Issued, error) {
-	now := time.Now().UTC().Truncate(time.Second)
+	now := request.Now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	now = now.UTC().Truncate(time.Second)
 	ttl := max(request.TTL, MinTTL).Truncate(time.Second)
 	start := now.Add(-backdating).Unix()
 	signed, err := Sign(key, request.Profile, Claims{

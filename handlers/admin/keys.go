@@ -64,7 +64,7 @@ func (a *API) showPKI(_ context.Context, _ *struct{}) (*pkiOutput, error) {
 	out := &pkiOutput{adminapi.PKI{
 		Issuer:   a.config.Issuer,
 		Services: make([]adminapi.Service, len(a.config.Services)),
-		Time:     time.Now().UTC(),
+		Time:     a.config.Store.Now().UTC(),
 	}}
 	for i, service := range a.config.Services {
 		out.Body.Services[i] = adminapi.Service{

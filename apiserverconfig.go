@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,8 @@ const (
 	maxHeaderBytes = 64 << 10
 	// maxSideConnections are those of the servers for metrics and redirects.
 	maxSideConnections = 512
+	// secureFor is how long browsers use nothing but HTTPS for a host of --domain.
+	secureFor = 365 * 24 * time.Hour
 )
 
 // config builds Caddy's configuration in memory. It is never written to disk,
@@ -196,12 +199,32 @@ func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
 		server.AutoHTTPS = nil
 		server.Listen = []string{":" + strconv.Itoa(certmagic.HTTPSPort)}
 	}
+	if header := o.strictTransport(); header != nil {
+		route.HandlersRaw = append([]json.RawMessage{header}, route.HandlersRaw...)
+	}
 	route.MatcherSetsRaw = caddyhttp.RawMatcherSets{{"host": caddyconfig.JSON(caddyhttp.MatchHost(o.domains), nil)}}
 	route.Terminal = true
 	server.Routes = caddyhttp.RouteList{route, {HandlersRaw: []json.RawMessage{
 		notFound(http.StatusMisdirectedRequest, "Dockit serves another host name here: see --domain.\n"),
 	}}}
 	return server, nil
+}
+
+// strictTransport tells browsers to use nothing but HTTPS for the domains, unless
+// the upstream says so itself. It counts for every port of a host, and for a name
+// that everybody knows: nil when Dockit has not ports 80 and 443 to itself, or a
+// name is one of this machine or network alone, or an address.
+func (o *apiServerOptions) strictTransport() json.RawMessage {
+	if o.given("listen") || slices.ContainsFunc(o.domains, func(domain string) bool {
+		return !certmagic.SubjectQualifiesForPublicCert(domain) || certmagic.SubjectIsIP(domain)
+	}) {
+		return nil
+	}
+	const name = "Strict-Transport-Security"
+	return caddyconfig.JSONModuleObject(headers.Handler{Response: &headers.RespHeaderOps{
+		HeaderOps: &headers.HeaderOps{Set: http.Header{name: {fmt.Sprintf("max-age=%d", int(secureFor.Seconds()))}}},
+		Require:   &caddyhttp.ResponseMatcher{Headers: http.Header{name: nil}},
+	}}, "handler", "headers", nil)
 }
 
 func redirecting() *caddyhttp.Server {

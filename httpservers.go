@@ -8,6 +8,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dockit-registry/dockit/handlers"
 )
 
 // join puts what Dockit does for whole HTTP servers around those of its
@@ -23,8 +25,10 @@ func (a *App) join(ctx caddy.Context) error {
 	if err := keepListeners(ctx, app); err != nil {
 		return err
 	}
+	plain := &plainHTTP{app: app, refusal: handlers.NewPlainRefusal(a.logger.Named("plain_http"))}
 	for _, server := range app.Servers {
 		surround(server, func(next http.Handler) http.Handler {
+			next = plain.guard(next)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				hasBegun(r)
 				next.ServeHTTP(w, r)

@@ -13,6 +13,7 @@ const (
 	// CodePasswordNeeded, 403: it cannot be done with a token, or would make a
 	// credential that can do more than the token.
 	CodePasswordNeeded Code = "password_needed"
+	CodeHTTPSNeeded    Code = "https_needed"   // 403: credentials go over HTTPS alone
 	CodeNotFound       Code = "not_found"      // 404
 	CodeMethod         Code = "method"         // 405
 	CodeExists         Code = "exists"         // 409: the name is taken

@@ -40,6 +40,8 @@ var (
 	ErrTooEarly = errors.New("too early")
 	// ErrExpires: the authority ends too soon for another key under it.
 	ErrExpires = errors.New("authority expires too soon")
+	// ErrHTTPSNeeded: the server takes credentials over HTTPS alone.
+	ErrHTTPSNeeded = errors.New("HTTPS needed")
 	// ErrStale: the subject was changed in the meantime.
 	ErrStale = errors.New("changed in the meantime")
 	// ErrTooMany: the subject has as many tokens or permissions as it may have.
@@ -55,6 +57,7 @@ var codes = map[adminapi.Code]error{
 	adminapi.CodeUnauthorized:   ErrUnauthorized,
 	adminapi.CodeForbidden:      ErrForbidden,
 	adminapi.CodePasswordNeeded: ErrPasswordNeeded,
+	adminapi.CodeHTTPSNeeded:    ErrHTTPSNeeded,
 	adminapi.CodeNotFound:       ErrNotFound,
 	adminapi.CodeExists:         ErrExists,
 	adminapi.CodeConflict:       ErrConflict,

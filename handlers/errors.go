@@ -36,6 +36,7 @@ type registryError struct {
 // clients know.
 var registryCodes = map[int]string{
 	http.StatusUnauthorized:        "UNAUTHORIZED",
+	http.StatusForbidden:           "DENIED",
 	http.StatusTooManyRequests:     "TOOMANYREQUESTS",
 	http.StatusInternalServerError: "UNKNOWN",
 	http.StatusServiceUnavailable:  "UNAVAILABLE",

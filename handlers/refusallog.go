@@ -26,6 +26,8 @@ const (
 // counted, and the count is a line at its end.
 type refusalLog struct {
 	logger *zap.Logger
+	// more is the message of a count.
+	more string
 
 	mu     sync.Mutex
 	places *lru.Cache[string, *refusalCount]
@@ -37,8 +39,8 @@ type refusalCount struct {
 	silent int
 }
 
-func newRefusalLog(logger *zap.Logger) *refusalLog {
-	l := &refusalLog{logger: logger}
+func newRefusalLog(logger *zap.Logger, more string) *refusalLog {
+	l := &refusalLog{logger: logger, more: more}
 	var err error
 	l.places, err = lru.NewWithEvict(maxPlaces, l.tell)
 	if err != nil {
@@ -85,6 +87,6 @@ func (l *refusalLog) tell(place string, count *refusalCount) {
 	if count.silent == 0 {
 		return
 	}
-	l.logger.Info("more tokens refused", zap.String("client_network", place),
+	l.logger.Info(l.more, zap.String("client_network", place),
 		zap.Int("count", count.silent), zap.Time("since", count.began.UTC()), zap.Duration("window", refusalWindow))
 }

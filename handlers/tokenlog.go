@@ -32,7 +32,7 @@ type tokenLog struct {
 
 func newTokenLog(logger *zap.Logger) *tokenLog {
 	logger = logger.Named("token")
-	return &tokenLog{logger: logger, refusals: newRefusalLog(logger)}
+	return &tokenLog{logger: logger, refusals: newRefusalLog(logger, "more tokens refused")}
 }
 
 // tokenEvent is what came of one request.

@@ -119,7 +119,7 @@ func TestLogOfTokensIsBounded(t *testing.T) {
 func TestRefusalsOfOnePlaceAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
-		l := newRefusalLog(zap.New(core))
+		l := newRefusalLog(zap.New(core), "more tokens refused")
 		guesser, other := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.7")
 		told := 0
 		for i := range 1000 {
@@ -153,7 +153,7 @@ func TestRefusalsOfOnePlaceAreCounted(t *testing.T) {
 
 func TestRefusalsOfManyPlacesAreBounded(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
-	l := newRefusalLog(zap.New(core))
+	l := newRefusalLog(zap.New(core), "more tokens refused")
 	first := netip.MustParseAddr("10.0.0.0")
 	address := first
 	for range refusalLines + 5 {

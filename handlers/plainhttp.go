@@ -1,0 +1,72 @@
+package handlers
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/netip"
+
+	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/printable"
+)
+
+// WithCredentials is what of the endpoints takes passwords or tokens.
+func (e Endpoints) WithCredentials() Endpoints { return e & (Token | Admin) }
+
+const plainRefusal = "this server takes credentials over HTTPS alone: write https:// in the address; " +
+	"a password or token that was sent over plain http can be read on its way: change it"
+
+// PlainRefusal refuses over plain HTTP what takes credentials. A redirect would
+// make clients send them a second time, and nobody would notice the first.
+type PlainRefusal struct {
+	logger   *zap.Logger
+	refusals *refusalLog
+}
+
+// NewPlainRefusal makes one that writes a line for each refusal; of many from
+// one place only the first have lines of their own.
+func NewPlainRefusal(logger *zap.Logger) *PlainRefusal {
+	return &PlainRefusal{logger: logger, refusals: newRefusalLog(logger, "more requests over plain HTTP refused")}
+}
+
+// ServeHTTP implements [http.Handler]: it answers with 403 and what to do, as
+// the endpoint at the path writes its errors. Nothing of the credentials is
+// looked at but whether there are any.
+func (p *PlainRefusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.log(r)
+	if !Admin.Include(r.URL.Path) {
+		writeError(w, http.StatusForbidden, errorInvalidRequest, plainRefusal)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", new(adminapi.Problem).ContentType(""))
+	w.WriteHeader(http.StatusForbidden)
+	_ = json.NewEncoder(w).Encode(&adminapi.Problem{ // the client is gone
+		Title: http.StatusText(http.StatusForbidden), Status: http.StatusForbidden, Code: adminapi.CodeHTTPSNeeded, Detail: plainRefusal,
+	})
+}
+
+func (p *PlainRefusal) log(r *http.Request) {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		peer = netip.AddrPort{} // a Unix socket
+	}
+	if !p.refusals.take(peer.Addr()) {
+		return
+	}
+	// What a client sent stands behind everything else.
+	fields := []zap.Field{addressField(peer.Addr())}
+	// A client of RFC 6749 has its password in the body.
+	sent := r.Header.Get("Authorization") != "" || r.URL.Path == TokenPath && r.ContentLength != 0
+	message := "refused over plain HTTP: whoever sends credentials here has to use https"
+	if sent {
+		message = "credentials were sent over plain HTTP, where anybody on the way can read them: change the password or token, and make the client use https"
+	}
+	fields = append(fields, zap.Bool("credentials", sent), zap.String("method", printable.Strip(clip(r.Method))), zap.String("path", printable.Strip(clip(r.URL.Path))))
+	if name, _, ok := r.BasicAuth(); ok {
+		fields = append(fields, zap.String("username", printable.Strip(clip(name))))
+	}
+	fields = append(fields, zap.String("host", printable.Strip(clip(r.Host))), zap.String("user_agent", printable.Strip(clip(r.UserAgent()))))
+	p.logger.Warn(message, fields...)
+}

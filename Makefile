@@ -13,6 +13,7 @@ USERS         ?= 1000000
 MODE          ?= kills
 DATABASE      ?= sqlite
 NODES         ?= 1
+FLOOD         ?= 60s
 
 # The race detector needs a C compiler. CI does not go without. It does not watch SQLite's C, translated to Go, nor blowfish:
 # both are slow under it, and neither starts a goroutine. (No package that instantiates generics may be left out: the linker may
@@ -68,11 +69,15 @@ scale: ## measure a database of USERS users (default 1000000) against a small on
 	@CGO_ENABLED=0 go build -C e2e -o ../bin/scale ./scale
 	@bin/scale -users $(USERS)
 
+.PHONY: flood
+flood: ## flood a server with wrong passwords and with streams that are reset, each for FLOOD (default 60s), also in 128 MiB
+	DOCKIT_TEST_FLOOD=$(FLOOD) CGO_ENABLED=0 go test -C e2e -count=1 -timeout 60m -v ./flood
+
 # Results are not cached: go does not know that these tests depend on the main module.
 .PHONY: test-e2e
 test-e2e: $(GOTESTSUM) test-requirements ## run the end-to-end tests against real registries
 	@mkdir -p $(RESULTS)
-	$(call gotest,e2e,pkgname) $(RACE) -count=1 -timeout 20m . ./internal/... ./scale ./soak
+	$(call gotest,e2e,pkgname) $(RACE) -count=1 -timeout 20m . ./internal/... ./scale ./soak ./flood
 
 .PHONY: test-litestream
 test-litestream: $(GOTESTSUM) ## run the test of Dockit and Litestream on a machine that is lost again and again

@@ -62,6 +62,7 @@ func serveAPI(o *apiServerOptions) error {
 	caddy.TrapSignals() // which drains what is in flight before it exits
 	_, logger, _ := caddy.BufferedLog()
 	defer caddy.UnbufferDefaultLogger(logger)
+	LimitMemory(caddy.Log().Named("dockit"))
 
 	config, err := o.config()
 	if err != nil {

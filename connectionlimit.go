@@ -5,7 +5,9 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -17,6 +19,18 @@ func init() {
 
 // maxConnections is the default of a [ConnectionLimit].
 const maxConnections = 4096
+
+const (
+	// maxBusy is how many goroutines there may be, besides those of connections
+	// without a request, before new connections wait a moment: the process is
+	// behind, and whoever is taken in meanwhile costs memory and gets nothing. Those
+	// that wait for a password check, from one network, are fewer.
+	maxBusy = 1400
+	// busyPause is how long it is until the next look, at most busyPauses times:
+	// what goes on may be long, as that of a large registry.
+	busyPause  = 2 * time.Millisecond
+	busyPauses = 5
+)
 
 // ConnectionLimit is a listener wrapper that bounds how many connections a
 // server has open. One more closes the one that has waited the longest for a
@@ -140,6 +154,19 @@ func (l *ConnectionLimit) remove(c *connection) {
 	}
 }
 
+// pause lets requests come to an end before there are more.
+func (l *ConnectionLimit) pause() {
+	for range busyPauses {
+		l.mu.Lock()
+		busy := runtime.NumGoroutine() - l.waiting.Len()
+		l.mu.Unlock()
+		if busy < maxBusy {
+			return
+		}
+		time.Sleep(busyPause)
+	}
+}
+
 // limitedListener is one listener of a server that is limited.
 type limitedListener struct {
 	net.Listener
@@ -149,6 +176,7 @@ type limitedListener struct {
 
 // Accept implements [net.Listener].
 func (l *limitedListener) Accept() (net.Conn, error) {
+	l.limit.pause()
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err

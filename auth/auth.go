@@ -108,6 +108,7 @@ type shared struct {
 	proofs, wrong *proofs
 	unsettled     *unsettled
 	networks      *networks
+	lookups       *queue
 	room          *room
 	guard         *guard
 	uses          *uses
@@ -124,7 +125,7 @@ func New(s *store.Store, d *directory.Directory, logger *zap.Logger) *Authentica
 			store: s, logger: logger,
 			hasher: newHasher(), compare: password.Verify, costs: &costs{store: s, away: d.Away, logger: logger},
 			checks: newPastTimes(), refusals: newPastTimes(), proofs: newProofs(), wrong: newProofs(), unsettled: newUnsettled(),
-			networks: newNetworks(s, d.Away), room: newRoom(), guard: newGuard(s, d), uses: newUses(s, logger),
+			networks: newNetworks(s, d.Away), lookups: newQueue(maxLookups), room: newRoom(), guard: newGuard(s, d), uses: newUses(s, logger),
 		},
 		options: Options{}.withDefaults(),
 	}

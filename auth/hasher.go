@@ -17,9 +17,17 @@ const (
 	returnEvery = 20 * time.Second
 )
 
+const (
+	// maxHashes is how many passwords are hashed at a time at most: some 80 a
+	// second. hashMemory is what each takes, in bytes, and what is let go of takes
+	// half as much again for a while.
+	maxHashes  = 2
+	hashMemory = 20 << 20
+)
+
 // hasher does expensive work with passwords on all cores but one, so that
-// logins, right or wrong, leave room for everything else. Each check takes
-// some 20 MB. The [room] bounds how many wait for it.
+// logins, right or wrong, leave room for everything else, and on few, because
+// of the memory. The [room] bounds how many wait for it.
 type hasher struct {
 	queue *queue
 
@@ -28,7 +36,14 @@ type hasher struct {
 	returned time.Time
 }
 
-func newHasher() *hasher { return &hasher{queue: newQueue(max(1, runtime.GOMAXPROCS(0)-1))} }
+func newHasher() *hasher {
+	return &hasher{queue: newQueue(hashesAtOnce(runtime.GOMAXPROCS(0), debug.SetMemoryLimit(-1)))}
+}
+
+// hashesAtOnce leaves one core and half of the memory to everything else.
+func hashesAtOnce(cores int, memory int64) int {
+	return max(1, min(cores-1, maxHashes, int(min(memory/2/hashMemory, maxHashes))))
+}
 
 // used has the memory given back once there was nothing to do for a while. The
 // runtime by itself keeps it for minutes, some 20 MB for each check.
@@ -47,6 +62,7 @@ func (h *hasher) giveBack() {
 	h.mu.Lock()
 	h.returned = time.Now()
 	h.mu.Unlock()
+	runtime.GC() // what is kept to be used again goes with the second look
 	debug.FreeOSMemory()
 }
 

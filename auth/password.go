@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -23,6 +24,11 @@ type attempt struct {
 	same proof
 }
 
+// maxLookups is how many requests look up at a time who is meant, and what was
+// wrong before. Who waits for that takes turns, as for being hashed: many queries
+// at once are no faster, and those of one source would be in the way of all.
+const maxLookups = 32
+
 // errSameAgain is an [ErrInvalidCredentials] for a password that was wrong
 // before, at the same place.
 var errSameAgain = fmt.Errorf("%w", ErrInvalidCredentials)
@@ -36,9 +42,17 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 		return principal, nil
 	}
 	from := a.networks.source(ctx, origin)
+	if err := ctx.Err(); err != nil {
+		return Principal{}, err // whoever asked has gone
+	}
 	if a.room.full(from) {
 		return Principal{}, a.room.turnAway(ctx, ErrBusy)
 	}
+	if err := a.lookups.enter(ctx, from, maxWait); err != nil {
+		return Principal{}, err
+	}
+	lookedUp := sync.OnceFunc(a.lookups.leave)
+	defer lookedUp()
 	// From here on everybody pays for the same queries.
 	login, err := a.lookUp(ctx, username)
 	if err != nil {
@@ -46,7 +60,7 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 	}
 	found.Subject = login.Ref
 	at := attempt{username: username, password: pw, place: place{nameOf(login.Login, username), origin.network()}, from: from}
-	principal, err := a.inTurn(ctx, login, at)
+	principal, err := a.inTurn(ctx, login, at, lookedUp)
 	switch {
 	case err == ErrInvalidCredentials: //nolint:errorlint // one that was throttled was not looked at
 		found.Fault = passwordFault(login.Login)
@@ -61,8 +75,8 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 }
 
 // inTurn checks a password when nobody guesses, or else together with whoever
-// asks the same.
-func (a *Authenticator) inTurn(ctx context.Context, login found, at attempt) (Principal, error) {
+// asks the same. It calls lookedUp before it waits for that.
+func (a *Authenticator) inTurn(ctx context.Context, login found, at attempt, lookedUp func()) (Principal, error) {
 	free, err := a.guard.free(ctx, a.options, at.place)
 	if err != nil {
 		return Principal{}, err
@@ -73,6 +87,7 @@ func (a *Authenticator) inTurn(ctx context.Context, login found, at attempt) (Pr
 		return principalOf(login.Login, ByPassword), nil
 	}
 	at.same = a.sameAs(login.Login, at)
+	lookedUp()
 	return a.room.attend(ctx, at, a.checkPassword)
 }
 

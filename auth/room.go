@@ -20,11 +20,11 @@ const (
 	// maxSharingAll for one that was there before them: from networks that
 	// somebody logged in from before, and as many again from all others.
 	maxSharing    = 256
-	maxSharingAll = 1280
+	maxSharingAll = 768
 	// maxTurnedAway is how many requests without room are held back at a time,
 	// for turnedAwayFor: to answer whoever asks again at once takes the processor
 	// from those who have room.
-	maxTurnedAway = 1024
+	maxTurnedAway = 256
 	turnedAwayFor = time.Second
 )
 

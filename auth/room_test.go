@@ -251,3 +251,44 @@ func TestGuessesAtOnceAreNotFree(t *testing.T) {
 		}
 	})
 }
+
+// TestLookupsAreShared guards that many requests of one source neither look
+// anything up all at once, nor keep those of others from it.
+func TestLookupsAreShared(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		crowd := source{customer: "a", network: "a.1"}
+		for range maxLookups {
+			if err := f.lookups.enter(t.Context(), crowd, maxWait); err != nil {
+				t.Fatal(err)
+			}
+		}
+		results := make(chan error, 2)
+		go func() { _, err := f.try("nobody", f.guess(), home); results <- err }()
+		gone, leave := context.WithCancel(t.Context())
+		go func() { _, err := f.byPassword(gone, "nobody", "another guess"); results <- err }()
+		synctest.Wait()
+		if n := len(results) + len(f.room.attempts); n > 0 {
+			t.Errorf("%d did not wait for their turn", n)
+		}
+		leave()
+		if err := <-results; !errors.Is(err, context.Canceled) {
+			t.Errorf("one that has gone: %v", err)
+		}
+		f.lookups.leave()
+		if err := <-results; !errors.Is(err, ErrInvalidCredentials) {
+			t.Errorf("one that had its turn: %v", err)
+		}
+	})
+}
+
+// TestWhoHasGoneIsNotLookedUp guards that a request whose client went away costs
+// no query.
+func TestWhoHasGoneIsNotLookedUp(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if _, err := f.byPassword(gone, "alice", "a wrong password"); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

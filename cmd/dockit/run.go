@@ -58,6 +58,7 @@ func serve(file string) error {
 	caddy.TrapSignals() // which drains what is in flight before it exits
 	_, logger, _ := caddy.BufferedLog()
 	defer caddy.UnbufferDefaultLogger(logger)
+	dockit.LimitMemory(caddy.Log().Named("dockit"))
 
 	caddy.SetLastConfig(file, "", func(file, _ string) error { return take(file, false) })
 	if err := take(file, true); err != nil {

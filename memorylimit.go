@@ -1,0 +1,48 @@
+package dockit
+
+import (
+	"errors"
+	"math"
+	"os"
+	"runtime/debug"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"go.uber.org/zap"
+)
+
+const (
+	// gcPercent is how much garbage there may be for what is in use. Little is in
+	// use but for what passwords are checked with, some 20 MB each, so that to
+	// look for garbage often costs little, and garbage is as dear as that.
+	gcPercent = 25
+	// maxOutside is how much of a limit is left to what is not Go's: the program
+	// itself, and what the kernel has for connections and files.
+	maxOutside = 48 << 20
+)
+
+// LimitMemory has the garbage collector keep the process within the memory of its
+// container or, without a limit there, of the machine, and leave little garbage.
+// GOMEMLIMIT, AUTOMEMLIMIT and GOGC in the environment are left as they are. It
+// is for programs that serve; Caddy's own do something alike.
+func LimitMemory(logger *zap.Logger) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	provider := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)
+	limit, err := memlimit.Set(memlimit.WithRatio(1), memlimit.WithProvider(func() (uint64, error) {
+		all, err := provider()
+		return goShare(all), err
+	}))
+	switch {
+	case err != nil && !errors.Is(err, memlimit.ErrNoLimit):
+		logger.Warn("the garbage collector knows no limit of memory: set GOMEMLIMIT", zap.Error(err))
+	case limit != math.MaxInt64:
+		logger.Debug("memory is limited", zap.Int64("gomemlimit", limit))
+	}
+}
+
+// goShare is how much of a limit of memory is Go's. Beyond it, the garbage
+// collector works harder; it cannot refuse.
+func goShare(all uint64) uint64 {
+	return all - max(all/10, min(maxOutside, all/8*3))
+}

@@ -155,7 +155,7 @@ func (d *shared) ask() error {
 
 // news reads the marks and what was changed since they were read before.
 func (d *shared) news(ctx context.Context, before, k *knowledge) ([]store.Change, error) {
-	marks, err := d.source.Marks(ctx)
+	marks, err := patiently(ctx, d.source.Marks)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,9 @@ func (d *shared) news(ctx context.Context, before, k *knowledge) ([]store.Change
 		k.epoch++
 		return nil, nil
 	}
-	changes, err := d.source.Changes(ctx, before.marks, marks)
+	changes, err := patiently(ctx, func(ctx context.Context) ([]store.Change, error) {
+		return d.source.Changes(ctx, before.marks, marks)
+	})
 	if errors.Is(err, store.ErrOtherHistory) {
 		k.epoch++
 		return nil, nil

@@ -20,7 +20,8 @@ type Limits struct {
 	Permissions int `json:"permissions,omitempty"`
 
 	// StateSize is the largest state document that is planned or applied, in
-	// bytes, from 64 KiB to 1 GiB. Planning takes up to six times as much memory.
+	// bytes, from 64 KiB to 1 GiB. Planning takes three to eight times as much
+	// memory.
 	// Default: 64 MiB.
 	StateSize int64 `json:"state_size,omitempty"`
 }

@@ -82,7 +82,7 @@ type parser struct {
 
 // An entry takes as much memory as so many items, and a document may have one
 // item for so many of the bytes that it may have.
-const entryWeight, bytesAnItem = 5, 25
+const entryWeight, bytesAnItem = 4, 40
 
 // full is returned for a document of many short values, which take more memory
 // than long ones.

@@ -170,7 +170,7 @@ func TestManyShortValuesAreTooMuch(t *testing.T) {
 		}{"entries": {d, 2 * entryWeight}, "items": {items, 10 + entryWeight}} {
 			text, err := c.document.Bytes(format)
 			require.NoError(t, err)
-			for room, want := range map[int64]error{c.weight: nil, c.weight - 6: ErrTooLarge} {
+			for room, want := range map[int64]error{c.weight: nil, c.weight - entryWeight: ErrTooLarge} {
 				p := newParser()
 				p.pieceSize, p.itemsAtOnce, p.room = 1, 1, room
 				read := p.readYAML

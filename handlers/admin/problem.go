@@ -63,7 +63,7 @@ var refusals = []struct {
 	{password.ErrLength, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{password.ErrHash, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{access.ErrInvalidPermission, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
-	{state.ErrTooLarge, http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, ""},
+	{state.ErrTooLarge, http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, "apply it in parts without prune, or raise the bound with --max-state-size of api-server or limits in a Caddyfile"},
 	{state.ErrInvalid, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{state.ErrTooManyRemovals, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
 	{state.ErrOptions, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},

@@ -64,6 +64,10 @@ soak-everything:
 faults: test-mariadb ## have a bad line between two Dockits and MariaDB for LENGTH (default 5m), as with the SEED of a run before
 	cd e2e && DOCKIT_TEST_FAULTS=$(or $(LENGTH),5m) DOCKIT_TEST_FAULTS_SEED=$(SEED) $(TEST_ENV) go test $(RACE) -count=1 -timeout 0 -v -run '^TestFaults$$' ./cluster
 
+.PHONY: clocks
+clocks: test-mariadb ## have the clock of one of two Dockits jump for LENGTH (default 5m)
+	cd e2e && DOCKIT_TEST_CLOCKS=$(or $(LENGTH),5m) $(TEST_ENV) go test $(RACE) -count=1 -timeout 0 -v -run '^TestClocks$$' ./cluster
+
 .PHONY: scale
 scale: ## measure a database of USERS users (default 1000000) against a small one
 	@CGO_ENABLED=0 go build -C e2e -o ../bin/scale ./scale

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/dockit-registry/dockit/clock"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -34,15 +35,14 @@ type knowledge struct {
 	epoch int64
 	// heard counts the changes of this process before the marks were read.
 	heard int64
-	// asked is when they were asked for, without a monotonic clock, which
-	// stands still while a machine sleeps.
-	asked time.Time
+	// asked is when they were asked for.
+	asked clock.Moment
 }
 
 // failure is why the database does not answer.
 type failure struct {
 	err   error
-	since time.Time
+	since clock.Moment
 }
 
 // errLate is returned when the database takes its time.
@@ -82,8 +82,7 @@ func (d *shared) confirm(ctx context.Context) (*knowledge, error) {
 }
 
 func (d *shared) fresh(k *knowledge) bool {
-	age := time.Now().Round(0).Sub(k.asked)
-	return k.heard == d.heard.Load() && -freshness < age && age < freshness
+	return k.heard == d.heard.Load() && k.asked.Age() < freshness
 }
 
 // current reports whether no change is known since something was read that
@@ -95,7 +94,7 @@ func (d *shared) current(s stamp, subjectID int64) bool {
 // stampNow is the stamp of what is read from now on.
 func (d *shared) stampNow() stamp {
 	k := d.known.Load()
-	return stamp{revision: k.marks.Revision, epoch: k.epoch, heard: d.heard.Load(), read: time.Now().Round(0)}
+	return stamp{revision: k.marks.Revision, epoch: k.epoch, heard: d.heard.Load(), read: clock.This()}
 }
 
 // hear takes a change by this process into account.
@@ -112,11 +111,9 @@ func (d *Directory) holds(s stamp, subjectID int64, k *knowledge, unconfirmed er
 		return false
 	}
 	if unconfirmed == nil {
-		age := time.Now().Round(0).Sub(s.read)
-		return -rereadAfter < age && age < rereadAfter
+		return s.read.Age() < rereadAfter
 	}
-	age := time.Now().Round(0).Sub(k.asked)
-	return -freshness < age && age < d.serveStale
+	return k.asked.Age() < d.serveStale
 }
 
 // ask reads the marks.
@@ -124,7 +121,7 @@ func (d *shared) ask() error {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	before := d.known.Load()
-	k := &knowledge{heard: d.heard.Load(), epoch: before.epoch, asked: time.Now().Round(0)}
+	k := &knowledge{heard: d.heard.Load(), epoch: before.epoch, asked: clock.This()}
 	changes, err := d.news(ctx, before, k)
 	if err != nil {
 		if d.failing.Load() == nil {
@@ -143,8 +140,8 @@ func (d *shared) ask() error {
 	}
 	d.late.Store(false)
 	if away := d.failing.Swap(nil); away != nil {
-		d.logger.Info("the database answers again", zap.Duration("after", time.Since(away.since)))
-		d.tell(nil, time.Since(away.since))
+		d.logger.Info("the database answers again", zap.Duration("after", away.since.Age()))
+		d.tell(nil, away.since.Age())
 		d.refreshSoon() // what could not be read
 	}
 	if before.epoch != k.epoch || before.marks.Revision != k.marks.Revision || before.heard != k.heard {

@@ -7,6 +7,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/clock"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -29,7 +30,7 @@ type stamp struct {
 	epoch    int64
 	// heard counts the changes of this process before.
 	heard int64
-	read  time.Time
+	read  clock.Moment
 }
 
 type entry[V any] struct {

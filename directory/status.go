@@ -34,8 +34,8 @@ func (d *Directory) Status(ctx context.Context) Status {
 	if err == nil {
 		return Status{Recalls: true}
 	}
-	until := k.asked.Add(d.serveStale)
-	return Status{Away: err, Since: k.asked, Until: until, Recalls: time.Now().Before(until) && d.serveStale > 0}
+	until := k.asked.Shown().Add(d.serveStale)
+	return Status{Away: err, Since: k.asked.Shown(), Until: until, Recalls: k.asked.Age() < d.serveStale}
 }
 
 // Away says why the database does not answer, as far as is known without

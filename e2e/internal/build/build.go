@@ -59,6 +59,16 @@ func Dockit(ctx context.Context, folder string) (string, error) {
 	return goBuild(ctx, root, filepath.Join(folder, "dockit"), "-tags", Tags, "./cmd/dockit")
 }
 
+// TestClock builds cmd/dockit so that the file that DOCKIT_TEST_CLOCK names says by how much its clock is wrong, and returns
+// the path of the binary in folder.
+func TestClock(ctx context.Context, folder string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return goBuild(ctx, root, filepath.Join(folder, "dockit"), "-tags", Tags+",dockit_testclock", "./cmd/dockit")
+}
+
 // Tool builds one of the programs that go.mod pins and returns the path of the binary in folder.
 func Tool(ctx context.Context, folder, pkg string) (string, error) {
 	root, err := Root()

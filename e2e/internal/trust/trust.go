@@ -45,6 +45,7 @@ func (t *Bundle) Verify(token, repository string) error {
 	var claims struct {
 		Audience any   `json:"aud"`
 		Expires  int64 `json:"exp"`
+		Begins   int64 `json:"nbf"`
 		Access   []struct {
 			Type, Name string
 			Actions    []string
@@ -86,6 +87,9 @@ func (t *Bundle) Verify(token, repository string) error {
 	}
 	if time.Unix(claims.Expires, 0).Before(time.Now()) {
 		return errors.New("the token has ended")
+	}
+	if time.Unix(claims.Begins, 0).After(time.Now()) {
+		return errors.New("the token is not good yet")
 	}
 	for _, a := range claims.Access {
 		if a.Type == "repository" && a.Name == repository && slices.Contains(a.Actions, "pull") {

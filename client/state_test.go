@@ -90,8 +90,8 @@ func TestDocumentOfAFile(t *testing.T) {
 	large := open(state.DefaultMaxSize + 1)
 	_, err = c.PlanState(ctx, large, state.Options{})
 	require.ErrorIs(t, err, client.ErrInvalid)
-	assert.ErrorContains(t, err, "larger than 64 MiB")
-	assert.ErrorContains(t, err, "--max-state-size")
+	require.ErrorContains(t, err, "larger than 64 MiB")
+	require.ErrorContains(t, err, "--max-state-size")
 	at, err := large.Seek(0, 1)
 	require.NoError(t, err)
 	assert.Less(t, at, int64(1<<20), "so much was sent all the same")
@@ -104,6 +104,6 @@ func TestTooLargeForAProxy(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	_, err := newClient(t, server.URL).PlanState(t.Context(), strings.NewReader(devDocument), state.Options{})
-	assert.ErrorContains(t, err, "a proxy in front of Dockit refuses")
+	require.ErrorContains(t, err, "a proxy in front of Dockit refuses")
 	assert.ErrorContains(t, err, "413")
 }

@@ -102,8 +102,9 @@ func TestPiecesMeanTheSame(t *testing.T) {
 		}
 		assert.False(t, agree(t, string(written), 1+r.IntN(200)), "what is written is unusual:\n%s", written)
 		for range r.IntN(4) {
-			at, end := r.IntN(len(text)+1), 0
-			if end = at; r.IntN(2) == 0 {
+			at := r.IntN(len(text) + 1)
+			end := at
+			if r.IntN(2) == 0 {
 				end = min(len(text), at+r.IntN(8))
 			}
 			text = text[:at] + odd[r.IntN(len(odd))] + text[end:]

@@ -20,8 +20,8 @@ const (
 	// longestReading is how long reading the database's clock may take: it showed
 	// that time somewhere in between.
 	longestReading = 2 * time.Second
-	// settling is how long after a jump the only clock there is is not trusted
-	// with what cannot be undone.
+	// settling is how long after a jump the only clock is not trusted with what
+	// cannot be undone.
 	settling = time.Hour
 )
 

@@ -220,7 +220,7 @@ func TestMachineWithoutAnotherClock(t *testing.T) {
 	if s.MayForget() {
 		t.Error("a jump is forgotten at once")
 	}
-	if off := s.Now().Sub(time.Now()); off < 59*time.Second {
+	if off := time.Until(s.Now()); off < 59*time.Second {
 		t.Errorf("the only clock is not believed: %s", off)
 	}
 	s.clock.last.Store(&clockReading{at: m.this(), jumped: m.this().Before(settling), by: time.Minute})

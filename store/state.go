@@ -184,7 +184,7 @@ func (p *subjectPage) next(ctx context.Context, tx *sql.Tx) ([]storedSubject, er
 }
 
 func addPermissions(ctx context.Context, tx *sql.Tx, byID map[int64]*storedSubject, in string, ids []any) error {
-	rows, err := tx.QueryContext(ctx, "SELECT subject_id, type, name, actions FROM permissions WHERE subject_id IN "+in+" ORDER BY subject_id, type, name", ids...)
+	rows, err := tx.QueryContext(ctx, "SELECT subject_id, type, name, actions FROM permissions WHERE subject_id IN "+in+" ORDER BY subject_id, type, name", ids...) //nolint:gosec // in holds question marks only
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func known(t access.Type) access.Type {
 }
 
 func addMembers(ctx context.Context, tx *sql.Tx, byID map[int64]*storedSubject, in string, ids []any) error {
-	rows, err := tx.QueryContext(ctx, "SELECT m.group_id, s.kind, s.name FROM memberships m JOIN subjects s ON s.id = m.member_id WHERE m.group_id IN "+in, ids...)
+	rows, err := tx.QueryContext(ctx, "SELECT m.group_id, s.kind, s.name FROM memberships m JOIN subjects s ON s.id = m.member_id WHERE m.group_id IN "+in, ids...) //nolint:gosec // in holds question marks only
 	if err != nil {
 		return err
 	}

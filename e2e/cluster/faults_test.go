@@ -41,7 +41,7 @@ const (
 //
 // DOCKIT_TEST_FAULTS is how long, such as 5m, and DOCKIT_TEST_FAULTS_SEED the seed of a run before.
 func TestFaults(t *testing.T) {
-	length, seed := shortFaults, mathrand.Uint64() //nolint:gosec // no secret
+	length, seed := shortFaults, mathrand.Uint64()
 	if s := os.Getenv("DOCKIT_TEST_FAULTS"); s != "" {
 		var err error
 		length, err = time.ParseDuration(s)
@@ -107,13 +107,13 @@ func startBadLine(t *testing.T, seed uint64) *badLine {
 	require.NoError(t, err)
 	b := &badLine{
 		stack:  &stack{password: rand.Text(), dockits: make([]*member, 2)},
-		random: mathrand.New(mathrand.NewPCG(seed, 0)), //nolint:gosec // it has to be the same again
+		random: mathrand.New(mathrand.NewPCG(seed, 0)),
 		rounds: map[string]int{},
 	}
 	var both sync.WaitGroup
 	errs := make([]error, len(b.dockits))
 	for i := range b.dockits {
-		proxy, err := fault.Listen(t.Context(), server.Address, seed+uint64(i)+1) //nolint:gosec // small
+		proxy, err := fault.Listen(t.Context(), server.Address, seed+uint64(i)+1)
 		require.NoError(t, err)
 		t.Cleanup(proxy.Close)
 		b.proxies = append(b.proxies, proxy)

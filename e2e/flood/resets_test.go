@@ -73,8 +73,11 @@ func (s *server) reset(ctx context.Context, sent *atomic.Int64) error {
 	for stream := uint32(1); stream < 1<<31; stream += 2 {
 		block.Reset()
 		for _, field := range []hpack.HeaderField{
-			{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: s.Host},
-			{Name: ":path", Value: tokenPath}, {Name: "authorization", Value: wrong(sent.Add(1)), Sensitive: true},
+			{Name: ":method", Value: "GET"},
+			{Name: ":scheme", Value: "https"},
+			{Name: ":authority", Value: s.Host},
+			{Name: ":path", Value: tokenPath},
+			{Name: "authorization", Value: wrong(sent.Add(1)), Sensitive: true},
 		} {
 			if err := headers.WriteField(field); err != nil {
 				return err

@@ -164,6 +164,6 @@ func (g *memoryGroup) within(t *testing.T, program string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "within")
 	script := fmt.Sprintf("#!/bin/sh\necho $$ >'%s' && exec '%s' \"$@\"\n", filepath.Join(g.folder, "cgroup.procs"), program)
-	require.NoError(t, os.WriteFile(path, []byte(script), 0o700)) //nolint:gosec // it is to be run
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o700))
 	return path
 }

@@ -27,31 +27,31 @@ var changes = []work{
 	{"password: change", 1, 5 * time.Second, func(s *site, _ int) func(context.Context, *node, int) error {
 		return func(ctx context.Context, n *node, round int) error {
 			name := fmt.Sprintf("changing-%d", time.Now().UnixNano())
-			if err := must(n.admin, ctx, http.MethodPost, "/users", map[string]any{"name": name, "password": "the first password"}, nil); err != nil {
+			if err := must(ctx, n.admin, http.MethodPost, "/users", map[string]any{"name": name, "password": "the first password"}, nil); err != nil {
 				return err
 			}
-			err := must(n.admin, ctx, http.MethodPut, "/users/"+name+"/password", map[string]any{"password": "the second password"}, nil)
+			err := must(ctx, n.admin, http.MethodPut, "/users/"+name+"/password", map[string]any{"password": "the second password"}, nil)
 			if err == nil {
-				err = get(call.Caller{Base: n.URL, Username: name, Password: "the second password"}, ctx, tokenPath+"team/app:pull", http.StatusOK)
+				err = get(ctx, call.Caller{Base: n.URL, Username: name, Password: "the second password"}, tokenPath+"team/app:pull", http.StatusOK)
 			}
-			return errors.Join(err, must(n.admin, ctx, http.MethodDelete, "/users/"+name, nil, nil))
+			return errors.Join(err, must(ctx, n.admin, http.MethodDelete, "/users/"+name, nil, nil))
 		}
 	}},
 	{"state: export, plan, apply", 1, 3 * time.Second, func(*site, int) func(context.Context, *node, int) error { return apply }},
 	{"keys: rotate", 1, 15 * time.Second, func(*site, int) func(context.Context, *node, int) error {
 		return func(ctx context.Context, n *node, round int) error {
 			if round%20 == 19 {
-				return must(n.admin, ctx, http.MethodPost, "/pki/rotate-ca", map[string]any{"force": true}, nil)
+				return must(ctx, n.admin, http.MethodPost, "/pki/rotate-ca", map[string]any{"force": true}, nil)
 			}
-			return must(n.admin, ctx, http.MethodPost, "/pki/rotate", nil, nil)
+			return must(ctx, n.admin, http.MethodPost, "/pki/rotate", nil, nil)
 		}
 	}},
 	{"audit: read, verify", 1, 2 * time.Second, func(*site, int) func(context.Context, *node, int) error {
 		return func(ctx context.Context, n *node, _ int) error {
-			if err := must(n.admin, ctx, http.MethodGet, "/audit?limit=100", nil, nil); err != nil {
+			if err := must(ctx, n.admin, http.MethodGet, "/audit?limit=100", nil, nil); err != nil {
 				return err
 			}
-			return must(n.admin, ctx, http.MethodGet, "/audit/head", nil, nil)
+			return must(ctx, n.admin, http.MethodGet, "/audit/head", nil, nil)
 		}
 	}},
 	{"reload", 1, 5 * time.Second, func(*site, int) func(context.Context, *node, int) error {
@@ -62,7 +62,7 @@ var changes = []work{
 	{"metrics, health", 2, time.Second, func(*site, int) func(context.Context, *node, int) error {
 		return func(ctx context.Context, n *node, _ int) error {
 			return errors.Join(n.ask(ctx, http.MethodGet, "/metrics", nil),
-				get(call.Caller{Base: n.URL}, ctx, "/readyz?can=change", http.StatusOK), get(call.Caller{Base: n.URL}, ctx, "/v2/certs/jwks", http.StatusOK))
+				get(ctx, call.Caller{Base: n.URL}, "/readyz?can=change", http.StatusOK), get(ctx, call.Caller{Base: n.URL}, "/v2/certs/jwks", http.StatusOK))
 		}
 	}},
 }
@@ -73,47 +73,47 @@ func life(ctx context.Context, n *node, name string) (err error) {
 	if err := makeRobot(ctx, n.admin, &c); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, must(n.admin, ctx, http.MethodDelete, "/robots/"+name, nil, nil)) }()
-	if err := must(n.admin, ctx, http.MethodPost, "/robots/"+name+"/permissions", map[string]any{"permission": "repository:team/app:push"}, nil); err != nil {
+	defer func() { err = errors.Join(err, must(ctx, n.admin, http.MethodDelete, "/robots/"+name, nil, nil)) }()
+	if err := must(ctx, n.admin, http.MethodPost, "/robots/"+name+"/permissions", map[string]any{"permission": "repository:team/app:push"}, nil); err != nil {
 		return err
 	}
 	if err := pull(ctx, n, c); err != nil {
 		return err
 	}
 	var tokens struct{ Items []struct{ ID string } }
-	if err := must(n.admin, ctx, http.MethodGet, "/robots/"+name+"/access-tokens", nil, &tokens); err != nil {
+	if err := must(ctx, n.admin, http.MethodGet, "/robots/"+name+"/access-tokens", nil, &tokens); err != nil {
 		return err
 	}
 	for _, token := range tokens.Items {
-		if err := must(n.admin, ctx, http.MethodPost, "/access-tokens/"+token.ID+"/rotate", nil, nil); err != nil {
+		if err := must(ctx, n.admin, http.MethodPost, "/access-tokens/"+token.ID+"/rotate", nil, nil); err != nil {
 			return err
 		}
-		if err := must(n.admin, ctx, http.MethodDelete, "/access-tokens/"+token.ID, nil, nil); err != nil {
+		if err := must(ctx, n.admin, http.MethodDelete, "/access-tokens/"+token.ID, nil, nil); err != nil {
 			return err
 		}
 	}
-	if err := must(n.admin, ctx, http.MethodPatch, "/robots/"+name, map[string]any{"disabled": true}, nil); err != nil {
+	if err := must(ctx, n.admin, http.MethodPatch, "/robots/"+name, map[string]any{"disabled": true}, nil); err != nil {
 		return err
 	}
-	return get(c, ctx, tokenPath+"team/app:pull", http.StatusUnauthorized)
+	return get(ctx, c, tokenPath+"team/app:pull", http.StatusUnauthorized)
 }
 
 // group makes a group of everybody and removes it.
 func (s *site) group(ctx context.Context, n *node, name string) (err error) {
-	if err := must(n.admin, ctx, http.MethodPost, "/groups", map[string]any{"name": name}, nil); err != nil {
+	if err := must(ctx, n.admin, http.MethodPost, "/groups", map[string]any{"name": name}, nil); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, must(n.admin, ctx, http.MethodDelete, "/groups/"+name, nil, nil)) }()
+	defer func() { err = errors.Join(err, must(ctx, n.admin, http.MethodDelete, "/groups/"+name, nil, nil)) }()
 	for _, c := range s.people.users {
-		if err := must(n.admin, ctx, http.MethodPut, "/groups/"+name+"/members/user:"+c.Username, nil, nil); err != nil {
+		if err := must(ctx, n.admin, http.MethodPut, "/groups/"+name+"/members/user:"+c.Username, nil, nil); err != nil {
 			return err
 		}
 	}
-	if err := must(n.admin, ctx, http.MethodPost, "/groups/"+name+"/permissions", map[string]any{"permission": "namespace:group:push"}, nil); err != nil {
+	if err := must(ctx, n.admin, http.MethodPost, "/groups/"+name+"/permissions", map[string]any{"permission": "namespace:group:push"}, nil); err != nil {
 		return err
 	}
 	for _, path := range []string{"/users?limit=1000", "/groups/" + name + "/members", "/users/user0/effective-permissions", "/users/user0/can?name=group/app&actions=push"} {
-		if err := must(n.admin, ctx, http.MethodGet, path, nil, nil); err != nil {
+		if err := must(ctx, n.admin, http.MethodGet, path, nil, nil); err != nil {
 			return err
 		}
 	}

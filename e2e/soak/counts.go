@@ -78,7 +78,7 @@ func unanswered(err error) bool {
 }
 
 // must makes a request of the admin API that has to succeed, and decodes what it answers.
-func must(c call.Caller, ctx context.Context, method, path string, body, into any) error {
+func must(ctx context.Context, c call.Caller, method, path string, body, into any) error {
 	a, err := c.Send(ctx, method, api+path, body)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func must(c call.Caller, ctx context.Context, method, path string, body, into an
 }
 
 // get makes a request that must be answered with a status.
-func get(c call.Caller, ctx context.Context, path string, status int) error {
+func get(ctx context.Context, c call.Caller, path string, status int) error {
 	a, err := c.Send(ctx, http.MethodGet, path, nil)
 	if err == nil && a.Status != status {
 		err = fmt.Errorf("GET %s as %q: not %d: %.300s", path, c.Username, status, a)

@@ -10,6 +10,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,7 +26,7 @@ var hostile = []work{
 		return func(ctx context.Context, n *node, round int) error {
 			const user = "user11"
 			if round%40 == 39 {
-				return must(n.admin, ctx, http.MethodDelete, "/users/"+user+"/lockouts", nil, nil)
+				return must(ctx, n.admin, http.MethodDelete, "/users/"+user+"/lockouts", nil, nil)
 			}
 			return guess(ctx, n, "127.0.0.2", user, "GET "+tokenPath+"team/app:pull")
 		}
@@ -103,10 +104,8 @@ func status(c net.Conn, wanted ...int) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range wanted {
-		if resp.StatusCode == one {
-			return nil
-		}
+	if slices.Contains(wanted, resp.StatusCode) {
+		return nil
 	}
 	return fmt.Errorf("answered with %s, not %v: %.300s", resp.Status, wanted, body)
 }

@@ -20,7 +20,7 @@ import (
 const (
 	service      = "registry.test"
 	rootUser     = "admin"
-	rootPassword = "correct horse battery staple" //nolint:gosec // of a server that nobody else reaches
+	rootPassword = "correct horse battery staple"
 	api          = "/dockit/api/v1"
 )
 
@@ -168,15 +168,15 @@ const (
 func (s *site) populate(ctx context.Context) error {
 	admin := s.nodes[0].admin
 	pull := map[string]any{"permission": "repository:team/**:pull"}
-	if err := must(admin, ctx, http.MethodPost, "/users/anonymous/permissions", map[string]any{"permission": "repository:public/*:pull"}, nil); err != nil {
+	if err := must(ctx, admin, http.MethodPost, "/users/anonymous/permissions", map[string]any{"permission": "repository:public/*:pull"}, nil); err != nil {
 		return err
 	}
 	for i := range users {
 		c := call.Caller{Username: fmt.Sprintf("user%d", i), Password: fmt.Sprintf("the password of user %d", i)}
-		if err := must(admin, ctx, http.MethodPost, "/users", map[string]any{"name": c.Username, "password": c.Password}, nil); err != nil {
+		if err := must(ctx, admin, http.MethodPost, "/users", map[string]any{"name": c.Username, "password": c.Password}, nil); err != nil {
 			return err
 		}
-		if err := must(admin, ctx, http.MethodPost, "/users/"+c.Username+"/permissions", pull, nil); err != nil {
+		if err := must(ctx, admin, http.MethodPost, "/users/"+c.Username+"/permissions", pull, nil); err != nil {
 			return err
 		}
 		s.people.users = append(s.people.users, c)
@@ -186,7 +186,7 @@ func (s *site) populate(ctx context.Context) error {
 		if err := makeRobot(ctx, admin, &c); err != nil {
 			return err
 		}
-		if err := must(admin, ctx, http.MethodPost, "/robots/"+c.Username+"/permissions", pull, nil); err != nil {
+		if err := must(ctx, admin, http.MethodPost, "/robots/"+c.Username+"/permissions", pull, nil); err != nil {
 			return err
 		}
 		s.people.robots = append(s.people.robots, c)
@@ -196,13 +196,13 @@ func (s *site) populate(ctx context.Context) error {
 
 // makeRobot makes a robot with an access token, which becomes its password.
 func makeRobot(ctx context.Context, admin call.Caller, c *call.Caller) error {
-	if err := must(admin, ctx, http.MethodPost, "/robots", map[string]any{"name": c.Username}, nil); err != nil {
+	if err := must(ctx, admin, http.MethodPost, "/robots", map[string]any{"name": c.Username}, nil); err != nil {
 		return err
 	}
 	var issued struct {
 		Token string `json:"token"`
 	}
-	err := must(admin, ctx, http.MethodPost, "/robots/"+c.Username+"/access-tokens", map[string]any{"name": "soak"}, &issued)
+	err := must(ctx, admin, http.MethodPost, "/robots/"+c.Username+"/access-tokens", map[string]any{"name": "soak"}, &issued)
 	c.Password = issued.Token
 	return err
 }

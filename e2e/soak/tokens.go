@@ -29,7 +29,7 @@ var tokens = []work{
 	}},
 	{"token, anonymous", 2, 100 * time.Millisecond, func(*site, int) func(context.Context, *node, int) error {
 		return func(ctx context.Context, n *node, _ int) error {
-			return get(call.Caller{Base: n.URL}, ctx, tokenPath+"public/app:pull", http.StatusOK)
+			return get(ctx, call.Caller{Base: n.URL}, tokenPath+"public/app:pull", http.StatusOK)
 		}
 	}},
 	{"token by refresh token", 2, 200 * time.Millisecond, func(s *site, worker int) func(context.Context, *node, int) error {
@@ -38,7 +38,7 @@ var tokens = []work{
 			c := s.people.users[worker]
 			if round%50 == 0 || refresh == "" {
 				// As a docker login does, whose token before is no longer used.
-				if err := must(n.admin, ctx, http.MethodDelete, "/users/"+c.Username+"/refresh-tokens", nil, nil); err != nil {
+				if err := must(ctx, n.admin, http.MethodDelete, "/users/"+c.Username+"/refresh-tokens", nil, nil); err != nil {
 					return err
 				}
 				refresh, err = post(ctx, n, url.Values{"grant_type": {"password"}, "username": {c.Username}, "password": {c.Password}, "access_type": {"offline"}})
@@ -53,7 +53,7 @@ var tokens = []work{
 // pull asks as one of the population.
 func pull(ctx context.Context, n *node, c call.Caller) error {
 	c.Base = n.URL
-	return get(c, ctx, tokenPath+"team/app:pull", http.StatusOK)
+	return get(ctx, c, tokenPath+"team/app:pull", http.StatusOK)
 }
 
 // post asks in the way of OAuth, and returns the refresh token of the answer.

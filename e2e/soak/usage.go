@@ -197,7 +197,7 @@ func (w *watch) run(ctx context.Context) error {
 		for _, n := range w.site.targets {
 			u, err := n.usage(ctx, false)
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // the work has ended, and with it the sample
 			}
 			if err != nil {
 				return err

@@ -45,13 +45,13 @@ func TestClocks(t *testing.T) {
 
 	jumps := []time.Duration{time.Hour, -time.Hour}
 	for began := time.Now(); len(jumps) > 0 || time.Since(began) < length; {
-		ahead := time.Duration(mathrand.Int64N(int64(96*time.Hour))) - 48*time.Hour //nolint:gosec // any will do
+		ahead := time.Duration(mathrand.Int64N(int64(96*time.Hour))) - 48*time.Hour
 		if len(jumps) > 0 {
 			ahead, jumps = jumps[0], jumps[1:]
 		}
 		c.set(t, ahead)
 		c.round(t, locked, ahead)
-		if mathrand.IntN(3) == 0 { //nolint:gosec // as above
+		if mathrand.IntN(3) == 0 {
 			c.set(t, 0)
 		}
 	}

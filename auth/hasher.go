@@ -45,8 +45,9 @@ func hashesAtOnce(cores int, memory int64) int {
 	return max(1, min(cores-1, maxHashes, int(min(memory/2/hashMemory, maxHashes))))
 }
 
-// used has the memory given back once there was nothing to do for a while. The
-// runtime by itself keeps it for minutes, some 20 MB for each check.
+// used has the memory given back once nobody asked for a while. The runtime by
+// itself keeps it for minutes, some 20 MB for each check, and what a crowd that is
+// turned away leaves.
 func (h *hasher) used() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

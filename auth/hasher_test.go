@@ -1,6 +1,11 @@
 package auth
 
-import "testing"
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
 
 // TestHashesAtOnce guards that neither many cores nor little memory make the
 // checks of passwords take more memory than there is.
@@ -21,4 +26,23 @@ func TestHashesAtOnce(t *testing.T) {
 			t.Errorf("%s: %d", c.name, n)
 		}
 	}
+}
+
+// TestMemoryIsGivenBackAfterRefusals guards that those who are turned away also
+// have memory given back when they are gone.
+func TestMemoryIsGivenBackAfterRefusals(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		add(f.room.sources, source{customer: "a", network: "a.1"}, roomSize)
+		began := time.Now()
+		if _, err := f.try("nobody", f.guess(), home); !errors.Is(err, ErrBusy) {
+			t.Fatalf("got %v", err)
+		}
+		time.Sleep(returnEvery)
+		synctest.Wait()
+		f.hasher.mu.Lock()
+		defer f.hasher.mu.Unlock()
+		if !f.hasher.returned.After(began) {
+			t.Error("nothing was given back")
+		}
+	})
 }

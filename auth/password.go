@@ -41,6 +41,7 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 		found.Subject = principal.Ref
 		return principal, nil
 	}
+	defer a.hasher.used()
 	from := a.networks.source(ctx, origin)
 	if err := ctx.Err(); err != nil {
 		return Principal{}, err // whoever asked has gone

@@ -28,6 +28,9 @@ type Limits struct {
 // body is not read to its end: the server still drains what nobody read, and
 // sets another one before the next request.
 func Apply(w http.ResponseWriter, r *http.Request, l Limits) (done func()) {
+	if r.ProtoMajor > 1 {
+		return applyToStream(w, r, l)
+	}
 	control, now := http.NewResponseController(w), time.Now()
 	// Not every ResponseWriter has deadlines; the limit on size holds.
 	_ = control.SetWriteDeadline(now.Add(l.Write))
@@ -49,6 +52,10 @@ func Apply(w http.ResponseWriter, r *http.Request, l Limits) (done func()) {
 // Extend sets other times for the rest of a request that [Apply] was called for:
 // they count from now. Before anything of the body was read, that is.
 func Extend(w http.ResponseWriter, r *http.Request, l Limits) {
+	if s, ok := r.Context().Value(streamKey{}).(*stream); ok {
+		s.limit(l)
+		return
+	}
 	control, now := http.NewResponseController(w), time.Now()
 	_ = control.SetWriteDeadline(now.Add(l.Write))
 	if r.ContentLength != 0 {

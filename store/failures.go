@@ -71,12 +71,44 @@ func (s *Store) recentFailures(ctx context.Context, after time.Time, most int) (
 	return failures, nil
 }
 
+// FailurePlace is where wrong passwords for a name come from.
+type FailurePlace struct{ Name, Network string }
+
+// FailureChange is what is to be written about wrong passwords.
+type FailureChange struct {
+	// Forgotten are the places whose failures are forgotten first.
+	Forgotten []FailurePlace
+	New       []Failure
+	// Again is set when some of it may be there already, because it is not known
+	// what became of the change.
+	Again bool
+}
+
 // RecordFailure writes down a wrong password, and forgets those before a time as
 // long as [Store.MayForget].
 func (s *Store) RecordFailure(ctx context.Context, f Failure, forget time.Time) error {
+	return s.RecordFailures(ctx, FailureChange{New: []Failure{f}}, forget)
+}
+
+// RecordFailures makes a change, and forgets the failures before a time as long as
+// [Store.MayForget].
+func (s *Store) RecordFailures(ctx context.Context, c FailureChange, forget time.Time) error {
+	insert := "INSERT INTO login_failures (name, network, at) VALUES (?, ?, ?)"
+	if c.Again {
+		insert = `
+			INSERT INTO login_failures (name, network, at) SELECT f.name, f.network, f.at FROM (SELECT ? AS name, ? AS network, ? AS at) f
+			WHERE NOT EXISTS (SELECT 1 FROM login_failures l WHERE l.name = f.name AND l.network = f.network AND l.at = f.at)`
+	}
 	return s.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO login_failures (name, network, at) VALUES (?, ?, ?)", f.Name, f.Network, timestamp(f.At)); err != nil {
-			return fmt.Errorf("record a failed login of %q: %w", f.Name, err)
+		for _, p := range c.Forgotten {
+			if err := forgetFailures(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+		for _, f := range c.New {
+			if _, err := tx.ExecContext(ctx, insert, f.Name, f.Network, timestamp(f.At)); err != nil {
+				return fmt.Errorf("record a failed login of %q: %w", f.Name, err)
+			}
 		}
 		if !s.MayForget() {
 			return nil
@@ -91,12 +123,12 @@ func (s *Store) RecordFailure(ctx context.Context, f Failure, forget time.Time) 
 // ForgetFailures forgets the wrong passwords for a name from one address
 // prefix.
 func (s *Store) ForgetFailures(ctx context.Context, name, network string) error {
-	err := s.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM login_failures WHERE name = ? AND network = ?", name, network)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("forget failed logins of %q: %w", name, err)
+	return s.write(ctx, func(tx *sql.Tx) error { return forgetFailures(ctx, tx, FailurePlace{name, network}) })
+}
+
+func forgetFailures(ctx context.Context, tx *sql.Tx, p FailurePlace) error {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM login_failures WHERE name = ? AND network = ?", p.Name, p.Network); err != nil {
+		return fmt.Errorf("forget failed logins of %q: %w", p.Name, err)
 	}
 	return nil
 }

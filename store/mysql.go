@@ -34,6 +34,7 @@ var mysqlDialect = &dialect{
 	clock:       "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
 	hashSamples: groupedHashSamples,
 	retryable:   retryableMySQL,
+	busy:        func(err error) bool { return mysqlCode(err) == mysqlLockWait },
 	lost:        lostMySQL,
 	explain:     explainMySQL,
 	migrating:   migratingMySQL,

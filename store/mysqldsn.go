@@ -59,7 +59,10 @@ func parseMySQLDSN(dsn string) (*mysql.Config, error) {
 		return nil, err
 	}
 	setVariable(config, "sql_select_limit", "18446744073709551615") // or which variables there are is cut, too
-	setVariable(config, "innodb_lock_wait_timeout", "20")           // less than the read timeout
+	// Who is given up here must not hold or wait for locks there for long. Rows
+	// have the one, tables and FLUSH TABLES WITH READ LOCK the other.
+	setVariable(config, "innodb_lock_wait_timeout", "2")
+	setVariable(config, "lock_wait_timeout", "2")
 	return config, nil
 }
 

@@ -42,7 +42,14 @@ func migratingMySQL(ctx context.Context, db *sql.DB, newest int64, migrate func(
 	if err := beginVersions(ctx, db); err != nil {
 		return fmt.Errorf("prepare the table of migrations: %w", err)
 	}
-	return migrate()
+	// Who reads a table, as a backup does, keeps it from being altered meanwhile.
+	const patience, pause = 30 * time.Second, 100 * time.Millisecond
+	for began := time.Now(); ; time.Sleep(pause) {
+		err := migrate()
+		if mysqlCode(err) != mysqlLockWait || time.Since(began) > patience || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // mysqlSchema is the version of the schema, or 0 without one.

@@ -14,6 +14,9 @@ import (
 // as a full disk or a server that is away, or returns an empty string. It names no path and no secret,
 // so that clients may read it.
 func Remedy(err error) string {
+	if errors.Is(err, ErrLate) {
+		return locked
+	}
 	if errors.Is(err, syscall.ENOSPC) {
 		return diskFull
 	}
@@ -41,6 +44,7 @@ func Remedy(err error) string {
 }
 
 const (
+	locked      = "no change passes in the database: another program holds a lock in it, others' changes take long, or its disk or server hangs: see what else is connected to it, and try again in a moment"
 	diskFull    = "the disk with the database is full, or may not grow: free space; what is there can be read, and tokens are issued from it"
 	notWritable = "the database cannot be written: make the file and its folder, where SQLite keeps files beside it, writable for the user that runs Dockit"
 )

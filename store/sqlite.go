@@ -43,6 +43,10 @@ var sqlite = &dialect{
 		// is worth another attempt.
 		return sqliteCode(err) == sqlitelib.SQLITE_BUSY_SNAPSHOT
 	},
+	busy: func(err error) bool {
+		code := sqliteCode(err) & 0xff
+		return code == sqlitelib.SQLITE_BUSY || code == sqlitelib.SQLITE_LOCKED
+	},
 	// The transactions of the writer begin by taking the lock.
 	exclude:  func(context.Context, *sql.Tx) error { return nil },
 	snapshot: &sql.TxOptions{ReadOnly: true},

@@ -70,6 +70,8 @@ type Store struct {
 	litestream *litestream // or nil
 	// refused is why the last write failed, if that was the database's doing.
 	refused atomic.Pointer[refusal]
+	// trusted is when the last write passed, nil after one was late.
+	trusted atomic.Pointer[time.Time]
 	probing singleflight.Group
 	// maxPermissions is zero for the default.
 	maxPermissions atomic.Int64

@@ -1,6 +1,10 @@
 package adminapi
 
-import "fmt"
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+)
 
 // Code names a sort of problem for programs.
 type Code string
@@ -42,6 +46,9 @@ type Problem struct {
 	Detail string `json:"detail,omitempty" doc:"What is wrong and what to do."`
 	// Errors says what is wrong with single fields.
 	Errors []FieldError `json:"errors,omitempty" doc:"What is wrong with single fields."`
+	// RetryAfter is in how many seconds the same request may pass, zero when that
+	// is not known. It stands in the header of that name.
+	RetryAfter int `json:"-"`
 }
 
 // FieldError says what is wrong with one field of a request. It never repeats
@@ -61,6 +68,15 @@ func (p *Problem) Error() string {
 
 // GetStatus is the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders are the headers that a problem is sent with.
+func (p *Problem) GetHeaders() http.Header {
+	headers := http.Header{}
+	if p.RetryAfter > 0 {
+		headers.Set("Retry-After", strconv.Itoa(p.RetryAfter))
+	}
+	return headers
+}
 
 // ContentType is what a problem is sent as, whatever was negotiated.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }

@@ -125,7 +125,7 @@ func New(s *store.Store, d *directory.Directory, logger *zap.Logger) *Authentica
 			store: s, logger: logger,
 			hasher: newHasher(), compare: password.Verify, costs: &costs{store: s, away: d.Away, logger: logger},
 			checks: newPastTimes(), refusals: newPastTimes(), proofs: newProofs(), wrong: newProofs(), unsettled: newUnsettled(),
-			networks: newNetworks(s, d.Away), lookups: newQueue(maxLookups), room: newRoom(), guard: newGuard(s, d), uses: newUses(s, logger),
+			networks: newNetworks(s, d.Away), lookups: newQueue(maxLookups), room: newRoom(), guard: newGuard(s, d, logger), uses: newUses(s, logger),
 		},
 		options: Options{}.withDefaults(),
 	}
@@ -145,11 +145,12 @@ func (a *Authenticator) With(options Options) (*Authenticator, error) {
 // ClearLockout is [store.Store.ClearLockout] that also forgets what is counted
 // in memory because the store took no changes.
 func (a *Authenticator) ClearLockout(ctx context.Context, owner subject.Ref, network string) (int64, error) {
-	cleared, err := a.store.ClearLockout(ctx, owner, network)
-	if err != nil {
-		return 0, err
-	}
-	return cleared + a.guard.ledger.clear(owner.Name, network), nil
+	var cleared int64
+	more, err := a.guard.clear(owner.Name, network, func() (err error) {
+		cleared, err = a.store.ClearLockout(ctx, owner, network)
+		return err
+	})
+	return cleared + more, err
 }
 
 // Directory is what the Authenticator knows subjects by.
@@ -164,6 +165,7 @@ func (a *Authenticator) Close() {
 	const timeout = 5 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	a.guard.writer.close(ctx)
 	a.uses.close(ctx)
 }
 

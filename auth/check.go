@@ -121,7 +121,9 @@ func (a *Authenticator) matches(hash, pw string) bool {
 func (a *Authenticator) upgrade(ctx context.Context, login store.Login, hash string, err error) string {
 	replaced := false
 	if err == nil && a.directory.Away() == nil {
-		replaced, err = a.store.ReplacePasswordHash(ctx, login.ID, login.PasswordHash, hash)
+		writing, cancel := context.WithTimeout(ctx, writeTimeout)
+		replaced, err = a.store.ReplacePasswordHash(writing, login.ID, login.PasswordHash, hash)
+		cancel()
 	}
 	if err != nil {
 		a.logger.Warn("a password hash is still to be replaced", zap.Stringer("subject", login.Ref), zap.Error(err))

@@ -30,7 +30,8 @@ const (
 type fixture struct {
 	*testing.T
 	*Authenticator
-	path string
+	path   string // of a SQLite database
+	config store.Config
 
 	mu     sync.Mutex
 	hashes map[string]string
@@ -58,7 +59,12 @@ func bubble(t *testing.T, test func(t *testing.T, f *fixture)) {
 
 func newFixture(t *testing.T, path string) *fixture {
 	t.Helper()
-	f := &fixture{T: t, path: path, hashes: map[string]string{}, compared: map[string]int{}}
+	return newFixtureOn(t, store.Config{Dialect: "sqlite", DSN: path})
+}
+
+func newFixtureOn(t *testing.T, config store.Config) *fixture {
+	t.Helper()
+	f := &fixture{T: t, path: config.DSN, config: config, hashes: map[string]string{}, compared: map[string]int{}}
 	f.Authenticator = f.node()
 	return f
 }
@@ -67,7 +73,7 @@ func newFixture(t *testing.T, path string) *fixture {
 func (f *fixture) node() *Authenticator {
 	f.Helper()
 	logger := zaptest.NewLogger(f)
-	s, err := store.Open(f.Context(), store.Config{Dialect: "sqlite", DSN: f.path}, logger)
+	s, err := store.Open(f.Context(), f.config, logger)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -2,10 +2,10 @@ package auth
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"sync"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/store"
@@ -29,12 +29,14 @@ const (
 
 // guard stands between a guesser and the passwords. It counts failures in the
 // store, where they survive a restart and other nodes see them, or in memory
-// while the store takes no changes, and lets one attempt at a time through for
+// as long as the store takes no changes or is away, and lets one attempt at a time through for
 // one place, so that none slips through while another is being counted.
 type guard struct {
 	store     *store.Store
 	directory *directory.Directory
 	ledger    *ledger
+	writer    *failureWriter
+	recent    *recentFailures
 	quiets    *quiet
 
 	mu sync.Mutex
@@ -63,8 +65,12 @@ type namePace struct {
 	next time.Time
 }
 
-func newGuard(s *store.Store, d *directory.Directory) *guard {
-	return &guard{store: s, directory: d, ledger: newLedger(), quiets: newQuiet(), turns: map[place]*turns{}, names: map[string]*namePace{}}
+func newGuard(s *store.Store, d *directory.Directory, logger *zap.Logger) *guard {
+	l := newLedger()
+	return &guard{
+		store: s, directory: d, ledger: l, writer: newFailureWriter(s, d.Away, l, logger), recent: newRecentFailures(),
+		quiets: newQuiet(), turns: map[place]*turns{}, names: map[string]*namePace{},
+	}
 }
 
 // standing is what a place has done so far.
@@ -146,43 +152,6 @@ func (g *guard) standing(ctx context.Context, o Options, p place) (standing, err
 		return s, &ThrottledError{RetryAfter: s.lockedUntil.Sub(now)}
 	}
 	return s, nil
-}
-
-// failures are those in the store, as long as that answers, and those that it
-// did not take.
-func (g *guard) failures(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
-	mark, unchanged := g.directory.Failures(ctx)
-	m := g.quiets.mark(mark)
-	uncounted := g.ledger.failures(p, after, earlier)
-	const attempts = 2 // a connection may break while the database answers on another one
-	for attempt := 1; g.directory.Away() == nil; attempt++ {
-		failures, err := g.read(ctx, p, after, earlier)
-		if err == nil && len(failures)+len(uncounted) == 0 && unchanged {
-			g.quiets.remember(p, m)
-		}
-		if err == nil {
-			return latestFirst(failures, uncounted), nil
-		}
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		// It may have gone just now, or be too late to be waited for.
-		if g.directory.Status(ctx).Away != nil {
-			break
-		}
-		if attempt == attempts {
-			return nil, fmt.Errorf("%w: %w", directory.ErrUnavailable, err)
-		}
-	}
-	return uncounted, nil
-}
-
-// read asks the store, and does not wait for it for long.
-func (g *guard) read(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
-	const timeout = 3 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return g.store.Failures(ctx, p.name, after, p.network, earlier)
 }
 
 // quiet reports without a query whether nobody guesses for the name.
@@ -365,34 +334,4 @@ func (g *guard) paced(ctx context.Context, o Options, p place, s standing) (time
 	}
 	name.next = at.Add(pace)
 	return wait, nil
-}
-
-// failed counts a wrong password: in the store, or in memory while that takes no
-// changes.
-func (g *guard) failed(ctx context.Context, o Options, p place) {
-	if p.name == "" {
-		return
-	}
-	now := g.store.Now()
-	failure := store.Failure{Name: p.name, Network: p.network, At: now}
-	// Before it is in the store and after, so that what is read in between is
-	// not taken for the last word.
-	g.quiets.here.Add(1)
-	defer g.quiets.here.Add(1)
-	if g.directory.Away() == nil {
-		forget := now.Add(-max(o.LockoutWindow+o.LockoutDuration, time.Hour))
-		if g.store.RecordFailure(ctx, failure, forget) == nil {
-			return
-		}
-	}
-	g.ledger.add(failure)
-}
-
-func latestFirst(failures, more []store.Failure) []store.Failure {
-	if len(more) == 0 {
-		return failures
-	}
-	all := slices.Concat(failures, more)
-	slices.SortStableFunc(all, func(a, b store.Failure) int { return b.At.Compare(a.At) })
-	return all
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"go.uber.org/zap"
-
 	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -185,13 +183,7 @@ func (a *Authenticator) checkPassword(ctx context.Context, v *visit) (Principal,
 	a.uses.network(store.LoginNetwork{SubjectID: principal.ID, Network: at.place.network})
 	a.networks.learn(at.place.network)
 	if turn.failures > 0 {
-		a.guard.ledger.forget(at.place)
-	}
-	if turn.failures > 0 && a.directory.Away() == nil {
-		// The answer is right whether or not this succeeds.
-		if err := a.store.ForgetFailures(ctx, at.place.name, at.place.network); err != nil {
-			a.logger.Warn("failed logins before a right password still count", zap.Stringer("subject", principal.Ref), zap.Error(err))
-		}
+		a.guard.forget(ctx, a.options, at.place)
 	}
 	return principal, nil
 }

@@ -82,7 +82,8 @@ func (a *Authenticator) refreshTokenFault(login store.RefreshTokenLogin, service
 // tokens are off, or for another method: an access token can be kept as it is,
 // and its limits must not be lost. The same holds for a password that is good
 // in some networks only. [ErrInvalidCredentials] is returned when the password
-// was changed in the meantime.
+// was changed in the meantime, and [store.ErrLate] within two seconds when the
+// store takes no changes: without a token, docker would keep the password.
 func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, service string) (string, error) {
 	if !a.options.RefreshTokens || p.Method != ByPassword || len(p.Credential.Networks) > 0 {
 		return "", nil
@@ -95,7 +96,9 @@ func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, serv
 		return "", away
 	}
 	token, origin := opaque.New(opaque.Refresh), OriginOf(ctx)
-	err := a.store.CreateRefreshToken(ctx, store.NewRefreshToken{
+	writing, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err := a.store.CreateRefreshToken(writing, store.NewRefreshToken{
 		ID: token.ID(), OwnerID: p.ID, PasswordHash: p.passwordHash, Service: service, Hash: token.Hash(),
 		Client: origin.Client, Address: origin.address(), ExpiresAt: expiresAt,
 	})

@@ -104,8 +104,8 @@ func (u *uses) schedule() {
 	}
 }
 
-// record writes down what was collected. What cannot be written is lost: it is
-// not worth to be kept.
+// record writes down what was collected. What cannot be written is kept for the
+// next time.
 func (u *uses) record(ctx context.Context) {
 	u.mu.Lock()
 	pending := u.pending
@@ -116,6 +116,26 @@ func (u *uses) record(ctx context.Context) {
 	}
 	if err := u.store.RecordUses(ctx, pending); err != nil {
 		u.logger.Warn("the last uses of tokens are not recorded", zap.Error(err))
+		u.putBack(pending)
+	}
+}
+
+// putBack takes back what could not be written, as long as there is room.
+func (u *uses) putBack(old store.Uses) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	keep(u.pending.AccessTokens, old.AccessTokens)
+	keep(u.pending.RefreshTokens, old.RefreshTokens)
+	keep(u.pending.Networks, old.Networks)
+	u.schedule()
+}
+
+// keep adds what is older than what is there.
+func keep[K comparable, V any](pending, old map[K]V) {
+	for key, value := range old {
+		if _, again := pending[key]; !again && len(pending) < maxUses {
+			pending[key] = value
+		}
 	}
 }
 

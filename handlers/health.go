@@ -51,7 +51,12 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, errorInvalidRequest, "unknown can: ask for issue or change")
 		return
 	}
-	answer := s.readiness(ctx)
+	// Whoever only wants tokens costs no write.
+	changes := s.config.Store.RefusesChanges
+	if can == "change" {
+		changes = s.config.Store.CanChange
+	}
+	answer := s.readiness(ctx, changes)
 	status := http.StatusOK
 	if !answer.Issue || can == "change" && !answer.Change {
 		status = http.StatusServiceUnavailable
@@ -59,7 +64,7 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	writeAnswer(w, status, answer)
 }
 
-func (s *Server) readiness(ctx context.Context) readiness {
+func (s *Server) readiness(ctx context.Context, changes func(context.Context) error) readiness {
 	var reasons []error
 	answer := readiness{Status: "ready", Issue: true, Change: true}
 	status := s.config.Auth.Directory().Status(ctx)
@@ -73,7 +78,7 @@ func (s *Server) readiness(ctx context.Context) readiness {
 			reasons = append(reasons, errors.New("the database does not answer"))
 		}
 	default:
-		if err := s.config.Store.CanChange(ctx); err != nil {
+		if err := changes(ctx); err != nil {
 			answer.Change = false
 			if errors.Is(err, store.ErrNotReplicated) {
 				reasons = append(reasons, errors.New("changes are made, and not replicated"))

@@ -1,10 +1,13 @@
 package handlers
 
 import (
+	"database/sql"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/dockit-registry/dockit/auth"
 )
@@ -48,6 +51,74 @@ func TestHealth(t *testing.T) {
 	if w := f.do(httptest.NewRequest(http.MethodGet, HealthPath, nil)); w.Code != http.StatusOK {
 		t.Errorf("alive without a database: %d %s", w.Code, w.Body)
 	}
+}
+
+// A lock that somebody else holds in the database is noticed within ten seconds,
+// and as soon as it is gone.
+func TestReadinessWithoutChanges(t *testing.T) {
+	f := newFixture(t)
+	await := func(status int) {
+		t.Helper()
+		const longest = 10 * time.Second
+		for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+			got, answer := f.ready("?can=change")
+			if answer.Change != (got == http.StatusOK) || !answer.Issue {
+				t.Fatalf("%d %+v", got, answer)
+			}
+			if got == status {
+				t.Logf("%d after %s", status, time.Since(began))
+				return
+			}
+			if time.Since(began) > longest {
+				t.Fatalf("%d for longer than %s", got, longest)
+			}
+		}
+	}
+	await(http.StatusOK)
+	release := f.lock()
+	await(http.StatusServiceUnavailable)
+	if status, answer := f.ready(""); status != http.StatusOK || answer.Status != "degraded" || answer.Reason == "" {
+		t.Errorf("asked for tokens only: %d %+v", status, answer)
+	}
+	release()
+	await(http.StatusOK)
+	if _, answer := f.ready(""); answer.Status != "ready" {
+		t.Errorf("asked for tokens only: %+v", answer)
+	}
+}
+
+// Docker would keep the password where it gets no refresh token.
+func TestNoRefreshTokenWithoutChanges(t *testing.T) {
+	f := withPeople(t)
+	f.with(auth.Options{RefreshTokens: true})
+	f.lock()
+	w := f.get(alice, "service="+service, "offline_token=true")
+	if f.refused(w, http.StatusServiceUnavailable); w.Header().Get("Retry-After") == "" {
+		t.Error("not told to try again")
+	}
+	if w := f.get(alice, "service="+service); w.Code != http.StatusOK {
+		t.Errorf("without a refresh token: %d %s", w.Code, w.Body)
+	}
+}
+
+// lock locks the database as another program does, until it is released.
+func (f *fixture) lock() (release func()) {
+	f.Helper()
+	db, err := sql.Open("sqlite", f.path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(f.Context(), "BEGIN EXCLUSIVE"); err != nil {
+		f.Fatal(err)
+	}
+	release = sync.OnceFunc(func() {
+		if err := db.Close(); err != nil {
+			f.Error(err)
+		}
+	})
+	f.Cleanup(release)
+	return release
 }
 
 func TestNotReadyWithoutDatabaseAndMemory(t *testing.T) {

@@ -37,6 +37,7 @@ type fixture struct {
 	server *Server
 	store  *store.Store
 	ring   *pki.Ring
+	path   string // of the database
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -45,7 +46,8 @@ func newFixture(t testing.TB) *fixture {
 	if _, fuzzing := t.(*testing.F); !fuzzing { // which must not log inside of its target
 		logger = zaptest.NewLogger(t)
 	}
-	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")}, logger)
+	path := filepath.Join(t.TempDir(), "dockit.sqlite")
+	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: path}, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +76,7 @@ func newFixture(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{TB: t, server: server, store: s, ring: ring}
+	return &fixture{TB: t, server: server, store: s, ring: ring, path: path}
 }
 
 // user makes a user with a password and permissions.

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/dockit-registry/dockit/adminapi"
 )
 
@@ -56,9 +54,9 @@ func (p *places) enter(ctx context.Context, what string) (leave func(), err erro
 // busy refuses what could be done a little later.
 func busy(what string) error {
 	const later = 10 // seconds
-	return huma.ErrorWithHeaders(
-		problem(http.StatusServiceUnavailable, adminapi.CodeBusy, what+": nothing was done, try again in "+strconv.Itoa(later)+" s"),
-		http.Header{"Retry-After": {strconv.Itoa(later)}})
+	p := problem(http.StatusServiceUnavailable, adminapi.CodeBusy, what+": nothing was done, try again in "+strconv.Itoa(later)+" s")
+	p.RetryAfter = later
+	return p
 }
 
 // returning is set while memory is about to be given back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -26,6 +27,13 @@ func problem(status int, code adminapi.Code, detail string) *adminapi.Problem {
 
 func invalid(err error) *adminapi.Problem {
 	return problem(http.StatusUnprocessableEntity, adminapi.CodeInvalid, err.Error())
+}
+
+// storage is for a database that may do in a moment what it does not do now.
+func storage(detail string) *adminapi.Problem {
+	p := problem(http.StatusServiceUnavailable, adminapi.CodeStorage, detail)
+	p.RetryAfter = 5
+	return p
 }
 
 // refusals are the errors that the caller can do something about. Their texts
@@ -96,7 +104,7 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 		if remedy == "" {
 			remedy = "the database does not answer"
 		}
-		return problem(http.StatusServiceUnavailable, adminapi.CodeStorage, "nothing can be read or changed now, and tokens are issued from memory: "+remedy)
+		return storage("nothing can be read or changed now, and tokens are issued from memory: " + remedy)
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return problem(statusClientClosed, adminapi.CodeBusy, "the request was given up")
@@ -106,7 +114,7 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 	}
 	if remedy := store.Remedy(err); remedy != "" {
 		a.config.Logger.Error("the database fails", zap.Error(err), zap.String("remedy", remedy))
-		return problem(http.StatusServiceUnavailable, adminapi.CodeStorage, "nothing was changed: "+remedy)
+		return storage("nothing was changed: " + remedy)
 	}
 	a.config.Logger.Error("admin API", zap.Error(err))
 	return problem(http.StatusInternalServerError, adminapi.CodeInternal, "something went wrong in Dockit: see its log")
@@ -137,6 +145,7 @@ func writeProblem(w http.ResponseWriter, p *adminapi.Problem) {
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Dockit", charset="UTF-8"`)
 	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client is gone

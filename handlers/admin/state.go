@@ -89,7 +89,7 @@ func (a *API) registerState(api huma.API) {
 func (a *API) exportState(ctx context.Context, in *exportInput) (*streamedOutput, error) {
 	leave, err := a.states.exporting.enter(ctx, "several exports are under way")
 	if err != nil {
-		return nil, a.refusal(ctx, err)
+		return nil, a.problemOf(ctx, err)
 	}
 	document := newSpool()
 	if err := a.writeState(ctx, state.NewWriter(document, in.Format)); err != nil {
@@ -134,13 +134,13 @@ func (a *API) writeState(ctx context.Context, w *state.Writer) error {
 func (a *API) changeState(ctx context.Context, in *documentInput, apply bool) (*streamedOutput, error) {
 	received, done, err := a.receive(ctx, in.body)
 	if err != nil {
-		return nil, a.refusal(ctx, err)
+		return nil, a.problemOf(ctx, err)
 	}
 	answer, err := a.answer(ctx, received, in.options(), apply)
 	err = errors.Join(err, received.Close())
 	if err != nil {
 		done()
-		return nil, a.refusal(ctx, err)
+		return nil, a.problemOf(ctx, err)
 	}
 	return a.sent(answer, "application/json", "the answer to a state document", done), nil
 }
@@ -236,12 +236,4 @@ func writePlan(to io.Writer, plan state.Plan) error {
 	created, updated, removed := plan.Counts()
 	_, _ = fmt.Fprintf(w, `],"created":%d,"updated":%d,"removed":%d}`+"\n", created, updated, removed)
 	return w.Flush()
-}
-
-// refusal is [API.problemOf], and keeps what else an answer says.
-func (a *API) refusal(ctx context.Context, err error) error {
-	if with, ok := errors.AsType[huma.HeadersError](err); ok {
-		return with
-	}
-	return a.problemOf(ctx, err)
 }

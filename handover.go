@@ -97,23 +97,6 @@ func (h *handover) listens(l *keptListener) {
 	h.listeners = append(h.listeners, l)
 }
 
-// leaveSockets forgets the handover of an HTTP app whose configuration is over,
-// and closes what it still listens on: Caddy stops no app that failed to start,
-// and its part of a socket would be the next to be given connections.
-func leaveSockets(app *caddyhttp.App) {
-	found, _ := handovers.LoadAndDelete(app)
-	h, _ := found.(*handover)
-	if h == nil {
-		return
-	}
-	h.mu.Lock()
-	listeners := h.listeners
-	h.mu.Unlock()
-	for _, l := range listeners {
-		_ = l.Close() // again, after a stop
-	}
-}
-
 // handOver lets the next configuration take the connections from here on, and
 // returns when each that was taken has come to its request, or left, or kept
 // everybody waiting for too long. When nobody comes next, it does nothing.

@@ -97,33 +97,6 @@ func TestOneSocketIsHandedOn(t *testing.T) {
 	}
 }
 
-// TestFailedReloadTakesNoConnection guards that a configuration that opened some
-// of its sockets, and failed with another one, gets no connection from a reload
-// on: it was never stopped, and nothing of it runs.
-func TestFailedReloadTakesNoConnection(t *testing.T) {
-	s := newSite(t)
-	mustLoad(t, s.String())
-	taken, err := net.Listen("tcp", "127.0.0.2:"+strconv.Itoa(s.port))
-	require.NoError(t, err)
-	defer taken.Close()
-	listening := func() int {
-		keptSockets.Lock()
-		defer keptSockets.Unlock()
-		key := "127.0.0.1:" + strconv.Itoa(s.port)
-		require.Contains(t, keptSockets.open, key)
-		return len(keptSockets.open[key].takers)
-	}
-	failing := s
-	failing.handlers = "bind 127.0.0.1 127.0.0.2\n\tdockit"
-	require.ErrorContains(t, load(t, failing.String()), "127.0.0.2:"+strconv.Itoa(s.port))
-	assert.Equal(t, 1, listening(), "the failed configuration still listens")
-	for range 2 {
-		mustLoad(t, s.String())
-		require.NoError(t, ask(newClient(t), s.url(tokenPath)))
-	}
-	assert.Equal(t, 1, listening())
-}
-
 // TestReloadToAnotherAddress guards that an address that is no longer in the
 // configuration is closed, and that the new one is open.
 func TestReloadToAnotherAddress(t *testing.T) {

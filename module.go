@@ -326,7 +326,7 @@ func (*App) Stop() error { return nil }
 // apps that never started, too.
 func (a *App) Cleanup() error {
 	if a.http != nil {
-		leaveSockets(a.http)
+		handovers.Delete(a.http)
 	}
 	if a.keeper != nil {
 		a.keeper.Close()

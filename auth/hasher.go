@@ -18,10 +18,11 @@ const (
 )
 
 const (
-	// maxHashes is how many passwords are hashed at a time at most: some 80 a
-	// second. hashMemory is what each takes, in bytes, and what is let go of takes
-	// half as much again for a while.
-	maxHashes  = 2
+	// fewHashes is how many passwords are hashed at a time on a machine with up to
+	// eight cores: some 80 a second. On a larger one a quarter of the cores does it.
+	fewHashes = 2
+	// hashMemory is what each takes, in bytes; what is let go of takes half as
+	// much again for a while.
 	hashMemory = 20 << 20
 )
 
@@ -42,7 +43,8 @@ func newHasher() *hasher {
 
 // hashesAtOnce leaves one core and half of the memory to everything else.
 func hashesAtOnce(cores int, memory int64) int {
-	return max(1, min(cores-1, maxHashes, int(min(memory/2/hashMemory, maxHashes))))
+	most := min(cores-1, max(fewHashes, cores/4))
+	return int(max(1, min(int64(most), memory/2/hashMemory)))
 }
 
 // used has the memory given back once nobody asked for a while. The runtime by

@@ -18,7 +18,9 @@ func TestHashesAtOnce(t *testing.T) {
 	}{
 		{"one core", 1, 1 << 62, 1},
 		{"two cores", 2, 1 << 62, 1},
-		{"many cores", 64, 1 << 62, maxHashes},
+		{"eight cores", 8, 1 << 62, fewHashes},
+		{"many cores", 64, 1 << 62, 16},
+		{"many cores, some memory", 64, 200 << 20, 5},
 		{"many cores, little memory", 64, 40 << 20, 1},
 		{"many cores, next to no memory", 64, 10 << 20, 1},
 	} {

@@ -66,6 +66,9 @@ var keptSockets = struct {
 type keptSocket struct {
 	net.Listener
 	config net.ListenConfig
+	// accepted are taken and wait for whoever listens the longest, until ended.
+	accepted chan acceptance
+	ended    chan struct{}
 	// takers are those who listen, under the lock of keptSockets.
 	takers []*keptListener
 }
@@ -95,15 +98,16 @@ func listenKept(ctx context.Context, network, host, ports string, offset uint, c
 		if !ok {
 			return nil, fmt.Errorf("%s takes no connections", key)
 		}
-		socket = &keptSocket{Listener: listener, config: config}
+		socket = &keptSocket{Listener: listener, config: config, accepted: make(chan acceptance, maxAccepted), ended: make(chan struct{})}
 		keptSockets.open[key] = socket
 	}
 	listener := &keptListener{
 		key: key, socket: socket, config: config,
-		accepted: make(chan acceptance), closed: make(chan struct{}), left: make(chan struct{}),
+		turn: make(chan struct{}), closed: make(chan struct{}), left: make(chan struct{}),
 	}
 	socket.takers = append(socket.takers, listener)
 	if len(socket.takers) == 1 {
+		close(listener.turn)
 		go socket.accept()
 	}
 	if servers := handoverOf(ctx); servers != nil {
@@ -118,15 +122,33 @@ type acceptance struct {
 	err  error
 }
 
-// accept takes connections until nobody listens any more. It takes none before
-// somebody wants one: what waits then is with the system, for whoever is next.
+// maxAccepted is how many connections are taken before somebody wants them. With
+// none, each would wait until everybody who is ready to run has run, twice: under
+// a flood, most would wait for that with the system.
+const maxAccepted = 64
+
+// accept takes connections until nobody listens any more.
 func (s *keptSocket) accept() {
+	defer func() {
+		for {
+			select {
+			case a := <-s.accepted:
+				if a.conn != nil {
+					_ = a.conn.Close()
+				}
+			default:
+				return
+			}
+		}
+	}()
 	for {
 		conn, err := s.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if !s.hand(acceptance{conn, err}) {
+		select {
+		case s.accepted <- acceptance{conn, err}:
+		case <-s.ended:
 			if conn != nil {
 				_ = conn.Close()
 			}
@@ -135,35 +157,14 @@ func (s *keptSocket) accept() {
 	}
 }
 
-// hand gives a connection to whoever listens the longest, and reports whether
-// somebody took it.
-func (s *keptSocket) hand(a acceptance) bool {
-	for taker := s.first(); taker != nil; taker = s.first() {
-		select {
-		case taker.accepted <- a:
-			return true
-		case <-taker.closed:
-		}
-	}
-	return false
-}
-
-func (s *keptSocket) first() *keptListener {
-	keptSockets.Lock()
-	defer keptSockets.Unlock()
-	if len(s.takers) == 0 {
-		return nil
-	}
-	return s.takers[0]
-}
-
 // keptListener is the part of a [keptSocket] that one configuration has.
 type keptListener struct {
-	key      string
-	socket   *keptSocket
-	config   net.ListenConfig
-	accepted chan acceptance
-	closed   chan struct{}
+	key    string
+	socket *keptSocket
+	config net.ListenConfig
+	// turn is closed once nobody listens for longer.
+	turn   chan struct{}
+	closed chan struct{}
 	// left is closed once Accept has said that the listener is closed: what it
 	// returned before is in the hands of the server.
 	left    chan struct{}
@@ -173,8 +174,14 @@ type keptListener struct {
 
 // Accept implements [net.Listener].
 func (l *keptListener) Accept() (net.Conn, error) {
+	var accepted chan acceptance // none before its turn
 	select {
-	case a := <-l.accepted:
+	case <-l.turn:
+		accepted = l.socket.accepted
+	case <-l.closed:
+	}
+	select {
+	case a := <-accepted:
 		if conn, ok := a.conn.(interface {
 			SetKeepAliveConfig(config net.KeepAliveConfig) error
 		}); ok && l.config.KeepAliveConfig != l.socket.config.KeepAliveConfig {
@@ -201,7 +208,14 @@ func (l *keptListener) Close() (err error) {
 		close(l.closed)
 		if len(l.socket.takers) == 0 {
 			delete(keptSockets.open, l.key)
+			close(l.socket.ended)
 			err = l.socket.Listener.Close()
+			return
+		}
+		select {
+		case <-l.socket.takers[0].turn:
+		default:
+			close(l.socket.takers[0].turn)
 		}
 	})
 	return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dockit-registry/dockit/internal/freeport"
 )
 
 // patience is how long a script waits for a server to start or to stop.
@@ -214,10 +215,9 @@ func freePortCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: free-port NAME")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Next()
 	ts.Check(err)
-	ts.Setenv(args[0], strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
-	ts.Check(listener.Close())
+	ts.Setenv(args[0], strconv.Itoa(port))
 }
 
 // wait asks until there is an answer, the server has ended, or patience has.

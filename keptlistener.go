@@ -174,11 +174,15 @@ type keptListener struct {
 
 // Accept implements [net.Listener].
 func (l *keptListener) Accept() (net.Conn, error) {
-	var accepted chan acceptance // none before its turn
 	select {
 	case <-l.turn:
-		accepted = l.socket.accepted
 	case <-l.closed:
+	}
+	accepted := l.socket.accepted
+	select {
+	case <-l.closed:
+		accepted = nil // what waits there is for the next
+	default:
 	}
 	select {
 	case a := <-accepted:

@@ -99,7 +99,7 @@ func (s site) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	port, err := freeport.Next()
+	port, err := freeport.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func answers(url string) bool {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	port, err := freeport.Next()
+	port, err := freeport.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

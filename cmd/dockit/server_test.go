@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -215,7 +216,7 @@ func freePortCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: free-port NAME")
 	}
-	port, err := freeport.Next()
+	port, err := freeport.Next(context.Background())
 	ts.Check(err)
 	ts.Setenv(args[0], strconv.Itoa(port))
 }

@@ -3,6 +3,7 @@
 package freeport
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -26,7 +27,7 @@ var (
 
 // Next returns a port that nothing listens on, and that this process was not
 // given before.
-func Next() (int, error) {
+func Next(ctx context.Context) (int, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	for range tries {
@@ -34,7 +35,7 @@ func Next() (int, error) {
 		if taken[port] {
 			continue
 		}
-		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			continue
 		}

@@ -5,7 +5,7 @@ import "testing"
 func TestNext(t *testing.T) {
 	seen := map[int]bool{}
 	for range 50 {
-		port, err := Next()
+		port, err := Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	runtimemetrics "runtime/metrics"
 	"sync"
 	"time"
 
@@ -22,10 +23,11 @@ const maxConnections = 4096
 
 const (
 	// maxBusy is how many goroutines there may be, besides those of connections
-	// without a request, before new connections wait a moment: the process is
-	// behind, and whoever is taken in meanwhile costs memory and gets nothing. Those
-	// that wait for a password check, from one network, are fewer.
-	maxBusy = 1400
+	// without a request, and maxRunnable how many of them may wait for a processor,
+	// before new connections wait a moment: the process is behind, and whoever is
+	// taken in meanwhile costs memory and gets nothing.
+	maxBusy     = 1400
+	maxRunnable = 200
 	// busyPause is how long it is until the next look, at most busyPauses times:
 	// what goes on may be long, as that of a large registry.
 	busyPause  = 2 * time.Millisecond
@@ -160,11 +162,21 @@ func (l *ConnectionLimit) pause() {
 		l.mu.Lock()
 		busy := runtime.NumGoroutine() - l.waiting.Len()
 		l.mu.Unlock()
-		if busy < maxBusy {
+		if busy < maxBusy || runnable() < maxRunnable {
 			return
 		}
 		time.Sleep(busyPause)
 	}
+}
+
+// runnable is how many goroutines wait for a processor.
+func runnable() uint64 {
+	sample := []runtimemetrics.Sample{{Name: "/sched/goroutines/runnable:goroutines"}}
+	runtimemetrics.Read(sample)
+	if sample[0].Value.Kind() != runtimemetrics.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
 }
 
 // limitedListener is one listener of a server that is limited.

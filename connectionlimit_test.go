@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -158,4 +159,25 @@ func TestEveryServerIsLimited(t *testing.T) {
 		}
 		assert.LessOrEqual(t, all, maxOpenFiles()*3/4, "together")
 	}
+}
+
+// TestRunnableIsKnown guards that the runtime still tells what new connections
+// wait for.
+func TestRunnableIsKnown(t *testing.T) {
+	const many = 100
+	end := make(chan struct{})
+	defer close(end)
+	for range many {
+		go func() {
+			for {
+				select {
+				case <-end:
+					return
+				default:
+					runtime.Gosched()
+				}
+			}
+		}()
+	}
+	require.Eventually(t, func() bool { return runnable() > many/2 }, 10*time.Second, time.Millisecond)
 }

@@ -24,7 +24,7 @@ const (
 	// maxTurnedAway is how many requests without room are held back at a time,
 	// for turnedAwayFor: to answer whoever asks again at once takes the processor
 	// from those who have room.
-	maxTurnedAway = 256
+	maxTurnedAway = 1024
 	turnedAwayFor = time.Second
 )
 

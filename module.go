@@ -113,6 +113,7 @@ type App struct {
 	endpoints handlers.Config
 	refused   *password.Rules
 	root      RootUser
+	bounds    Limits
 
 	// What Start makes. Others look at it once started is closed.
 	started  chan struct{}
@@ -213,7 +214,7 @@ func (a *App) setDefaults() (err error) {
 	if err := checkAuditKeep("audit keep", caddy.Duration(a.auditKeep())); err != nil {
 		return err
 	}
-	if _, err := a.limits(); err != nil {
+	if a.bounds, err = a.limits(); err != nil {
 		return err
 	}
 	if a.Database == nil {
@@ -238,11 +239,7 @@ func (a *App) Start() error {
 	if err := a.ensureAdmin(a.ctx); err != nil {
 		return err
 	}
-	limits, err := a.limits()
-	if err != nil {
-		return err
-	}
-	a.database.store.SetMaxPermissions(limits.Permissions)
+	a.database.store.SetMaxPermissions(a.bounds.Permissions)
 	a.serving = true
 	return nil
 }
@@ -264,10 +261,6 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	metricsOfKeys.add(a.ring)
 	a.keeper = retention.Start(a.database.store, a.ring, a.auditKeep(), a.logger.Named("audit"))
-	limits, err := a.limits()
-	if err != nil {
-		return err
-	}
 	administration, err := admin.New(admin.Config{
 		Store:     a.database.store,
 		Auth:      authenticator,
@@ -278,7 +271,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		Logger:    a.logger.Named("admin"),
 		Version:   cli.ReadBuild().Version,
 		Passwords: a.refused,
-		MaxState:  limits.StateSize,
+		MaxState:  a.bounds.StateSize,
 		ClientIP:  clientIP,
 	})
 	if err != nil {

@@ -28,9 +28,9 @@ const (
 )
 
 // guard stands between a guesser and the passwords. It counts failures in the
-// store, where they survive a restart and other nodes see them, or in memory
-// as long as the store takes no changes or is away, and lets one attempt at a time through for
-// one place, so that none slips through while another is being counted.
+// store, where they survive a restart and other nodes see them, or in memory as
+// long as the store takes no changes or is away, and lets one attempt at a time
+// through for one place, so that none slips through while another is being counted.
 type guard struct {
 	store     *store.Store
 	directory *directory.Directory

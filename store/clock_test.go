@@ -77,7 +77,7 @@ func testWrongClock(t *testing.T, right, wrong *Store) {
 	alice := person(t, right, "alice", "$a")
 	create(t, right, "robot:ci")
 	for range 10 {
-		if err := right.RecordFailure(ctx, Failure{"alice", "192.0.2.1/32", right.Now()}, time.Time{}); err != nil {
+		if err := right.RecordFailures(ctx, FailureChange{New: []Failure{{"alice", "192.0.2.1/32", right.Now()}}}, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +101,7 @@ func testWrongClock(t *testing.T, right, wrong *Store) {
 	if wrong.MayForget() {
 		t.Errorf("the clock is believed: %+v", wrong.Clock())
 	}
-	if err := wrong.RecordFailure(ctx, Failure{"bob", "192.0.2.2/32", wrong.Now()}, wrong.Now().Add(-time.Hour)); err != nil {
+	if err := wrong.RecordFailures(ctx, FailureChange{New: []Failure{{"bob", "192.0.2.2/32", wrong.Now()}}}, wrong.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	refresh(wrong, "another", now.Add(48*time.Hour))

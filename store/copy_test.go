@@ -61,7 +61,7 @@ func fillAll(t *testing.T, s *Store) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.RecordFailure(t.Context(), Failure{"mallory", "192.0.2.1/32", s.now()}, time.Time{}); err != nil {
+	if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"mallory", "192.0.2.1/32", s.now()}}}, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	cut, err := s.EndOfAudit(t.Context(), audit.Checkpoint{}, s.now().Add(time.Hour))
@@ -165,9 +165,11 @@ func TestCopyAllRefusesWhatIsNotEmpty(t *testing.T) {
 		from := onSQLite.open(t)
 		create(t, from, "user:alice")
 		for name, fill := range map[string]func(s *Store) error{
-			"a robot":   func(s *Store) error { create(t, s, "robot:ci"); return nil },
-			"a right":   func(s *Store) error { grant(t, s, "user:anonymous", "namespace:n:pull"); return nil },
-			"a failure": func(s *Store) error { return s.RecordFailure(t.Context(), Failure{"a", "b", s.now()}, time.Time{}) },
+			"a robot": func(s *Store) error { create(t, s, "robot:ci"); return nil },
+			"a right": func(s *Store) error { grant(t, s, "user:anonymous", "namespace:n:pull"); return nil },
+			"a failure": func(s *Store) error {
+				return s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"a", "b", s.now()}}}, time.Time{})
+			},
 			"a revision": func(s *Store) error {
 				grant(t, s, "user:anonymous", "namespace:n:pull")
 				applyState(t, s, "version: dockit/v1\n", state.Options{Prune: true})

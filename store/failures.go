@@ -84,12 +84,6 @@ type FailureChange struct {
 	Again bool
 }
 
-// RecordFailure writes down a wrong password, and forgets those before a time as
-// long as [Store.MayForget].
-func (s *Store) RecordFailure(ctx context.Context, f Failure, forget time.Time) error {
-	return s.RecordFailures(ctx, FailureChange{New: []Failure{f}}, forget)
-}
-
 // RecordFailures makes a change, and forgets the failures before a time as long as
 // [Store.MayForget].
 func (s *Store) RecordFailures(ctx context.Context, c FailureChange, forget time.Time) error {

@@ -15,7 +15,7 @@ func TestFailures(t *testing.T) {
 		fail := func(name, network string) Failure {
 			t.Helper()
 			f := Failure{name, network, advance(time.Minute)}
-			if err := s.RecordFailure(t.Context(), f, f.At.Add(-time.Hour)); err != nil {
+			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{f}}, f.At.Add(-time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 			return f
@@ -67,7 +67,7 @@ func TestJunkHidesNoFailures(t *testing.T) {
 		fail := func(name string) Failure {
 			t.Helper()
 			f := Failure{name, "192.0.2.1/32", advance(time.Minute)}
-			if err := s.RecordFailure(t.Context(), f, began); err != nil {
+			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{f}}, began); err != nil {
 				t.Fatal(err)
 			}
 			return f
@@ -93,7 +93,7 @@ func TestClearLockout(t *testing.T) {
 		at(s)
 		create(t, s, "user:alice")
 		for _, network := range []string{"192.0.2.1/32", "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"} {
-			if err := s.RecordFailure(t.Context(), Failure{"alice", network, s.now()}, time.Time{}); err != nil {
+			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"alice", network, s.now()}}}, time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -77,14 +77,16 @@ func TestStrangersLock(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			config := l.database.config(t)
 			s := openConfig(t, config)
-			if err := s.RecordFailure(t.Context(), Failure{"alice", "192.0.2.1/32", s.now()}, time.Time{}); err != nil {
+			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"alice", "192.0.2.1/32", s.now()}}}, time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 			release := l.take(t, config)
 			hurried, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			var err error
-			if d := took(func() { err = s.RecordFailure(hurried, Failure{"alice", "192.0.2.1/32", s.now()}, time.Time{}) }); d > 10*time.Second || !errors.Is(err, ErrLate) {
+			if d := took(func() {
+				err = s.RecordFailures(hurried, FailureChange{New: []Failure{{"alice", "192.0.2.1/32", s.now()}}}, time.Time{})
+			}); d > 10*time.Second || !errors.Is(err, ErrLate) {
 				t.Errorf("a hurried change took %s: %v", d, err)
 			}
 			if d := took(func() { err = s.CanChange(t.Context()) }); d > 10*time.Second || l.everything != errors.Is(err, ErrLate) {
@@ -103,7 +105,7 @@ func TestStrangersLock(t *testing.T) {
 			if err != nil {
 				t.Errorf("after the lock: %v", err)
 			}
-			if err := s.RecordFailure(t.Context(), Failure{"alice", "192.0.2.1/32", s.now()}, time.Time{}); err != nil {
+			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"alice", "192.0.2.1/32", s.now()}}}, time.Time{}); err != nil {
 				t.Error(err)
 			}
 			t.Logf("can change again %s after the lock", time.Since(recovered))

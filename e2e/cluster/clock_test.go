@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
@@ -86,16 +85,7 @@ type clocks struct {
 
 func startClocks(t *testing.T) *clocks {
 	t.Helper()
-	server, err := mariadb.Start(t.Context())
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	if errors.Is(err, mariadb.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	server := startMariaDB(t)
 	folder := t.TempDir()
 	binary, err := build.TestClock(t.Context(), folder)
 	require.NoError(t, err)
@@ -112,15 +102,9 @@ func startClocks(t *testing.T) *clocks {
 		}
 		s, err := dockit.Start(t.Context(), config)
 		require.NoError(t, err)
-		t.Cleanup(func() {
-			if err := s.Stop(); err != nil {
-				t.Error(err)
-			}
-			if t.Failed() {
-				t.Logf("%s printed:\n%s", s, s.Output())
-			}
-		})
-		c.dockits = append(c.dockits, &member{Server: s, admin: caller{call.Caller{Base: s.URL, Username: root, Password: c.password}}})
+		m := &member{Server: s, admin: caller{call.Caller{Base: s.URL, Username: root, Password: c.password}}}
+		m.stopAfter(t)
+		c.dockits = append(c.dockits, m)
 	}
 	c.db, err = sql.Open("mysql", mariadb.DSN(server.Address, ""))
 	require.NoError(t, err)

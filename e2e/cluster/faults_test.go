@@ -95,16 +95,7 @@ func startBadLine(t *testing.T, seed uint64) *badLine {
 	folder := t.TempDir()
 	binary, err := build.Dockit(t.Context(), folder)
 	require.NoError(t, err)
-	server, err := mariadb.Start(t.Context())
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	if errors.Is(err, mariadb.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	server := startMariaDB(t)
 	b := &badLine{
 		stack:  &stack{password: rand.Text(), dockits: make([]*member, 2)},
 		random: mathrand.New(mathrand.NewPCG(seed, 0)),
@@ -132,17 +123,9 @@ func startBadLine(t *testing.T, seed uint64) *badLine {
 	}
 	both.Wait()
 	for _, m := range b.dockits {
-		if m == nil {
-			continue
+		if m != nil {
+			m.stopAfter(t)
 		}
-		t.Cleanup(func() {
-			if err := m.Stop(); err != nil {
-				t.Error(err)
-			}
-			if t.Failed() {
-				t.Logf("%s printed:\n%s", m, m.Output())
-			}
-		})
 	}
 	require.NoError(t, errors.Join(errs...))
 	b.trust = readTrust(t, b.dockits[0])

@@ -17,6 +17,7 @@ import (
 	"github.com/dockit-registry/dockit/e2e/internal/call"
 	"github.com/dockit-registry/dockit/e2e/internal/dockit"
 	"github.com/dockit-registry/dockit/e2e/internal/galera"
+	"github.com/dockit-registry/dockit/e2e/internal/mariadb"
 	"github.com/dockit-registry/dockit/e2e/internal/trust"
 )
 
@@ -44,6 +45,35 @@ type member struct {
 	node *galera.Node
 	// admin calls the admin API as root.
 	admin caller
+}
+
+// stopAfter stops the server after the test, which then prints what it printed if something failed.
+func (m *member) stopAfter(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := m.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("%s printed:\n%s", m, m.Output())
+		}
+	})
+}
+
+// startMariaDB starts one server. Without MariaDB on the machine it skips the test, or fails it in CI.
+func startMariaDB(t *testing.T) *mariadb.Server {
+	t.Helper()
+	server, err := mariadb.Start(t.Context())
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if errors.Is(err, mariadb.ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	return server
 }
 
 // startStack starts everything. Both Dockits begin at once, on different nodes, with an empty database.
@@ -86,15 +116,7 @@ func startStack(t *testing.T) *stack {
 		if m == nil {
 			continue
 		}
-		// Before the cluster and the balancers, which were there first, are gone.
-		t.Cleanup(func() {
-			if err := m.Stop(); err != nil {
-				t.Error(err)
-			}
-			if t.Failed() {
-				t.Logf("%s, which prefers %s, printed:\n%s", m, m.node, m.Output())
-			}
-		})
+		m.stopAfter(t) // before the cluster and the balancers, which were there first, are gone
 		require.NoError(t, errs[i])
 	}
 	require.NoError(t, errors.Join(errs...))

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/dockit-registry/dockit/e2e/internal/tables"
 )
 
 // What is promised for the large database.
@@ -136,7 +137,7 @@ func (r *report) write(out io.Writer, format string) error {
 		return encoder.Encode(r)
 	}
 	small, large := thousands(r.SmallUsers), thousands(r.LargeUsers)
-	costs := newTable(out, "milliseconds", "CPU, "+small, "CPU, "+large, "ratio", "median, "+small, "median, "+large, "p99, "+small, "p99, "+large)
+	costs := tables.New(out, "milliseconds", "CPU, "+small, "CPU, "+large, "ratio", "median, "+small, "median, "+large, "p99, "+small, "p99, "+large)
 	for _, c := range r.Costs {
 		costs.AppendRow(table.Row{
 			c.Title, decimals(c.Small.CPU), decimals(c.Large.CPU), times(c.Ratio),
@@ -145,7 +146,7 @@ func (r *report) write(out io.Writer, format string) error {
 	}
 	costs.Render()
 	fmt.Fprintln(out)
-	megabytes := newTable(out, "memory of the server, MB", small, large)
+	megabytes := tables.New(out, "memory of the server, MB", small, large)
 	for _, m := range r.Memory {
 		megabytes.AppendRow(table.Row{m.Title, fmt.Sprintf("%.0f", m.Small), fmt.Sprintf("%.0f", m.Large)})
 	}
@@ -159,25 +160,6 @@ func (r *report) write(out io.Writer, format string) error {
 		fmt.Fprintln(out, line)
 	}
 	return nil
-}
-
-// newTable looks like those of dockit itself.
-func newTable(out io.Writer, header ...any) table.Writer {
-	w := table.NewWriter()
-	w.SetOutputMirror(out)
-	style := table.StyleLight
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "   "
-	style.Format.Header = text.FormatDefault
-	w.SetStyle(style)
-	w.SuppressTrailingSpaces()
-	w.AppendHeader(header)
-	var columns []table.ColumnConfig
-	for i := 2; i <= len(header); i++ {
-		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	w.SetColumnConfigs(columns)
-	return w
 }
 
 func decimals(ms float64) string { return fmt.Sprintf("%.2f", ms) }

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/dockit-registry/dockit/e2e/internal/tables"
 )
 
 // What a server may hold in the end beyond what it held in the beginning: a connection of a pool or two, and what a
@@ -107,7 +108,7 @@ func (r *report) write(out io.Writer, format string) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(r)
 	}
-	held := newTable(out, fmt.Sprintf("%s, %s", r.Length, r.Database), "quiet before", "at work, first tenth", "last tenth", "most", "quiet after", "change", "allowed")
+	held := tables.New(out, fmt.Sprintf("%s, %s", r.Length, r.Database), "quiet before", "at work, first tenth", "last tenth", "most", "quiet after", "change", "allowed")
 	for _, n := range r.Held {
 		row := func(what, format string, allowed float64, of func(usage) float64) {
 			if of(n.Before) == 0 {
@@ -131,7 +132,7 @@ func (r *report) write(out io.Writer, format string) error {
 	}
 	held.Render()
 	fmt.Fprintln(out)
-	work := newTable(out, "work", "done", "unanswered", "failed", "median", "p99")
+	work := tables.New(out, "work", "done", "unanswered", "failed", "median", "p99")
 	for _, name := range slices.Sorted(maps.Keys(r.Work)) {
 		c := r.Work[name]
 		work.AppendRow(table.Row{name, c.Done, c.Unanswered, c.Failed, milliseconds(c.quantile(0.5)), milliseconds(c.quantile(0.99))})
@@ -147,23 +148,4 @@ func (r *report) write(out io.Writer, format string) error {
 
 func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
-}
-
-// newTable looks like those of dockit itself.
-func newTable(out io.Writer, header ...any) table.Writer {
-	w := table.NewWriter()
-	w.SetOutputMirror(out)
-	style := table.StyleLight
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "   "
-	style.Format.Header = text.FormatDefault
-	w.SetStyle(style)
-	w.SuppressTrailingSpaces()
-	w.AppendHeader(header)
-	var columns []table.ColumnConfig
-	for i := 2; i <= len(header); i++ {
-		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	w.SetColumnConfigs(columns)
-	return w
 }

@@ -245,7 +245,7 @@ func TestLockouts(t *testing.T) {
 		}
 		for range failures {
 			failure.At = time.Now()
-			require.NoError(t, f.store.RecordFailure(t.Context(), failure, time.Time{}))
+			require.NoError(t, f.store.RecordFailures(t.Context(), store.FailureChange{New: []store.Failure{failure}}, time.Time{}))
 		}
 	}
 	var pages []adminapi.Lockout

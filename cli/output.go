@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
-	"sigs.k8s.io/yaml"
 
 	"github.com/dockit-registry/dockit/printable"
 )
@@ -102,9 +101,9 @@ func (p *printer) one(document any, name string, people func()) error {
 		_, err = fmt.Fprintf(p.out, "%s\n", encoded)
 		return err
 	case formatYAML:
-		encoded, err := yaml.Marshal(document)
+		encoded, err := printable.YAML(document)
 		if err != nil {
-			return fmt.Errorf("write YAML: %w", err)
+			return err
 		}
 		_, err = p.out.Write(encoded)
 		return err
@@ -260,9 +259,9 @@ func printYAMLList[T any](out io.Writer, items iter.Seq2[T, error]) error {
 			return err
 		}
 		none = false
-		encoded, err := yaml.Marshal([]T{item})
+		encoded, err := printable.YAML([]T{item})
 		if err != nil {
-			return fmt.Errorf("write YAML: %w", err)
+			return err
 		}
 		if _, err := out.Write(encoded); err != nil {
 			return err

@@ -41,7 +41,7 @@ func TestNothingOfOthersSteersTheTerminal(t *testing.T) {
 			return nil
 		},
 	} {
-		for _, f := range []format{formatTable, formatName, formatJSON} {
+		for _, f := range []format{formatTable, formatName, formatJSON, formatYAML} {
 			t.Run(name+" as "+string(f), func(t *testing.T) {
 				var out bytes.Buffer
 				require.NoError(t, print(&printer{out: &out, format: f}))

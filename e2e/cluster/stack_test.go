@@ -155,6 +155,14 @@ func (s *stack) reachAll() {
 	s.dockits[1].balancer.Reach(n[2], n[1], n[0])
 }
 
+// separate has each Dockit on the node that its balancer prefers: both may have found the same one up first.
+func (s *stack) separate() {
+	for _, m := range s.dockits {
+		m.balancer.Reach(m.node)
+	}
+	s.reachAll()
+}
+
 // requireReady waits until both Dockits can issue and change.
 func (s *stack) requireReady(t *testing.T) {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dockit-registry/dockit/directory"
+	"github.com/dockit-registry/dockit/internal/hedged"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -48,7 +49,9 @@ func (g *guard) read(ctx context.Context, p place, after, earlier time.Time) ([]
 	const timeout = 3 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return g.store.Failures(ctx, p.name, after, p.network, earlier)
+	return hedged.Do(ctx, func(ctx context.Context) ([]store.Failure, error) {
+		return g.store.Failures(ctx, p.name, after, p.network, earlier)
+	})
 }
 
 // failed counts a wrong password: in the store, as long as that takes changes in

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/hedged"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -230,7 +231,7 @@ func lookUp[K comparable, V any](ctx context.Context, d *Directory, m *memory[K,
 	reading, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	s := d.stampNow()
-	value, err := read(reading)
+	value, err := hedged.Do(reading, read)
 	switch {
 	case err == nil:
 		m.put(key, value, s)

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/clock"
+	"github.com/dockit-registry/dockit/internal/hedged"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -150,9 +151,11 @@ func (d *shared) ask() error {
 	return nil
 }
 
-// news reads the marks and what was changed since they were read before.
+// news reads the marks and what was changed since they were read before. No silent
+// connection may keep it from that: a change has to count 2 s after the database
+// answers.
 func (d *shared) news(ctx context.Context, before, k *knowledge) ([]store.Change, error) {
-	marks, err := patiently(ctx, d.source.Marks)
+	marks, err := hedged.Do(ctx, d.source.Marks)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +169,7 @@ func (d *shared) news(ctx context.Context, before, k *knowledge) ([]store.Change
 		k.epoch++
 		return nil, nil
 	}
-	changes, err := patiently(ctx, func(ctx context.Context) ([]store.Change, error) {
+	changes, err := hedged.Do(ctx, func(ctx context.Context) ([]store.Change, error) {
 		return d.source.Changes(ctx, before.marks, marks)
 	})
 	if errors.Is(err, store.ErrOtherHistory) {

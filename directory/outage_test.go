@@ -70,6 +70,30 @@ func (s *failOnce) AccessTokenLogin(ctx context.Context, id string) (store.Acces
 	return s.source.AccessTokenLogin(ctx, id)
 }
 
+// Reads that no connection answers do not keep memory from being complete soon after: the next outage may be near.
+func TestRefreshGoesOnAfterAStall(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.gets("alice", 1)
+		f.gets("bob", 1)
+		f.source.mu.Lock()
+		f.source.marks.Revision++
+		f.source.changes = append(f.source.changes, store.Change{Revision: f.source.marks.Revision, SubjectID: store.Everybody})
+		f.source.mu.Unlock()
+		f.wait(500 * time.Millisecond) // the change is known, and memory is gone through
+		f.source.set(nil, true)
+		f.source.mu.Lock()
+		f.source.marks.Revision++
+		f.source.changes = append(f.source.changes, store.Change{Revision: f.source.marks.Revision, SubjectID: store.Everybody})
+		f.source.mu.Unlock()
+		f.wait(7 * time.Second)
+		f.source.set(nil, false)
+		f.wait(6 * time.Second)
+		f.source.set(errDown, false)
+		f.gets("alice", 1)
+		f.gets("bob", 1)
+	})
+}
+
 // What may have been changed is read once more, and then it holds.
 func TestChangeThatMayNotHaveBeenMade(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/hedged"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -13,6 +14,9 @@ import (
 const (
 	// restFactor is how many times as long as it reads the refresh rests.
 	restFactor = 9
+	// longestRest bounds that: where a read took its time, the next one has to
+	// come all the same before the database goes away.
+	longestRest = time.Second
 	// refreshInterval is how often memory is gone through at most: where changes
 	// come all the time, few of them concern who is in it.
 	refreshInterval = time.Second
@@ -71,7 +75,7 @@ func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memor
 		}
 		s, began := d.stampNow(), time.Now()
 		reading, cancel := context.WithTimeout(ctx, readTimeout)
-		value, err := read(reading, key)
+		value, err := hedged.Do(reading, func(ctx context.Context) (V, error) { return read(ctx, key) })
 		cancel()
 		switch {
 		case err == nil:
@@ -88,7 +92,7 @@ func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memor
 				return
 			}
 		}
-		rest := time.NewTimer(restFactor * time.Since(began))
+		rest := time.NewTimer(min(restFactor*time.Since(began), longestRest))
 		select {
 		case <-ctx.Done():
 			rest.Stop()

@@ -54,7 +54,9 @@ func TestFaults(t *testing.T) {
 	}
 	t.Logf("seed %d (DOCKIT_TEST_FAULTS_SEED), for %s", seed, length)
 	b := startBadLine(t, seed)
-	tokens := b.startLoad(t, b.addPullers(t))
+	pullers := b.addPullers(t)
+	b.settle(t)
+	tokens := b.startLoad(t, pullers)
 	changes := b.startChanges(t)
 
 	for round, began := 0, time.Now(); time.Since(began) < length; round++ {
@@ -130,6 +132,23 @@ func startBadLine(t *testing.T, seed uint64) *badLine {
 	require.NoError(t, errors.Join(errs...))
 	b.trust = readTrust(t, b.dockits[0])
 	return b
+}
+
+// settle waits until both Dockits have heard of every change so far: what they read from then on is not older than one
+// that concerns it, and so stays in memory when the weather is bad from the beginning.
+func (b *badLine) settle(t *testing.T) {
+	t.Helper()
+	const robot = "settled"
+	here, there := b.dockits[0], b.dockits[1]
+	here.admin.addRobot(t, robot)
+	p := puller{robot, here.admin.accessToken(t, robot)}
+	for range b.dockits {
+		here.admin.grant(t, robot, guarded)
+		eventually(t, soon, func(ctx context.Context) bool { return there.mayPull(ctx, t, b.trust, p, guarded) }, "%s may pull at %s", robot, there)
+		here.admin.require(t, http.MethodDelete, "/robots/"+robot+"/permissions?permission=repository:"+guarded+":pull", nil, nil)
+		eventually(t, soon, func(ctx context.Context) bool { return !there.mayPull(ctx, t, b.trust, p, guarded) }, "%s may pull no more at %s", robot, there)
+		here, there = there, here
+	}
 }
 
 // weathers are those that a line may have. The lines of both Dockits have one each.

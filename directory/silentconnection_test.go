@@ -37,7 +37,25 @@ func TestChangeCountsBesideASilentConnection(t *testing.T) {
 	}
 }
 
-type silentOnce struct{ marks, changes bool }
+// Who is not in memory is read beside a connection that has gone silent.
+func TestReadsBesideASilentConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &silentSource{source: newSource("alice"), silent: silentOnce{logins: true}}
+		d := New(s, zap.NewNop())
+		d.Start()
+		defer d.Close()
+		s.left.Store(1)
+		began := time.Now()
+		if login, err := d.Login(t.Context(), "alice"); err != nil || login.Ref.Name != "alice" {
+			t.Errorf("read %v, %v", login, err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+type silentOnce struct{ marks, changes, logins bool }
 
 // silentSource answers so many of its questions never.
 type silentSource struct {
@@ -52,6 +70,14 @@ func (s *silentSource) Marks(ctx context.Context) (store.Marks, error) {
 		return store.Marks{}, ctx.Err()
 	}
 	return s.source.Marks(ctx)
+}
+
+func (s *silentSource) Login(ctx context.Context, name string) (store.Login, error) {
+	if s.silent.logins && s.left.CompareAndSwap(1, 0) {
+		<-ctx.Done()
+		return store.Login{}, ctx.Err()
+	}
+	return s.source.Login(ctx, name)
 }
 
 func (s *silentSource) Changes(ctx context.Context, after, upTo store.Marks) ([]store.Change, error) {

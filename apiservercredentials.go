@@ -8,7 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/dockit-registry/dockit/cli"
+	"github.com/dockit-registry/dockit/internal/cli"
 )
 
 // registerCredentials adds the flags about what subjects prove themselves with.

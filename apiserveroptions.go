@@ -13,10 +13,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/cli"
-	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -95,7 +95,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.rootUser, "root-user", "", "`name` of an admin to create when it is missing")
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
 	o.registerCredentials(flags)
-	cli.DurationVar(flags, &o.serveStale, "serve-stale", directory.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 7d; 0 for not at all")
+	cli.DurationVar(flags, &o.serveStale, "serve-stale", cache.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 7d; 0 for not at all")
 	cli.DurationVar(flags, &o.auditKeep, "audit-keep", 0, "how long entries of the audit are kept, at least 1d, such as 365d; default for ever")
 	flags.IntVar(&o.maxPermissions, "max-permissions", store.DefaultMaxPermissions, "how many permissions one user, robot or group may have")
 	flags.StringVar(&o.maxStateSize, "max-state-size", "64MiB", "largest `size` of a state document that rbac plan and apply send")

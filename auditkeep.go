@@ -7,8 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/dockit-registry/dockit/cli"
-	"github.com/dockit-registry/dockit/retention"
+	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/retention"
 )
 
 // Audit says how long it is kept who changed what.

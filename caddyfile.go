@@ -9,8 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/dockit-registry/dockit/cli"
 	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/internal/cli"
 )
 
 func init() {

@@ -9,7 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/dockit-registry/dockit/cli"
+	"github.com/dockit-registry/dockit/internal/cli"
 )
 
 // argument reads the only argument of a subdirective.

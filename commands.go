@@ -5,7 +5,7 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
-	"github.com/dockit-registry/dockit/cli"
+	"github.com/dockit-registry/dockit/internal/cli"
 )
 
 func init() {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/password"
 )
 
 // RefreshTokens are what docker login may store instead of a password.

@@ -14,9 +14,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/handlers/admin"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/cache"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -119,7 +119,7 @@ type database struct {
 	key   store.Config
 	store *store.Store
 	// directory, auth and refusals are what all configurations share of them.
-	directory *directory.Directory
+	directory *cache.Directory
 	auth      *auth.Authenticator
 	refusals  *admin.Refusals
 	logger    *zap.Logger
@@ -134,7 +134,7 @@ func openDatabase(ctx context.Context, config store.Config) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := directory.New(s, processLogger("dockit.directory"))
+	known := cache.New(s, processLogger("dockit.directory"))
 	known.Observe(announceDatabase)
 	known.Start()
 	authenticator := auth.New(s, known, processLogger("dockit.auth"))

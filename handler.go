@@ -8,8 +8,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/internal/auth"
 )
 
 func init() {

@@ -18,12 +18,12 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/dockit-registry/dockit/cli"
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
-	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/password"
+	"github.com/dockit-registry/dockit/internal/retention"
 	"github.com/dockit-registry/dockit/pki"
-	"github.com/dockit-registry/dockit/retention"
 	"github.com/dockit-registry/dockit/store"
 )
 

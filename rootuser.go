@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/access"
-	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )

@@ -6,10 +6,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/dockit-registry/dockit/cli"
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
-	"github.com/dockit-registry/dockit/token"
+	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/token"
 )
 
 // Service is a registry that tokens are issued for.

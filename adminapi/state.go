@@ -1,6 +1,8 @@
 package adminapi
 
-import "github.com/dockit-registry/dockit/state"
+import (
+	"github.com/dockit-registry/dockit/state"
+)
 
 // Plan is what a state document would change, or has changed.
 type Plan struct {

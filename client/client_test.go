@@ -17,14 +17,14 @@ import (
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/auth"
 	"github.com/dockit-registry/dockit/client"
-	"github.com/dockit-registry/dockit/directory"
 	"github.com/dockit-registry/dockit/handlers/admin"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/token"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
-	"github.com/dockit-registry/dockit/token"
 )
 
 const goodPassword = "a long enough password"
@@ -47,7 +47,7 @@ func newServer(t *testing.T) string {
 	require.NoError(t, err)
 	_, err = s.CreateSubject(t.Context(), store.NewSubject{Ref: subject.Ref{Kind: subject.User, Name: "root"}, Admin: true, PasswordHash: string(hash)})
 	require.NoError(t, err)
-	known := directory.New(s, logger)
+	known := cache.New(s, logger)
 	known.Start()
 	t.Cleanup(known.Close)
 	authenticator := auth.New(s, known, logger)

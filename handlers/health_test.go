@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/internal/auth"
 )
 
 // ready asks what the server can do.

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/dockit-registry/dockit/access"
-	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )

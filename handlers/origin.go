@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 
-	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/internal/auth"
 )
 
 type clientIPKey struct{}

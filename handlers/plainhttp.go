@@ -8,7 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/printable"
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // WithCredentials is what of the endpoints takes passwords or tokens.

@@ -8,7 +8,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
-	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/internal/auth"
 )
 
 const (

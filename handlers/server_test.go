@@ -16,13 +16,13 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/access"
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/directory"
-	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/password"
+	"github.com/dockit-registry/dockit/internal/token"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
-	"github.com/dockit-registry/dockit/token"
 )
 
 const (
@@ -59,7 +59,7 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(ring.Close)
-	known := directory.New(s, logger)
+	known := cache.New(s, logger)
 	known.Start()
 	t.Cleanup(known.Close)
 	authenticator := auth.New(s, known, logger)

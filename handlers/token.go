@@ -12,11 +12,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/access"
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/directory"
-	"github.com/dockit-registry/dockit/opaque"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/opaque"
+	"github.com/dockit-registry/dockit/internal/token"
 	"github.com/dockit-registry/dockit/store"
-	"github.com/dockit-registry/dockit/token"
 )
 
 // tokenRequest is what a client asks for.
@@ -288,7 +288,7 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, err error) *
 	case errors.Is(err, auth.ErrBusy):
 		w.Header().Set("Retry-After", "5")
 		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "too many logins at once: try again in a few seconds", outcome: outcomeBusy}
-	case errors.Is(err, directory.ErrUnavailable):
+	case errors.Is(err, cache.ErrUnavailable):
 		w.Header().Set("Retry-After", "5")
 		s.config.Logger.Debug("cannot issue a token", zap.Error(err))
 		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "the database does not answer, and these credentials cannot be checked without it: try again in a moment", outcome: outcomeAway}

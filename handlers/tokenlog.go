@@ -9,8 +9,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/access"
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/printable"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // Grants as the log names them: the two by POST have their names of RFC 6749.

@@ -52,7 +52,7 @@ import (
 	"slices"
 
 	"github.com/dockit-registry/dockit/access"
-	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/subject"
 )
 

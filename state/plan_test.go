@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/statetest"
 	"github.com/dockit-registry/dockit/state"
-	"github.com/dockit-registry/dockit/state/statetest"
 	"github.com/dockit-registry/dockit/subject"
 )
 

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dockit-registry/dockit/internal/statetest"
 	"github.com/dockit-registry/dockit/state"
-	"github.com/dockit-registry/dockit/state/statetest"
 )
 
 func compileSchema(t *testing.T) *jsonschema.Schema {

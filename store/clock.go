@@ -8,7 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/dockit-registry/dockit/clock"
+	"github.com/dockit-registry/dockit/internal/clock"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap/zaptest"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/dockit-registry/dockit/clock"
+	"github.com/dockit-registry/dockit/internal/clock"
 )
 
 // machine is one whose clock is set.

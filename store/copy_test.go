@@ -16,9 +16,9 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/audit"
+	"github.com/dockit-registry/dockit/internal/statetest"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/state"
-	"github.com/dockit-registry/dockit/state/statetest"
 )
 
 // fillAll puts something into every table.

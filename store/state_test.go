@@ -12,8 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/audit"
+	"github.com/dockit-registry/dockit/internal/statetest"
 	"github.com/dockit-registry/dockit/state"
-	"github.com/dockit-registry/dockit/state/statetest"
 	"github.com/dockit-registry/dockit/subject"
 )
 

@@ -15,7 +15,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/dockit-registry/dockit/clock"
+	"github.com/dockit-registry/dockit/internal/clock"
 )
 
 var (

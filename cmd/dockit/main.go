@@ -35,7 +35,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/metrics"
 
 	"github.com/dockit-registry/dockit"
-	"github.com/dockit-registry/dockit/cli"
+	"github.com/dockit-registry/dockit/internal/cli"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }

@@ -15,7 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/dockit-registry/dockit"
-	"github.com/dockit-registry/dockit/cli"
+	"github.com/dockit-registry/dockit/internal/cli"
 )
 
 func newRunCommand() *cobra.Command {

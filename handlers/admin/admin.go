@@ -19,9 +19,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/opaque"
-	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/opaque"
+	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/store"

@@ -17,12 +17,12 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/directory"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/token"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
-	"github.com/dockit-registry/dockit/token"
 )
 
 // goodPassword is the password of every user of the tests.
@@ -50,7 +50,7 @@ func newFixtureOn(t testing.TB, config store.Config) *fixture {
 	s, err := store.Open(t.Context(), config, logger)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	known := directory.New(s, logger)
+	known := cache.New(s, logger)
 	known.Start()
 	t.Cleanup(known.Close)
 	authenticator := auth.New(s, known, logger)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/audit"
-	"github.com/dockit-registry/dockit/opaque"
+	"github.com/dockit-registry/dockit/internal/opaque"
 )
 
 func (f *fixture) audit(query string) []adminapi.AuditEntry {

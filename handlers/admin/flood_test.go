@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/store"
 )
 

@@ -17,8 +17,8 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/audit"
+	"github.com/dockit-registry/dockit/internal/token"
 	"github.com/dockit-registry/dockit/pki"
-	"github.com/dockit-registry/dockit/token"
 )
 
 // Service is a registry that tokens are issued for.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/subject"
 )
 

@@ -12,9 +12,9 @@ import (
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/directory"
-	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/store"
@@ -99,7 +99,7 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 			return p
 		}
 	}
-	if errors.Is(err, directory.ErrUnavailable) {
+	if errors.Is(err, cache.ErrUnavailable) {
 		remedy := store.Remedy(err)
 		if remedy == "" {
 			remedy = "the database does not answer"

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/auth"
+	"github.com/dockit-registry/dockit/internal/auth"
 )
 
 func TestRefusals(t *testing.T) {

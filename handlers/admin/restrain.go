@@ -7,8 +7,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/audit"
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/opaque"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/opaque"
 	"github.com/dockit-registry/dockit/subject"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/store"
 )
 

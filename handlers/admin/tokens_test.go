@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
-	"github.com/dockit-registry/dockit/auth"
-	"github.com/dockit-registry/dockit/password"
+	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/store"
 )
 

@@ -1,0 +1,126 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/hedged"
+	"github.com/dockit-registry/dockit/store"
+)
+
+// failures are those in the store, or those that it had last while it does not
+// answer, and those that are not in it yet.
+func (g *guard) failures(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
+	mark, unchanged := g.directory.Failures(ctx)
+	m := g.quiets.mark(mark)
+	// Before the store is asked: what is written in between is in either.
+	uncounted, forgotten := g.ledger.failures(p, after, earlier)
+	const attempts = 2 // a connection may break while the database answers on another one
+	for attempt := 1; g.directory.Away() == nil; attempt++ {
+		failures, err := g.read(ctx, p, after, earlier)
+		if err == nil {
+			failures = slices.DeleteFunc(failures, func(f store.Failure) bool { return forgotten[f.Network] })
+			all := latestFirst(failures, uncounted)
+			g.recent.remember(p, all)
+			if len(all) == 0 && unchanged {
+				g.quiets.remember(p, m)
+			}
+			return all, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		// It may have gone just now, or be too late to be waited for.
+		if g.directory.Status(ctx).Away != nil {
+			break
+		}
+		if attempt == attempts {
+			return nil, fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
+		}
+	}
+	return latestFirst(g.recent.recall(p, after, earlier), uncounted), nil //nolint:nilerr // memory answers for a database that is away
+}
+
+// read asks the store, and does not wait for it for long.
+func (g *guard) read(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
+	const timeout = 3 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return hedged.Do(ctx, func(ctx context.Context) ([]store.Failure, error) {
+		return g.store.Failures(ctx, p.name, after, p.network, earlier)
+	})
+}
+
+// failed counts a wrong password: in the store, as long as that takes changes in
+// time, and in memory until it does.
+func (g *guard) failed(ctx context.Context, o Options, p place) {
+	if p.name == "" {
+		return
+	}
+	// As exactly as it is stored.
+	failure := store.Failure{Name: p.name, Network: p.network, At: g.store.Now().UTC().Truncate(time.Microsecond)}
+	// Before it is counted and after, so that what is read in between is not
+	// taken for the last word.
+	g.quiets.here.Add(1)
+	g.recent.add(failure)
+	g.ledger.add(failure)
+	g.quiets.here.Add(1)
+	g.writer.write(ctx, o.keepFailures())
+}
+
+// forget forgets the failures of a place after a right password.
+func (g *guard) forget(ctx context.Context, o Options, p place) {
+	g.recent.forget(p)
+	g.ledger.forget(p)
+	g.writer.write(ctx, o.keepFailures())
+}
+
+// clear forgets the failures for a name from a network or, without one, from
+// everywhere, after they were cleared in the store, and returns how many were only
+// here.
+func (g *guard) clear(name, network string, inStore func() error) (int64, error) {
+	// What is being written would come back.
+	g.writer.writing.Lock()
+	defer g.writer.writing.Unlock()
+	if err := inStore(); err != nil {
+		return 0, err
+	}
+	g.recent.forget(place{name, network})
+	return g.ledger.clear(name, network), nil
+}
+
+// keepFailures is how long a failure may count.
+func (o Options) keepFailures() time.Duration {
+	return max(o.LockoutWindow+o.LockoutDuration, time.Hour)
+}
+
+// latestFirst puts failures and more of them together. One of those may be among
+// the others as well.
+func latestFirst(failures, more []store.Failure) []store.Failure {
+	if len(more) == 0 {
+		return failures
+	}
+	all := slices.Clone(more)
+	twice := counted(more)
+	for _, f := range failures {
+		if twice[f] > 0 {
+			twice[f]--
+			continue
+		}
+		all = append(all, f)
+	}
+	slices.SortStableFunc(all, func(a, b store.Failure) int { return b.At.Compare(a.At) })
+	return all
+}
+
+// counted is how often each failure is there.
+func counted(failures []store.Failure) map[store.Failure]int {
+	counts := make(map[store.Failure]int, len(failures))
+	for _, f := range failures {
+		counts[f]++
+	}
+	return counts
+}

@@ -1,0 +1,89 @@
+package cache
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/store"
+)
+
+// A connection that has gone silent does not keep a change from counting while
+// the database answers on others.
+func TestChangeCountsBesideASilentConnection(t *testing.T) {
+	for name, silent := range map[string]silentOnce{"marks": {marks: true}, "changes": {changes: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &silentSource{source: newSource("alice"), silent: silent}
+				d := New(s, zap.NewNop())
+				d.Start()
+				defer d.Close()
+				f := &fixture{t, d, s.source}
+				f.gets("alice", 1)
+				f.wait(10 * time.Second)
+				s.left.Store(1)
+				f.source.elsewhere("alice", false)
+				f.wait(2 * time.Second)
+				f.gets("alice", 2)
+				if s.left.Load() != 0 {
+					t.Error("no connection was silent")
+				}
+			})
+		})
+	}
+}
+
+// Who is not in memory is read beside a connection that has gone silent.
+func TestReadsBesideASilentConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &silentSource{source: newSource("alice"), silent: silentOnce{logins: true}}
+		d := New(s, zap.NewNop())
+		d.Start()
+		defer d.Close()
+		s.left.Store(1)
+		began := time.Now()
+		if login, err := d.Login(t.Context(), "alice"); err != nil || login.Ref.Name != "alice" {
+			t.Errorf("read %v, %v", login, err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+type silentOnce struct{ marks, changes, logins bool }
+
+// silentSource answers so many of its questions never.
+type silentSource struct {
+	*source
+	silent silentOnce
+	left   atomic.Int32
+}
+
+func (s *silentSource) Marks(ctx context.Context) (store.Marks, error) {
+	if s.silent.marks && s.left.CompareAndSwap(1, 0) {
+		<-ctx.Done()
+		return store.Marks{}, ctx.Err()
+	}
+	return s.source.Marks(ctx)
+}
+
+func (s *silentSource) Login(ctx context.Context, name string) (store.Login, error) {
+	if s.silent.logins && s.left.CompareAndSwap(1, 0) {
+		<-ctx.Done()
+		return store.Login{}, ctx.Err()
+	}
+	return s.source.Login(ctx, name)
+}
+
+func (s *silentSource) Changes(ctx context.Context, after, upTo store.Marks) ([]store.Change, error) {
+	if s.silent.changes && s.left.CompareAndSwap(1, 0) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.source.Changes(ctx, after, upTo)
+}

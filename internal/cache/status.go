@@ -1,0 +1,55 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Status is what a Directory can answer.
+type Status struct {
+	// Away is why the database does not answer, or nil.
+	Away error
+	// Since is when the database answered last, zero while it does.
+	Since time.Time
+	// Recalls is set while what is in memory is still taken for true.
+	Recalls bool
+	// Until is when that ends.
+	Until time.Time
+}
+
+// Status asks the database. It waits for that as shortly as requests do.
+func (d *Directory) Status(ctx context.Context) Status {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	asked := d.asking.DoChan("", func() (any, error) { return nil, d.ask() })
+	var err error
+	select {
+	case answer := <-asked:
+		err = answer.Err
+	case <-waiting.Done():
+		err = errLate
+	}
+	k := d.known.Load()
+	if err == nil {
+		return Status{Recalls: true}
+	}
+	until := k.asked.Shown().Add(d.serveStale)
+	return Status{Away: err, Since: k.asked.Shown(), Until: until, Recalls: k.asked.Age() < d.serveStale}
+}
+
+// Away says why the database does not answer, as far as is known without
+// asking it.
+func (d *shared) Away() error {
+	if away := d.failing.Load(); away != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, away.err)
+	}
+	return nil
+}
+
+// Failures is the mark of the wrong passwords. It returns false when that may
+// have changed.
+func (d *shared) Failures(ctx context.Context) (int64, bool) {
+	k, err := d.confirm(ctx)
+	return k.marks.Failures, err == nil
+}

@@ -11,7 +11,7 @@ ARG TARGETOS TARGETARCH
 ARG VERSION COMMIT
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
 	go build -trimpath -tags nobadger,nomysql,nopgx -o /out/dockit \
-	-ldflags "-s -w -X github.com/dockit-registry/dockit/internal/cli.Version=$VERSION -X github.com/dockit-registry/dockit/internal/cli.Commit=$COMMIT" \
+	-ldflags "-s -w -X github.com/dockit-registry/dockit/internal/version.Version=$VERSION -X github.com/dockit-registry/dockit/internal/version.Commit=$COMMIT" \
 	./cmd/dockit \
 	&& mkdir /out/data
 

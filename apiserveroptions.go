@@ -16,7 +16,8 @@ import (
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
-	"github.com/dockit-registry/dockit/internal/cli"
+	databasecli "github.com/dockit-registry/dockit/internal/cli/database"
+	"github.com/dockit-registry/dockit/internal/duration"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -24,7 +25,7 @@ import (
 // Defaults of api-server.
 const (
 	defaultListen = ":4315"
-	defaultDSN    = cli.DefaultDSN
+	defaultDSN    = databasecli.DefaultDSN
 )
 
 // apiServerOptions are the flags of api-server.
@@ -79,7 +80,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.corsOrigins, "cors-origin", nil, "`origin` whose pages may ask for tokens from a browser, as https://ui.example.com (repeatable)")
 	flags.StringArrayVar(&o.trustedProxies, "trusted-proxies", nil, "`network` of proxies in front, whose X-Forwarded-For, -Proto and -Host count: 10.0.0.0/8, private_ranges, or unix for a Unix socket (repeatable; default none)")
 	flags.StringVar(&o.issuer, "issuer", DefaultIssuer, "`name` in every token, REGISTRY_AUTH_TOKEN_ISSUER at the registries")
-	cli.DurationVar(flags, &o.tokenTTL, "token-ttl", DefaultTokenTTL, "how long a token is valid, at least 1m")
+	duration.Var(flags, &o.tokenTTL, "token-ttl", DefaultTokenTTL, "how long a token is valid, at least 1m")
 	flags.StringVar(&o.sqlDialect, "sql-dialect", DefaultDialect, "kind of database: sqlite or mysql")
 	flags.StringVar(&o.sqlDSN, "sql-dsn", defaultDSN, "database: for sqlite a path or file: URI, for mysql (MariaDB too) user:password@tcp(host:3306)/database?tls=true; rather in DOCKIT_SQL_DSN_FILE")
 	flags.StringVar(&o.litestreamSocket, "litestream-socket", "", "control socket of Litestream, a `path`, for sqlite: a change is acknowledged only after Litestream has replicated it")
@@ -89,14 +90,14 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.pkiKeyType, "pki-key-type", "ec", "type of the keys that are made: ec, rsa or ed25519")
 	flags.IntVar(&o.pkiECKeySize, "pki-ec-key-size", 256, "size of EC keys in bits: 256, 384 or 521")
 	flags.IntVar(&o.pkiRSAKeySize, "pki-rsa-key-size", 2048, "size of RSA keys in bits: 2048, 3072 or 4096")
-	cli.DurationVar(flags, &o.pkiLeafLife, "pki-leaf-life", pki.DefaultLeafLife, "how long a signing certificate that is made is valid; it is replaced at two thirds of that")
+	duration.Var(flags, &o.pkiLeafLife, "pki-leaf-life", pki.DefaultLeafLife, "how long a signing certificate that is made is valid; it is replaced at two thirds of that")
 	flags.StringVar(&o.pkiEncryptionKey, "pki-encryption-key", "", "`secret` of at least 32 bytes that seals private keys in the database; rather in DOCKIT_PKI_ENCRYPTION_KEY_FILE")
 	flags.BoolVar(&o.pkiSealExisting, "pki-seal-existing", false, "seal the private keys that stand in the database in the clear: for the first start with an encryption key, not for later ones")
 	flags.StringVar(&o.rootUser, "root-user", "", "`name` of an admin to create when it is missing")
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
 	o.registerCredentials(flags)
-	cli.DurationVar(flags, &o.serveStale, "serve-stale", cache.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 7d; 0 for not at all")
-	cli.DurationVar(flags, &o.auditKeep, "audit-keep", 0, "how long entries of the audit are kept, at least 1d, such as 365d; default for ever")
+	duration.Var(flags, &o.serveStale, "serve-stale", cache.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 7d; 0 for not at all")
+	duration.Var(flags, &o.auditKeep, "audit-keep", 0, "how long entries of the audit are kept, at least 1d, such as 365d; default for ever")
 	flags.IntVar(&o.maxPermissions, "max-permissions", store.DefaultMaxPermissions, "how many permissions one user, robot or group may have")
 	flags.StringVar(&o.maxStateSize, "max-state-size", "64MiB", "largest `size` of a state document that rbac plan and apply send")
 	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to serve /metrics, /healthz and /readyz on, as `host:port`; default off")
@@ -163,7 +164,7 @@ func (o *apiServerOptions) checkDatabase() error {
 
 func (o *apiServerOptions) checkServeStale() error {
 	if o.serveStale < 0 || o.serveStale > auth.MaxServeStale {
-		return fmt.Errorf("--serve-stale is %s: from 0 to %s are allowed", cli.FormatDuration(o.serveStale), cli.FormatDuration(auth.MaxServeStale))
+		return fmt.Errorf("--serve-stale is %s: from 0 to %s are allowed", duration.Format(o.serveStale), duration.Format(auth.MaxServeStale))
 	}
 	return nil
 }
@@ -188,7 +189,7 @@ func (o *apiServerOptions) checkKeys() error {
 		return errors.New("--pki-certificate-file names a certificate without a key: name its key with --pki-file")
 	}
 	if o.pkiLeafLife <= 0 {
-		return fmt.Errorf("--pki-leaf-life is %s: certificates must live for some time, such as 7d", cli.FormatDuration(o.pkiLeafLife))
+		return fmt.Errorf("--pki-leaf-life is %s: certificates must live for some time, such as 7d", duration.Format(o.pkiLeafLife))
 	}
 	if _, err := o.keyType(); err != nil {
 		return fmt.Errorf("--pki-key-type: %w", err)

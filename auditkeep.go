@@ -7,7 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/duration"
 	"github.com/dockit-registry/dockit/internal/retention"
 )
 
@@ -45,7 +45,7 @@ func (a *Audit) unmarshal(d *caddyfile.Dispenser) error {
 func checkAuditKeep(name string, keep caddy.Duration) error {
 	if keep != 0 && time.Duration(keep) < retention.Least {
 		return fmt.Errorf("%s is %s: at least %s are possible, such as 365d; leave it out to keep entries for ever", name,
-			cli.FormatDuration(time.Duration(keep)), cli.FormatDuration(retention.Least))
+			duration.Format(time.Duration(keep)), duration.Format(retention.Least))
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/dockit-registry/dockit/handlers"
-	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/duration"
 )
 
 func init() {
@@ -236,7 +236,7 @@ func tokenTTL(d *caddyfile.Dispenser, value *caddy.Duration) error {
 	if err := argument(d, &text); err != nil {
 		return err
 	}
-	duration, err := cli.ParseDuration(text)
+	duration, err := duration.Parse(text)
 	if err != nil {
 		return d.Errf("token_ttl: %v", err)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/duration"
 )
 
 // argument reads the only argument of a subdirective.
@@ -83,7 +83,7 @@ func durationOrOff(d *caddyfile.Dispenser, value *caddy.Duration) error {
 }
 
 func parsePositiveDuration(d *caddyfile.Dispenser, name, text string, value *caddy.Duration) error {
-	duration, err := cli.ParseDuration(text)
+	duration, err := duration.Parse(text)
 	if err != nil {
 		return d.Errf("%s: %v", name, err)
 	}

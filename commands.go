@@ -6,6 +6,9 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/dockit-registry/dockit/internal/cli"
+	databasecli "github.com/dockit-registry/dockit/internal/cli/database"
+	"github.com/dockit-registry/dockit/internal/cli/rbac"
+	"github.com/dockit-registry/dockit/internal/cli/trust"
 )
 
 func init() {
@@ -29,7 +32,10 @@ func init() {
 // standalone binary has it and `caddy dockit`. Errors are of package cli:
 // [cli.ExitCode] tells the exit code.
 func NewCommand() *cobra.Command {
-	cmd := cli.NewCommand()
+	cmd := cli.NewCommand(
+		rbac.NewCommand(), trust.NewInitContainerCommand(), trust.NewPKIGenerateCommand(),
+		databasecli.NewBackupCommand(), databasecli.NewRestoreCommand(), databasecli.NewMigrateCommand(),
+	)
 	cmd.AddCommand(newAPIServerCommand())
 	return cmd
 }

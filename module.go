@@ -20,9 +20,9 @@ import (
 
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
-	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/internal/retention"
+	"github.com/dockit-registry/dockit/internal/version"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -269,7 +269,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		Issuer:    a.Issuer,
 		Services:  adminServices(a.Services),
 		Logger:    a.logger.Named("admin"),
-		Version:   cli.ReadBuild().Version,
+		Version:   version.Read().Version,
 		Passwords: a.refused,
 		MaxState:  a.bounds.StateSize,
 		ClientIP:  clientIP,

@@ -8,7 +8,7 @@ import (
 
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
-	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/duration"
 	"github.com/dockit-registry/dockit/internal/token"
 )
 
@@ -55,7 +55,7 @@ func parseProfile(s string) (token.Profile, error) {
 func checkTokenTTL(name string, ttl caddy.Duration) error {
 	switch d := time.Duration(ttl); {
 	case d < handlers.MinTokenTTL:
-		return fmt.Errorf("%s is %s: clients need tokens that are valid for at least %s", name, cli.FormatDuration(d), cli.FormatDuration(handlers.MinTokenTTL))
+		return fmt.Errorf("%s is %s: clients need tokens that are valid for at least %s", name, duration.Format(d), duration.Format(handlers.MinTokenTTL))
 	case d%time.Second != 0:
 		return fmt.Errorf("%s is %s: tokens are valid for whole seconds", name, d)
 	}

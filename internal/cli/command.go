@@ -1,6 +1,6 @@
 // Package cli holds the commands of Dockit that need no server of their own:
 // managing subjects and permissions over the admin API, fetching what a
-// registry must trust, making keys, copying a database, and carrying everything
+// Registry must trust, making keys, copying a database, and carrying everything
 // to another one. The same commands stand in the standalone binary and, below
 // `dockit`, in a Caddy built with Dockit.
 //
@@ -13,11 +13,13 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
-// NewCommand makes the command dockit with every command of this package
-// below it.
-func NewCommand() *cobra.Command {
+// NewCommand makes the command dockit with the given commands below it, and those
+// of this package.
+func NewCommand(commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dockit",
 		Short: "Authentication for OCI registries",
@@ -30,9 +32,10 @@ wins over the environment.
 
 Exit codes: 0 done, 1 failed or denied, 2 wrong usage.`,
 	}
-	cmd.AddCommand(newRBACCommand(), newInitContainerCommand(), newHealthCommand(), newPKIGenerateCommand(), newBackupCommand(), newRestoreCommand(), newMigrateCommand(), newVersionCommand(), newCompletionCommand())
+	cmd.AddCommand(commands...)
+	cmd.AddCommand(newHealthCommand(), newVersionCommand(), newCompletionCommand())
 	cmd.CompletionOptions.DisableDefaultCmd = true // it would succeed without saying for which shell
-	requireSubcommand(cmd)
+	RequireSubcommand(cmd)
 	acceptVersionFlag(cmd)
 	prepare(cmd)
 	return cmd
@@ -52,17 +55,17 @@ var meantBy = map[string]map[string]string{
 	"pki":   {"ls": "list", "renew": "rotate", "check": "doctor"},
 }
 
-// requireSubcommand makes a command without work of its own fail when it is
+// RequireSubcommand makes a command without work of its own fail when it is
 // called without a subcommand, or with one that does not exist: Cobra's
 // parents would print help and succeed.
-func requireSubcommand(cmd *cobra.Command) {
+func RequireSubcommand(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return usagef("a command is missing: one of those that '%s --help' lists", cmd.CommandPath())
+			return Usagef("a command is missing: one of those that '%s --help' lists", cmd.CommandPath())
 		}
 		if command := meantBy[cmd.Name()][args[0]]; command != "" {
-			return usagef("unknown command %q for '%s': did you mean '%s %s'?", clip(args[0]), cmd.CommandPath(), cmd.CommandPath(), command)
+			return Usagef("unknown command %q for '%s': did you mean '%s %s'?", printable.Clip(args[0]), cmd.CommandPath(), cmd.CommandPath(), command)
 		}
 		hint := ""
 		if cmd.SuggestionsMinimumDistance <= 0 {
@@ -71,7 +74,7 @@ func requireSubcommand(cmd *cobra.Command) {
 		if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
 			hint = fmt.Sprintf(": did you mean %q?", similar[0])
 		}
-		return usagef("unknown command %q for '%s'%s", clip(args[0]), cmd.CommandPath(), hint)
+		return Usagef("unknown command %q for '%s'%s", printable.Clip(args[0]), cmd.CommandPath(), hint)
 	}
 }
 
@@ -82,7 +85,7 @@ func acceptVersionFlag(cmd *cobra.Command) {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if version {
-			return printVersion(&printer{out: cmd.OutOrStdout(), format: formatTable})
+			return printVersion(&Printer{Out: cmd.OutOrStdout(), Format: FormatTable})
 		}
 		return run(cmd, args)
 	}
@@ -96,7 +99,7 @@ func prepare(cmd *cobra.Command) {
 	if args := cmd.Args; args != nil {
 		cmd.Args = func(cmd *cobra.Command, values []string) error {
 			if err := args(cmd, values); err != nil {
-				return usagef("%w: write '%s'", err, cmd.UseLine())
+				return Usagef("%w: write '%s'", err, cmd.UseLine())
 			}
 			return nil
 		}
@@ -112,13 +115,4 @@ func prepare(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		prepare(sub)
 	}
-}
-
-// clip keeps what somebody typed from flooding an error message.
-func clip(s string) string {
-	const most = 128
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

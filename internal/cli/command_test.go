@@ -1,4 +1,4 @@
-package cli
+package cli_test
 
 import (
 	"bytes"
@@ -6,18 +6,20 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
+
+	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/cli/clitest"
+	"github.com/dockit-registry/dockit/internal/cli/database"
+	"github.com/dockit-registry/dockit/internal/cli/rbac"
+	"github.com/dockit-registry/dockit/internal/cli/trust"
 )
 
-// execute runs dockit with the arguments and returns what came of it.
-func execute(t *testing.T, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	cmd := NewCommand()
-	var out, errs bytes.Buffer
-	cmd.SetOut(&out)
-	cmd.SetErr(&errs)
-	cmd.SetIn(bytes.NewReader(nil))
-	code = Execute(cmd, args)
-	return code, out.String(), errs.String()
+// everyCommand is the whole of the command line but for the servers.
+func everyCommand() *cobra.Command {
+	return cli.NewCommand(
+		rbac.NewCommand(), trust.NewInitContainerCommand(), trust.NewPKIGenerateCommand(),
+		database.NewBackupCommand(), database.NewRestoreCommand(), database.NewMigrateCommand(),
+	)
 }
 
 func TestEveryCommandSaysWhatItIs(t *testing.T) {
@@ -33,7 +35,7 @@ func TestEveryCommandSaysWhatItIs(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(NewCommand())
+	walk(everyCommand())
 }
 
 func TestWrongUsage(t *testing.T) {
@@ -48,7 +50,7 @@ func TestWrongUsage(t *testing.T) {
 		{"version", "now"},
 		{"init-container"},
 	} {
-		code, stdout, stderr := execute(t, args...)
+		code, stdout, stderr := clitest.Run(cli.Execute, everyCommand(), args...)
 		assert.Equal(t, 2, code, "%v", args)
 		assert.Empty(t, stdout, "%v", args)
 		assert.Equal(t, 1, bytes.Count([]byte(stderr), []byte("Error:")), "%v: %s", args, stderr)
@@ -57,7 +59,7 @@ func TestWrongUsage(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	code, stdout, stderr := execute(t, "version", "-o", "json")
+	code, stdout, stderr := clitest.Run(cli.Execute, everyCommand(), "version", "-o", "json")
 	assert.Equal(t, 0, code)
 	assert.Empty(t, stderr)
 	for _, field := range []string{`"version"`, `"commit"`, `"go": "go1.`, `"caddy"`} {

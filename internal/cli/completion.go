@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // shells write the script that makes a shell complete a command.
@@ -31,7 +33,7 @@ are completed as well: they are asked of the server.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write, ok := shells[args[0]]
 			if !ok {
-				return usagef("shell %q: use bash, zsh, fish or powershell", clip(args[0]))
+				return Usagef("shell %q: use bash, zsh, fish or powershell", printable.Clip(args[0]))
 			}
 			return write(cmd.Root(), cmd.OutOrStdout())
 		},

@@ -6,38 +6,42 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/dockit-registry/dockit/client"
+	"github.com/dockit-registry/dockit/internal/duration"
+	"github.com/dockit-registry/dockit/internal/version"
 )
 
-// connectionFlags say which server to speak to, and what to trust.
-type connectionFlags struct {
-	baseURL  string
+// ConnectionFlags say which server to speak to, and what to trust.
+type ConnectionFlags struct {
+	BaseURL  string
 	caFile   string
-	insecure bool
-	timeout  time.Duration
+	Insecure bool
+	Timeout  time.Duration
 }
 
-func (c *connectionFlags) register(flags *pflag.FlagSet, timeout time.Duration, timeoutUsage string) {
-	flags.StringVar(&c.baseURL, "base-url", "http://localhost:4315", "`URL` of the Dockit server")
+func (c *ConnectionFlags) Register(flags *pflag.FlagSet, timeout time.Duration, timeoutUsage string) {
+	flags.StringVar(&c.BaseURL, "base-url", "http://localhost:4315", "`URL` of the Dockit server")
 	flags.StringVar(&c.caFile, "ca-file", "", "PEM `file` with the authorities to trust instead of the system's")
-	flags.BoolVar(&c.insecure, "insecure", false, "do not verify the server's TLS certificate: whoever answers is trusted")
-	DurationVar(flags, &c.timeout, "timeout", timeout, timeoutUsage)
+	flags.BoolVar(&c.Insecure, "insecure", false, "do not verify the server's TLS certificate: whoever answers is trusted")
+	duration.Var(flags, &c.Timeout, "timeout", timeout, timeoutUsage)
 }
 
-// roots reads the authorities to trust; nil stands for those of the system.
-func (c *connectionFlags) roots(warnings io.Writer) (*x509.CertPool, error) {
-	if c.timeout <= 0 {
-		return nil, usagef("timeout %s: it must be longer than nothing, such as 30s", c.timeout)
+// Roots reads the authorities to trust; nil stands for those of the system.
+func (c *ConnectionFlags) Roots(warnings io.Writer) (*x509.CertPool, error) {
+	if c.Timeout <= 0 {
+		return nil, Usagef("timeout %s: it must be longer than nothing, such as 30s", c.Timeout)
 	}
-	if c.insecure {
+	if c.Insecure {
 		fmt.Fprintln(warnings, "Warning: the server's TLS certificate is not verified (--insecure)")
 	}
 	if c.caFile == "" {
@@ -54,8 +58,8 @@ func (c *connectionFlags) roots(warnings io.Writer) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// parseBaseURL checks the URL of a server.
-func parseBaseURL(text string) (*url.URL, error) {
+// ParseBaseURL checks the URL of a server.
+func ParseBaseURL(text string) (*url.URL, error) {
 	base, err := url.Parse(text)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil {
 		return nil, errors.New("base URL: write http://host:port or https://host")
@@ -64,9 +68,9 @@ func parseBaseURL(text string) (*url.URL, error) {
 	return base, nil
 }
 
-// newHTTPClient makes a client for one server, which nobody redirects to
+// NewHTTPClient makes a client for one server, which nobody redirects to
 // another one.
-func newHTTPClient(roots *x509.CertPool, insecure bool, timeout time.Duration) *http.Client {
+func NewHTTPClient(roots *x509.CertPool, insecure bool, timeout time.Duration) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
@@ -81,47 +85,96 @@ func newHTTPClient(roots *x509.CertPool, insecure bool, timeout time.Duration) *
 	}
 }
 
-// loginFlags say who speaks.
-type loginFlags struct {
-	connectionFlags
+// LoginFlags say who speaks.
+type LoginFlags struct {
+	ConnectionFlags
 	username      string
-	passwordStdin bool
-	registryURL   string
-	// silent asks nobody for anything: a shell completes a command.
-	silent bool
+	PasswordStdin bool
+	RegistryURL   string
+	// Silent asks nobody for anything: a shell completes a command.
+	Silent bool
 }
 
-func (l *loginFlags) register(flags *pflag.FlagSet) {
-	l.connectionFlags.register(flags, 30*time.Second, "how long to wait for each answer")
+func (l *LoginFlags) Register(flags *pflag.FlagSet) {
+	l.ConnectionFlags.Register(flags, 30*time.Second, "how long to wait for each answer")
 	flags.StringVarP(&l.username, "username", "u", "", "`name` of the admin to log in as")
-	flags.BoolVar(&l.passwordStdin, "password-stdin", false, "read the password from standard input; with add and change-password, the subject's new one")
-	flags.StringVar(&l.registryURL, "registry-url", "", "registry whose stored docker credentials to use when none are given (default the host of --base-url)")
+	flags.BoolVar(&l.PasswordStdin, "password-stdin", false, "read the password from standard input; with add and change-password, the subject's new one")
+	flags.StringVar(&l.RegistryURL, "registry-url", "", "registry whose stored docker credentials to use when none are given (default the host of --base-url)")
 }
 
-// client logs in. With stdinTaken, standard input holds something else than
+// Client logs in. With stdinTaken, standard input holds something else than
 // the caller's own password.
-func (l *loginFlags) client(cmd *cobra.Command, stdinTaken bool) (*client.Client, error) {
-	roots, err := l.roots(cmd.ErrOrStderr())
+func (l *LoginFlags) Client(cmd *cobra.Command, stdinTaken bool) (*client.Client, error) {
+	roots, err := l.Roots(cmd.ErrOrStderr())
 	if err != nil {
 		return nil, err
 	}
 	options := client.Options{
-		BaseURL:            l.baseURL,
+		BaseURL:            l.BaseURL,
 		RootCAs:            roots,
-		InsecureSkipVerify: l.insecure,
-		UserAgent:          "dockit/" + ReadBuild().Version,
-		Timeout:            l.timeout,
+		InsecureSkipVerify: l.Insecure,
+		UserAgent:          "dockit/" + version.Read().Version,
+		Timeout:            l.Timeout,
 	}
 	// A wrong URL is told before anybody is asked for a password.
 	if _, err := client.New(options); err != nil {
 		return nil, UsageError(err)
 	}
-	if u, err := url.Parse(l.baseURL); err == nil && anybodyAnswers(u) && !l.silent {
-		warnf(cmd.ErrOrStderr(), "Warning: the password goes to %s as plain HTTP, which whoever is on the way can read: use https, or a tunnel to localhost", u.Host)
+	if u, err := url.Parse(l.BaseURL); err == nil && AnybodyAnswers(u) && !l.Silent {
+		Warnf(cmd.ErrOrStderr(), "Warning: the password goes to %s as plain HTTP, which whoever is on the way can read: use https, or a tunnel to localhost", u.Host)
 	}
 	options.Username, options.Password, err = l.credentials(cmd, stdinTaken)
 	if err != nil {
 		return nil, err
 	}
 	return client.New(options)
+}
+
+// PlainClient makes requests that carry no credentials.
+func (l *LoginFlags) PlainClient(roots *x509.CertPool) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		RootCAs:            roots,
+		InsecureSkipVerify: l.Insecure, //nolint:gosec // the caller asked for it by name and was warned
+	}
+	return &http.Client{
+		Transport:     transport,
+		Timeout:       l.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// PermanentError is one that waiting does not change.
+type PermanentError struct {
+	Err error
+	// Unreachable is set when it is not known what the server would answer.
+	Unreachable bool
+}
+
+func (e *PermanentError) Error() string { return e.Err.Error() }
+
+func (e *PermanentError) Unwrap() error { return e.Err }
+
+// ExplainConnection tells certificates that will not verify a second later
+// either from servers that are not up yet.
+func ExplainConnection(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return &PermanentError{
+			Err:         fmt.Errorf("%w: name the authority that signed the server's certificate with --ca-file", err),
+			Unreachable: true,
+		}
+	}
+	return err
+}
+
+// AnybodyAnswers reports whether nothing about a connection to a URL says who
+// answers: it is plain HTTP, and leaves the machine.
+func AnybodyAnswers(u *url.URL) bool {
+	host := strings.ToLower(u.Hostname())
+	ip := net.ParseIP(host)
+	return u.Scheme == "http" && host != "localhost" && (ip == nil || !ip.IsLoopback())
 }

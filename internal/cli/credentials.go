@@ -11,15 +11,15 @@ import (
 
 // credentials are those of the caller: by flag and standard input, from the
 // environment, what docker stored, or asked for.
-func (l *loginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username, pw string, err error) {
-	if l.passwordStdin && !stdinTaken {
+func (l *LoginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username, pw string, err error) {
+	if l.PasswordStdin && !stdinTaken {
 		if l.username == "" {
-			return "", "", usagef("--password-stdin without a name: add --username, or set DOCKIT_USERNAME")
+			return "", "", Usagef("--password-stdin without a name: add --username, or set DOCKIT_USERNAME")
 		}
 		pw, err := readPassword(cmd)
 		return l.username, pw, err
 	}
-	pw, _, err = secret(variable("password"))
+	pw, _, err = secret(Variable("password"))
 	if err != nil {
 		return "", "", err
 	}
@@ -27,9 +27,9 @@ func (l *loginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username,
 		return l.username, pw, nil
 	}
 	if pw != "" {
-		return "", "", usagef("DOCKIT_PASSWORD without a name: add --username, or set DOCKIT_USERNAME")
+		return "", "", Usagef("DOCKIT_PASSWORD without a name: add --username, or set DOCKIT_USERNAME")
 	}
-	host, err := l.registry()
+	host, err := l.Registry()
 	if err != nil {
 		return "", "", UsageError(err)
 	}
@@ -40,16 +40,16 @@ func (l *loginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username,
 	if pw != "" && (l.username == "" || l.username == stored) {
 		return stored, pw, nil
 	}
-	if stdinTaken && l.passwordStdin {
+	if stdinTaken && l.PasswordStdin {
 		return "", "", fmt.Errorf("no credentials: --password-stdin reads the subject's new password here, so set DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE) to your own, or run docker login %s", host)
 	}
-	t, ok := terminalOf(cmd)
-	if !ok || l.silent {
+	t, ok := TerminalOf(cmd)
+	if !ok || l.Silent {
 		return "", "", fmt.Errorf("no credentials: use --username with --password-stdin, set DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or run docker login %s", host)
 	}
 	username = l.username
 	if username == "" {
-		if username, err = t.ask("Username for " + l.baseURL + ": "); err != nil {
+		if username, err = t.ask("Username for " + l.BaseURL + ": "); err != nil {
 			return "", "", err
 		}
 	}
@@ -57,13 +57,13 @@ func (l *loginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username,
 	return username, pw, err
 }
 
-// registry is where docker's stored credentials are looked for.
-func (l *loginFlags) registry() (registryHost, error) {
-	if l.registryURL != "" {
-		return hostOf(l.registryURL)
+// Registry is where docker's stored credentials are looked for.
+func (l *LoginFlags) Registry() (registryHost, error) {
+	if l.RegistryURL != "" {
+		return hostOf(l.RegistryURL)
 	}
-	base, err := hostOf(l.baseURL)
-	return base.host(), err
+	base, err := hostOf(l.BaseURL)
+	return base.Host(), err
 }
 
 // readPassword reads a password from standard input.
@@ -78,16 +78,16 @@ func readPassword(cmd *cobra.Command) (string, error) {
 	return pw, nil
 }
 
-// newPassword gets the password that a user is to have.
-func (l *loginFlags) newPassword(cmd *cobra.Command, user string) (string, error) {
+// NewPassword gets the password that a user is to have.
+func (l *LoginFlags) NewPassword(cmd *cobra.Command, user string) (string, error) {
 	var pw string
 	var err error
-	if l.passwordStdin {
+	if l.PasswordStdin {
 		pw, err = readPassword(cmd)
 	} else {
-		t, ok := terminalOf(cmd)
+		t, ok := TerminalOf(cmd)
 		if !ok {
-			return "", usagef("no password for %s: give it on standard input with --password-stdin", user)
+			return "", Usagef("no password for %s: give it on standard input with --password-stdin", user)
 		}
 		pw, err = t.askNewSecret("New password of " + user)
 	}

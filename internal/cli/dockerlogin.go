@@ -16,6 +16,8 @@ import (
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/docker/cli/cli/config/types"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // registryHost is what docker stores credentials under: a host, with its port
@@ -31,13 +33,13 @@ func hostOf(registry string) (registryHost, error) {
 	}
 	u, err := url.Parse(registry)
 	if err != nil || u.Host == "" || u.User != nil {
-		return "", fmt.Errorf("registry URL %q: write registry.example.com or https://registry.example.com", clip(registry))
+		return "", fmt.Errorf("registry URL %q: write registry.example.com or https://registry.example.com", printable.Clip(registry))
 	}
 	return registryHost(strings.TrimRight(u.Host+u.Path, "/")), nil
 }
 
-// host is the registry without a namespace.
-func (h registryHost) host() registryHost {
+// Host is the registry without a namespace.
+func (h registryHost) Host() registryHost {
 	host, _, _ := strings.Cut(string(h), "/")
 	return registryHost(host)
 }

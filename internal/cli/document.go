@@ -16,16 +16,16 @@ import (
 // takes a larger one.
 const mostDocument = 1 << 30
 
-// document is a state document in a file, which is read once to check it and once
+// Document is a state document in a file, which is read once to check it and once
 // to send it.
-type document struct {
+type Document struct {
 	io.ReadSeeker
-	size  int64
+	Size  int64
 	close func() error
 }
 
-// openDocument opens a file, or keeps standard input for -.
-func openDocument(cmd *cobra.Command, path string) (*document, error) {
+// OpenDocument opens a file, or keeps standard input for -.
+func OpenDocument(cmd *cobra.Command, path string) (*Document, error) {
 	if path == "-" {
 		return keep(cmd.InOrStdin())
 	}
@@ -41,12 +41,12 @@ func openDocument(cmd *cobra.Command, path string) (*document, error) {
 		kept, err := keep(file)
 		return kept, errors.Join(err, file.Close())
 	}
-	return &document{file, info.Size(), file.Close}, nil
+	return &Document{file, info.Size(), file.Close}, nil
 }
 
 // keep copies what can be read once: to a temporary file, or into memory where
 // none can be made.
-func keep(in io.Reader) (*document, error) {
+func keep(in io.Reader) (*Document, error) {
 	in = io.LimitReader(in, mostDocument+1)
 	file, err := os.CreateTemp("", "dockit-state-*") // for its owner only
 	if err != nil {
@@ -54,17 +54,17 @@ func keep(in io.Reader) (*document, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the document: %w", err)
 		}
-		return &document{bytes.NewReader(content), int64(len(content)), func() error { return nil }}, nil
+		return &Document{bytes.NewReader(content), int64(len(content)), func() error { return nil }}, nil
 	}
 	removed := os.Remove(file.Name()) == nil // where a file may lose its name at once
-	kept := &document{ReadSeeker: file, close: func() error {
+	kept := &Document{ReadSeeker: file, close: func() error {
 		err := file.Close()
 		if !removed {
 			err = errors.Join(err, os.Remove(file.Name()))
 		}
 		return err
 	}}
-	if kept.size, err = io.Copy(file, in); err == nil {
+	if kept.Size, err = io.Copy(file, in); err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
@@ -73,8 +73,8 @@ func keep(in io.Reader) (*document, error) {
 	return kept, nil
 }
 
-// check reads the document and goes back to its beginning.
-func (d *document) check() error {
+// Check reads the document and goes back to its beginning.
+func (d *Document) Check() error {
 	if _, err := state.ParseUpTo(d, mostDocument); err != nil {
 		return err
 	}
@@ -83,4 +83,4 @@ func (d *document) check() error {
 }
 
 // Close forgets the document.
-func (d *document) Close() error { return d.close() }
+func (d *Document) Close() error { return d.close() }

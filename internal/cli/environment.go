@@ -12,24 +12,26 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // maxSecret is the largest file that a secret is read from, in bytes.
 const maxSecret = 64 << 10
 
-// variable is the environment variable of a flag: --base-url has
+// Variable is the environment variable of a flag: --base-url has
 // DOCKIT_BASE_URL.
-func variable(flag string) string {
+func Variable(flag string) string {
 	return "DOCKIT_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // BindEnvironment sets every flag that was not given from its environment
-// variable DOCKIT_<FLAG>. An empty variable counts as not set. A flag that can
+// Variable DOCKIT_<FLAG>. An empty variable counts as not set. A flag that can
 // be repeated takes values separated by commas, one that is on or off yes and no
 // too. A value with a control character or with quotes around it is an error:
 // they came with a file by mistake. Variables that are none of Dockit's are
 // warned of on standard error. The flags named as secrets, or
-// marked by [markSecret], can also be read from a file that DOCKIT_<FLAG>_FILE names; both at once are an
+// marked by [MarkSecret], can also be read from a file that DOCKIT_<FLAG>_FILE names; both at once are an
 // error. All of its errors are of wrong usage.
 func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
 	warnOfUnknownVariables(cmd)
@@ -42,7 +44,7 @@ func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
 		if isSecret {
 			read = secret
 		}
-		value, source, err := read(variable(flag.Name))
+		value, source, err := read(Variable(flag.Name))
 		if err != nil {
 			errs = append(errs, err)
 			return
@@ -62,9 +64,9 @@ func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
 
 const secretAnnotation = "dockit_secret"
 
-// markSecret makes the flags of a command of this package secrets wherever
+// MarkSecret makes the flags of a command of this package secrets wherever
 // they are bound.
-func markSecret(cmd *cobra.Command, names ...string) {
+func MarkSecret(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		if err := cmd.Flags().SetAnnotation(name, secretAnnotation, []string{"true"}); err != nil {
 			panic(err) // the command has no such flag
@@ -89,7 +91,7 @@ func set(flags *pflag.FlagSet, flag *pflag.Flag, value string) error {
 			value = "false"
 		}
 		if _, err := strconv.ParseBool(value); err != nil {
-			return fmt.Errorf("%q: write true or false", clip(value))
+			return fmt.Errorf("%q: write true or false", printable.Clip(value))
 		}
 	}
 	return flags.Set(flag.Name, value)
@@ -125,7 +127,7 @@ func checkControl(source, value string, lines bool) error {
 }
 
 // hasLines reports whether the values of a variable may have several lines.
-func hasLines(name string) bool { return name == variable("pki-encryption-key") }
+func hasLines(name string) bool { return name == Variable("pki-encryption-key") }
 
 // secret reads an environment variable, or the file that the variable with
 // _FILE behind its name names.

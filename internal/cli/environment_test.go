@@ -179,7 +179,11 @@ func TestUnknownVariables(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, "a secret value")
-			cmd := NewCommand()
+			one := &cobra.Command{Use: "backup", Run: func(*cobra.Command, []string) {}}
+			for _, flag := range []string{"sql-dsn", "from", "username"} {
+				one.Flags().String(flag, "", "")
+			}
+			cmd := NewCommand(one)
 			var told strings.Builder
 			cmd.SetErr(&told)
 			backup, _, err := cmd.Find([]string{"backup"})

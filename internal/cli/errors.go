@@ -16,40 +16,40 @@ import (
 	"github.com/dockit-registry/dockit/internal/printable"
 )
 
-// usageError is a command that was called in a wrong way.
-type usageError struct{ err error }
+// WrongUsage is a command that was called in a wrong way.
+type WrongUsage struct{ Err error }
 
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
+func (e *WrongUsage) Error() string { return e.Err.Error() }
+func (e *WrongUsage) Unwrap() error { return e.Err }
 
 // UsageError marks an error as wrong usage, which exits with 2. Nil stays nil.
 func UsageError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := errors.AsType[*usageError](err); ok {
+	if _, ok := errors.AsType[*WrongUsage](err); ok {
 		return err
 	}
-	return &usageError{err}
+	return &WrongUsage{err}
 }
 
-func usagef(format string, args ...any) error { return UsageError(fmt.Errorf(format, args...)) }
+func Usagef(format string, args ...any) error { return UsageError(fmt.Errorf(format, args...)) }
 
-// answer is a result that is told by an exit code. It is no failure, so its
-// text stands without "Error:", and may be empty.
-type answer struct {
-	code int
-	text string
+// Answer is a result that is told by an exit code. It is no failure, so its
+// Text stands without "Error:", and may be empty.
+type Answer struct {
+	Code int
+	Text string
 }
 
-func (a *answer) Error() string { return a.text }
+func (a *Answer) Error() string { return a.Text }
 
-// databaseError is an error of a database, not of a server of Dockit: its text
+// DatabaseError is an error of a database, not of a server of Dockit: its text
 // says what to do.
-type databaseError struct{ err error }
+type DatabaseError struct{ Err error }
 
-func (e *databaseError) Error() string { return e.err.Error() }
-func (e *databaseError) Unwrap() error { return e.err }
+func (e *DatabaseError) Error() string { return e.Err.Error() }
+func (e *DatabaseError) Unwrap() error { return e.Err }
 
 // ExitCode is what a process exits with after err: 0 done, 1 failed or denied,
 // 2 wrong usage.
@@ -57,10 +57,10 @@ func ExitCode(err error) int {
 	if err == nil {
 		return 0
 	}
-	if a, ok := errors.AsType[*answer](err); ok {
-		return a.code
+	if a, ok := errors.AsType[*Answer](err); ok {
+		return a.Code
 	}
-	if _, ok := errors.AsType[*usageError](err); ok {
+	if _, ok := errors.AsType[*WrongUsage](err); ok {
 		return 2
 	}
 	// The root of a tree of commands reports a subcommand that it does not
@@ -76,9 +76,9 @@ func PrintError(w io.Writer, cmd *cobra.Command, err error) {
 	if err == nil {
 		return
 	}
-	if a, ok := errors.AsType[*answer](err); ok {
-		if a.text != "" {
-			fmt.Fprintln(w, printable.Text(a.text))
+	if a, ok := errors.AsType[*Answer](err); ok {
+		if a.Text != "" {
+			fmt.Fprintln(w, printable.Text(a.Text))
 		}
 		return
 	}
@@ -94,7 +94,7 @@ func PrintError(w io.Writer, cmd *cobra.Command, err error) {
 // remedyOf says what to do about an error whose text cannot know, because it
 // comes from far below the flags.
 func remedyOf(err error) string {
-	if _, ok := errors.AsType[*databaseError](err); ok {
+	if _, ok := errors.AsType[*DatabaseError](err); ok {
 		return ""
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
@@ -127,8 +127,8 @@ func isConnectionError(err error) bool {
 	return !ok || operation.Op != "listen"
 }
 
-// warnf tells of something beside the result, among it what others wrote.
-func warnf(w io.Writer, format string, args ...any) {
+// Warnf tells of something beside the result, among it what others wrote.
+func Warnf(w io.Writer, format string, args ...any) {
 	fmt.Fprintln(w, printable.Text(fmt.Sprintf(format, args...)))
 }
 
@@ -140,4 +140,10 @@ func Execute(cmd *cobra.Command, args []string) int {
 	ran, err := cmd.ExecuteContextC(context.Background())
 	PrintError(cmd.ErrOrStderr(), ran, err)
 	return ExitCode(err)
+}
+
+// Visible keeps what a token says from steering the terminal. Anybody can
+// write a token.
+func Visible(s string) string {
+	return printable.Line(printable.Clip(s))
 }

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/dockit-registry/dockit/internal/printable"
+	"github.com/dockit-registry/dockit/internal/version"
 )
 
 // maxHealth is how much of an answer is read, in bytes.
@@ -27,7 +30,7 @@ changed), with 1 and the reason otherwise. Nothing is redirected: name the serve
 It needs no shell and no other program, for a HEALTHCHECK in an image without any.`
 
 func newHealthCommand() *cobra.Command {
-	f := &connectionFlags{}
+	f := &ConnectionFlags{}
 	cmd := &cobra.Command{
 		Use:   "health [URL]",
 		Short: "Ask a server whether it is ready",
@@ -38,17 +41,17 @@ func newHealthCommand() *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				f.baseURL = args[0]
+				f.BaseURL = args[0]
 			}
-			base, err := parseBaseURL(f.baseURL)
+			base, err := ParseBaseURL(f.BaseURL)
 			if err != nil {
 				return UsageError(err)
 			}
-			roots, err := f.roots(cmd.ErrOrStderr())
+			roots, err := f.Roots(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			status, err := askHealth(cmd.Context(), newHTTPClient(roots, f.insecure, f.timeout), base.JoinPath("readyz"))
+			status, err := askHealth(cmd.Context(), NewHTTPClient(roots, f.Insecure, f.Timeout), base.JoinPath("readyz"))
 			if err != nil {
 				return err
 			}
@@ -56,7 +59,7 @@ func newHealthCommand() *cobra.Command {
 			return nil
 		},
 	}
-	f.register(cmd.Flags(), 10*time.Second, "how long to wait for the answer")
+	f.Register(cmd.Flags(), 10*time.Second, "how long to wait for the answer")
 	return cmd
 }
 
@@ -66,10 +69,10 @@ func askHealth(ctx context.Context, server *http.Client, ready *url.URL) (string
 	if err != nil {
 		return "", err
 	}
-	request.Header.Set("User-Agent", "dockit/"+ReadBuild().Version)
+	request.Header.Set("User-Agent", "dockit/"+version.Read().Version)
 	response, err := server.Do(request)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", ready, explainConnection(err))
+		return "", fmt.Errorf("%s: %w", ready, ExplainConnection(err))
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxHealth))
@@ -81,7 +84,7 @@ func askHealth(ctx context.Context, server *http.Client, ready *url.URL) (string
 		Reason string `json:"reason"`
 	}
 	_ = json.Unmarshal(content, &said) // the status code is what counts
-	told := clip(strings.Join(strings.Fields(said.Status+": "+said.Reason), " "))
+	told := printable.Clip(strings.Join(strings.Fields(said.Status+": "+said.Reason), " "))
 	told = strings.Trim(told, ": ")
 	switch location := response.Header.Get("Location"); {
 	case response.StatusCode == http.StatusOK:
@@ -89,7 +92,7 @@ func askHealth(ctx context.Context, server *http.Client, ready *url.URL) (string
 	case told != "":
 		return "", fmt.Errorf("%s: status %s: %s", ready, response.Status, told)
 	case location != "":
-		return "", fmt.Errorf("%s: status %s: it redirects to %q: ask that server", ready, response.Status, clip(location))
+		return "", fmt.Errorf("%s: status %s: it redirects to %q: ask that server", ready, response.Status, printable.Clip(location))
 	default:
 		return "", fmt.Errorf("%s: status %s", ready, response.Status)
 	}

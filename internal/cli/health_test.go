@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/internal/cli/clitest"
 )
 
 // TestHealthOverTLS asks a server whose authority is not the system's, and one
@@ -20,11 +22,11 @@ func TestHealthOverTLS(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/readyz":
-			answers(http.StatusOK, `{"status":"ready"}`)(w, r)
+			clitest.Answers(http.StatusOK, `{"status":"ready"}`)(w, r)
 		case "/moved/readyz":
 			http.Redirect(w, r, "/readyz", http.StatusMovedPermanently)
 		case "/silent/readyz":
-			answers(http.StatusBadGateway, "\x1b[31mno JSON")(w, r)
+			clitest.Answers(http.StatusBadGateway, "\x1b[31mno JSON")(w, r)
 		}
 	}))
 	t.Cleanup(server.Close)

@@ -17,7 +17,7 @@ const (
 	meterWidth    = 30
 )
 
-// meter shows on a terminal how far something long has come. A nil meter
+// Meter shows on a terminal how far something long has come. A nil meter
 // shows nothing.
 type meter struct {
 	out     io.Writer
@@ -29,10 +29,10 @@ type meter struct {
 	done  sync.WaitGroup
 }
 
-// meter starts to show progress on standard error. With streaming, results go
+// Meter starts to show progress on standard error. With streaming, results go
 // to standard output meanwhile, which must not be the same terminal.
-func (p *printer) meter(message string, total int64, streaming bool) *meter {
-	if p.progress == nil || p.quiet || streaming && p.width > 0 {
+func (p *Printer) Meter(message string, total int64, streaming bool) *meter {
+	if p.progress == nil || p.Quiet || streaming && p.width > 0 {
 		return nil
 	}
 	return startMeter(p.progress, message, total, meterDelay)
@@ -75,23 +75,23 @@ func (m *meter) add(n int) {
 	}
 }
 
-// set says how far it has come.
-func (m *meter) set(value int64) {
+// Set says how far it has come.
+func (m *meter) Set(value int64) {
 	if m != nil {
 		m.value.Store(value)
 	}
 }
 
-// finish takes the meter off the terminal.
-func (m *meter) finish() {
+// Finish takes the meter off the terminal.
+func (m *meter) Finish() {
 	if m != nil {
 		close(m.stop)
 		m.done.Wait()
 	}
 }
 
-// counted counts items as they pass.
-func counted[T any](m *meter, items iter.Seq2[T, error]) iter.Seq2[T, error] {
+// Counted counts items as they pass.
+func Counted[T any](m *meter, items iter.Seq2[T, error]) iter.Seq2[T, error] {
 	if m == nil {
 		return items
 	}
@@ -111,9 +111,9 @@ func (m *meter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// clock counts seconds until the returned function is called, for what tells
+// Clock counts seconds until the returned function is called, for what tells
 // nothing of how far it is.
-func (m *meter) clock() (stop func()) {
+func (m *meter) Clock() (stop func()) {
 	if m == nil {
 		return func() {}
 	}

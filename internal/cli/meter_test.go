@@ -36,18 +36,18 @@ func TestMeter(t *testing.T) {
 		return bytes.Contains([]byte(s.String()), []byte("reading [###############               ]  50%"))
 	}, 5*time.Second, time.Millisecond)
 	m.add(50)
-	m.finish()
+	m.Finish()
 	assert.Regexp(t, "\r\x1b\\[K$", s.String(), "the line is empty again")
 
 	s = &screen{}
-	startMeter(s, "reading", 0, time.Hour).finish()
+	startMeter(s, "reading", 0, time.Hour).Finish()
 	assert.Empty(t, s.String(), "what is done at once shows nothing")
 
 	var none *meter
 	none.add(1)
-	none.finish()
+	none.Finish()
 	n := 0
-	for range counted(none, valuesOf([]int{1, 2, 3})) {
+	for range Counted(none, ValuesOf([]int{1, 2, 3})) {
 		n++
 	}
 	assert.Equal(t, 3, n)
@@ -55,7 +55,7 @@ func TestMeter(t *testing.T) {
 
 func TestMeterOfUnknownLength(t *testing.T) {
 	m := &meter{message: "reading"}
-	for range counted(m, valuesOf([]int{1, 2, 3})) {
+	for range Counted(m, ValuesOf([]int{1, 2, 3})) {
 		continue
 	}
 	assert.Equal(t, "reading 3", m.line())

@@ -19,32 +19,32 @@ import (
 	"github.com/dockit-registry/dockit/internal/printable"
 )
 
-// format is how results are written.
-type format string
+// Format is how results are written.
+type Format string
 
 const (
-	formatTable format = "table"
-	formatJSON  format = "json"
-	formatYAML  format = "yaml"
-	formatName  format = "name"
+	FormatTable Format = "table"
+	FormatJSON  Format = "json"
+	FormatYAML  Format = "yaml"
+	FormatName  Format = "name"
 )
 
-// outputFlags say how to write results.
-type outputFlags struct {
+// OutputFlags say how to write results.
+type OutputFlags struct {
 	format string
 	quiet  bool
 }
 
-func (o *outputFlags) register(flags *pflag.FlagSet) {
-	flags.StringVarP(&o.format, "output", "o", string(formatTable), "how to write the result: table, json, yaml or name")
+func (o *OutputFlags) Register(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.format, "output", "o", string(FormatTable), "how to write the result: table, json, yaml or name")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "write results only, no messages")
 }
 
-// printer writes results to standard output, for people and for programs.
-type printer struct {
-	out    io.Writer
-	format format
-	quiet  bool
+// Printer writes results to standard output, for people and for programs.
+type Printer struct {
+	Out    io.Writer
+	Format Format
+	Quiet  bool
 	// width is that of the terminal, zero for anything else.
 	width  int
 	colour bool
@@ -52,24 +52,24 @@ type printer struct {
 	progress io.Writer
 }
 
-// printer makes a printer. A command may know more formats than every other.
-func (o *outputFlags) printer(cmd *cobra.Command, more ...format) (*printer, error) {
-	p := &printer{out: cmd.OutOrStdout(), format: format(o.format), quiet: o.quiet}
-	switch p.format {
-	case formatTable, formatJSON, formatYAML, formatName:
+// Printer makes a printer. A command may know more formats than every other.
+func (o *OutputFlags) Printer(cmd *cobra.Command, more ...Format) (*Printer, error) {
+	p := &Printer{Out: cmd.OutOrStdout(), Format: Format(o.format), Quiet: o.quiet}
+	switch p.Format {
+	case FormatTable, FormatJSON, FormatYAML, FormatName:
 	default:
-		if !slices.Contains(more, p.format) {
-			known := []string{string(formatTable), string(formatJSON), string(formatYAML)}
+		if !slices.Contains(more, p.Format) {
+			known := []string{string(FormatTable), string(FormatJSON), string(FormatYAML)}
 			for _, f := range more {
 				known = append(known, string(f))
 			}
-			return nil, usagef("output %q: use %s or name", clip(o.format), strings.Join(known, ", "))
+			return nil, Usagef("output %q: use %s or name", printable.Clip(o.format), strings.Join(known, ", "))
 		}
 	}
 	if isTerminal(cmd.ErrOrStderr()) && os.Getenv("TERM") != "dumb" {
 		p.progress = cmd.ErrOrStderr()
 	}
-	if file, ok := p.out.(*os.File); ok && isTerminal(file) {
+	if file, ok := p.Out.(*os.File); ok && isTerminal(file) {
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
 			p.width = width
 		}
@@ -83,32 +83,32 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// line writes one line of a result for people.
-func (p *printer) line(s string) { p.raw(printable.Text(s)) }
+// Line writes one line of a result for people.
+func (p *Printer) Line(s string) { p.Raw(printable.Text(s)) }
 
-// raw is line for what holds nothing of others, or nothing that steers a
+// Raw is line for what holds nothing of others, or nothing that steers a
 // terminal any more.
-func (p *printer) raw(s string) { fmt.Fprintln(p.out, s) }
+func (p *Printer) Raw(s string) { fmt.Fprintln(p.Out, s) }
 
-// one writes a single result: as a document, by its name, or for people.
-func (p *printer) one(document any, name string, people func()) error {
-	switch p.format {
-	case formatJSON:
-		encoded, err := encodeJSON(document, "")
+// One writes a single result: as a document, by its name, or for people.
+func (p *Printer) One(document any, name string, people func()) error {
+	switch p.Format {
+	case FormatJSON:
+		encoded, err := EncodeJSON(document, "")
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "%s\n", encoded)
+		_, err = fmt.Fprintf(p.Out, "%s\n", encoded)
 		return err
-	case formatYAML:
+	case FormatYAML:
 		encoded, err := printable.YAML(document)
 		if err != nil {
 			return err
 		}
-		_, err = p.out.Write(encoded)
+		_, err = p.Out.Write(encoded)
 		return err
-	case formatName:
-		p.line(name)
+	case FormatName:
+		p.Line(name)
 		return nil
 	default:
 		people()
@@ -116,70 +116,70 @@ func (p *printer) one(document any, name string, people func()) error {
 	}
 }
 
-// append writes one of several results that come one after the other, each to
+// Append writes one of several results that come one after the other, each to
 // be used at once: a line, or a document of its own.
-func (p *printer) append(document any, name, line string) error {
-	switch p.format {
-	case formatJSON:
+func (p *Printer) Append(document any, name, line string) error {
+	switch p.Format {
+	case FormatJSON:
 		var b bytes.Buffer
 		encoder := json.NewEncoder(&b)
 		encoder.SetEscapeHTML(false)
 		if err := encoder.Encode(document); err != nil {
 			return fmt.Errorf("write JSON: %w", err)
 		}
-		_, err := p.out.Write(printable.JSON(b.Bytes()))
+		_, err := p.Out.Write(printable.JSON(b.Bytes()))
 		return err
-	case formatYAML:
-		if _, err := fmt.Fprintln(p.out, "---"); err != nil {
+	case FormatYAML:
+		if _, err := fmt.Fprintln(p.Out, "---"); err != nil {
 			return err
 		}
-		return p.one(document, name, nil)
-	case formatName:
+		return p.One(document, name, nil)
+	case FormatName:
 		line = name
 	default:
 	}
-	_, err := fmt.Fprintln(p.out, printable.Text(line))
+	_, err := fmt.Fprintln(p.Out, printable.Text(line))
 	return err
 }
 
-// done tells that something was changed, with the result for programs.
-func (p *printer) done(document any, name, message string) error {
-	return p.one(document, name, func() {
-		if !p.quiet {
-			p.line(message)
+// Done tells that something was changed, with the result for programs.
+func (p *Printer) Done(document any, name, message string) error {
+	return p.One(document, name, func() {
+		if !p.Quiet {
+			p.Line(message)
 		}
 	})
 }
 
-// listing says how items are written.
-type listing[T any] struct {
-	header []any
-	row    func(T) []any
-	name   func(T) string
-	// empty is the message for people when there is nothing.
-	empty string
+// Listing says how items are written.
+type Listing[T any] struct {
+	Header []any
+	Row    func(T) []any
+	Name   func(T) string
+	// Empty is the message for people when there is nothing.
+	Empty string
 }
 
-// printList writes items as they come, except for tables, whose columns need
+// PrintList writes items as they come, except for tables, whose columns need
 // to know all of them.
-func printList[T any](p *printer, items iter.Seq2[T, error], l listing[T]) error {
-	if p.format == formatTable {
+func PrintList[T any](p *Printer, items iter.Seq2[T, error], l Listing[T]) error {
+	if p.Format == FormatTable {
 		return printTable(p, items, l)
 	}
-	m := p.meter("reading", 0, true)
-	defer m.finish()
-	items = counted(m, items)
-	switch p.format {
-	case formatJSON:
-		return printJSONList(p.out, items)
-	case formatYAML:
-		return printYAMLList(p.out, items)
+	m := p.Meter("reading", 0, true)
+	defer m.Finish()
+	items = Counted(m, items)
+	switch p.Format {
+	case FormatJSON:
+		return printJSONList(p.Out, items)
+	case FormatYAML:
+		return printYAMLList(p.Out, items)
 	default:
 		for item, err := range items {
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintln(p.out, printable.Text(l.name(item))); err != nil {
+			if _, err := fmt.Fprintln(p.Out, printable.Text(l.Name(item))); err != nil {
 				return err
 			}
 		}
@@ -187,30 +187,30 @@ func printList[T any](p *printer, items iter.Seq2[T, error], l listing[T]) error
 	}
 }
 
-func printTable[T any](p *printer, items iter.Seq2[T, error], l listing[T]) error {
+func printTable[T any](p *Printer, items iter.Seq2[T, error], l Listing[T]) error {
 	rows, err := readRows(p, items, l)
 	if err != nil {
 		return err
 	}
 	if rows.Length() == 0 {
-		if !p.quiet && l.empty != "" {
-			p.line(l.empty)
+		if !p.Quiet && l.Empty != "" {
+			p.Line(l.Empty)
 		}
 		return nil
 	}
-	p.raw(rows.Render())
+	p.Raw(rows.Render())
 	return nil
 }
 
-func readRows[T any](p *printer, items iter.Seq2[T, error], l listing[T]) (table.Writer, error) {
-	m := p.meter("reading", 0, false)
-	defer m.finish()
-	rows := p.table(l.header)
-	for item, err := range counted(m, items) {
+func readRows[T any](p *Printer, items iter.Seq2[T, error], l Listing[T]) (table.Writer, error) {
+	m := p.Meter("reading", 0, false)
+	defer m.Finish()
+	rows := p.table(l.Header)
+	for item, err := range Counted(m, items) {
 		if err != nil {
 			return nil, err
 		}
-		rows.AppendRow(printableCells(l.row(item)))
+		rows.AppendRow(printableCells(l.Row(item)))
 	}
 	return rows, nil
 }
@@ -235,7 +235,7 @@ func printJSONList[T any](out io.Writer, items iter.Seq2[T, error]) error {
 		if err != nil {
 			return err
 		}
-		encoded, err := encodeJSON(item, "  ")
+		encoded, err := EncodeJSON(item, "  ")
 		if err != nil {
 			return err
 		}
@@ -274,8 +274,8 @@ func printYAMLList[T any](out io.Writer, items iter.Seq2[T, error]) error {
 	return nil
 }
 
-// encodeJSON indents, and leaves <, > and & as they are.
-func encodeJSON(v any, prefix string) ([]byte, error) {
+// EncodeJSON indents, and leaves <, > and & as they are.
+func EncodeJSON(v any, prefix string) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -288,7 +288,7 @@ func encodeJSON(v any, prefix string) ([]byte, error) {
 
 // table makes an empty table. On a terminal, rows too wide for it are cut
 // rather than wrapped.
-func (p *printer) table(header []any) table.Writer {
+func (p *Printer) table(header []any) table.Writer {
 	w := table.NewWriter()
 	style := table.StyleLight
 	style.Options = table.OptionsNoBordersAndSeparators
@@ -301,4 +301,31 @@ func (p *printer) table(header []any) table.Writer {
 	w.SuppressTrailingSpaces()
 	w.AppendHeader(header)
 	return w
+}
+
+// ValuesOf makes a listing of what was read already.
+func ValuesOf[T any](items []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Coloured shows what comes in green and what goes in red, where colours are
+// wanted.
+func (p *Printer) Coloured(mark rune, line string) string {
+	const green, red, plain = "\x1b[32m", "\x1b[31m", "\x1b[0m"
+	switch {
+	case !p.colour:
+		return line
+	case mark == '+':
+		return green + line + plain
+	case mark == '-':
+		return red + line + plain
+	default:
+		return line
+	}
 }

@@ -17,10 +17,10 @@ import (
 // at it. Questions go to standard error.
 type terminal struct {
 	in  *os.File
-	out io.Writer
+	Out io.Writer
 }
 
-func terminalOf(cmd *cobra.Command) (*terminal, bool) {
+func TerminalOf(cmd *cobra.Command) (*terminal, bool) {
 	file, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil, false
@@ -30,7 +30,7 @@ func terminalOf(cmd *cobra.Command) (*terminal, bool) {
 
 // ask reads a line.
 func (t *terminal) ask(question string) (string, error) {
-	fmt.Fprint(t.out, question)
+	fmt.Fprint(t.Out, question)
 	line, err := bufio.NewReader(t.in).ReadString('\n')
 	if err != nil {
 		return "", fmt.Errorf("read from the terminal: %w", err)
@@ -55,20 +55,20 @@ func (t *terminal) askSecret(question string) (string, error) {
 		err    error
 	}
 	read := make(chan result, 1)
-	fmt.Fprint(t.out, question)
+	fmt.Fprint(t.Out, question)
 	go func() {
 		secret, err := term.ReadPassword(fd)
 		read <- result{secret, err}
 	}()
 	select {
 	case r := <-read:
-		fmt.Fprintln(t.out)
+		fmt.Fprintln(t.Out)
 		if r.err != nil {
 			return "", fmt.Errorf("read from the terminal: %w", r.err)
 		}
 		return string(r.secret), nil
 	case <-interrupted:
-		fmt.Fprintln(t.out)
+		fmt.Fprintln(t.Out)
 		return "", errors.Join(errors.New("interrupted"), term.Restore(fd, before))
 	}
 }

@@ -43,7 +43,7 @@ func warnOfUnknownVariables(cmd *cobra.Command) {
 		if nearest := nearestOf(known, name); nearest != "" {
 			hint = ": did you mean " + nearest + "?"
 		}
-		warnf(cmd.ErrOrStderr(), "Warning: the environment variable %s sets nothing%s", visible(name), hint)
+		Warnf(cmd.ErrOrStderr(), "Warning: the environment variable %s sets nothing%s", Visible(name), hint)
 	}
 }
 
@@ -51,9 +51,9 @@ func warnOfUnknownVariables(cmd *cobra.Command) {
 func knownVariables(cmd *cobra.Command) []string {
 	known := slices.Clone(otherVariables)
 	add := func(flag *pflag.Flag) {
-		known = append(known, variable(flag.Name))
+		known = append(known, Variable(flag.Name))
 		if slices.Contains(secretFlags, flag.Name) {
-			known = append(known, variable(flag.Name)+"_FILE")
+			known = append(known, Variable(flag.Name)+"_FILE")
 		}
 	}
 	var visit func(*cobra.Command)

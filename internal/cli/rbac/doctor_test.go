@@ -1,0 +1,360 @@
+package rbac
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/internal/cli/clitest"
+)
+
+func TestParseChallenge(t *testing.T) {
+	for header, expected := range map[string]challenge{
+		`Bearer realm="https://a/v2/token",service="registry",error="invalid_token"`: {"https://a/v2/token", "registry", "invalid_token"},
+		`bearer service=registry , realm="https://a/?x=1,2"`:                         {"https://a/?x=1,2", "registry", ""},
+		`Bearer realm="say \"hello\"",scope="a"`:                                     {`say "hello"`, "", ""},
+		`Bearer realm="never closed`:                                                 {"never closed", "", ""},
+		`Bearer`:                                                                     {},
+	} {
+		got, err := parseChallenge(header)
+		require.NoError(t, err, header)
+		assert.Equal(t, expected, got, header)
+	}
+	_, err := parseChallenge("")
+	require.ErrorIs(t, err, errNoChallenge)
+	_, err = parseChallenge(`Basic realm="x"`)
+	require.ErrorIs(t, err, errOtherChallenge)
+}
+
+func TestParseRegistry(t *testing.T) {
+	for given, expected := range map[string]string{
+		"registry.example.com":   "https://registry.example.com",
+		"localhost:5000":         "http://localhost:5000",
+		"http://registry:5000/":  "http://registry:5000",
+		"https://host/prefix/?x": "https://host/prefix",
+	} {
+		u, err := parseRegistry(given)
+		require.NoError(t, err, given)
+		assert.Equal(t, expected, u.String())
+	}
+	for _, wrong := range []string{"", "ftp://x", "https://", "https://u:secret@x"} {
+		_, err := parseRegistry(wrong)
+		require.Error(t, err, wrong)
+		assert.NotContains(t, err.Error(), "secret")
+	}
+}
+
+// patient is a registry and a Dockit that can have one illness each.
+type patient struct {
+	issuer *issuer
+	// kid is the key that the realm signs with.
+	kid     string
+	service string
+	realm   string
+	// Answer is what the registry does with a token.
+	answer http.HandlerFunc
+	ahead  time.Duration
+	// autoredirect is the path of a realm that the registry makes up.
+	autoredirect string
+
+	doctor *doctor
+}
+
+func newPatient(t *testing.T) *patient {
+	t.Helper()
+	p := &patient{issuer: newIssuer(t), kid: "current", service: "registry", answer: clitest.Answers(200, "{}")}
+	realm := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Empty(t, r.Header.Get("Authorization"), "no credentials leave for a realm")
+		if r.URL.Query().Get("service") != "registry" {
+			clitest.Answers(400, "{}")(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"token":%q}`, p.issuer.token(t, p.kid, true, nil))
+	}))
+	t.Cleanup(realm.Close)
+	p.realm = realm.URL + "/v2/token"
+	p.doctor = &doctor{
+		http: http.DefaultClient,
+		pki:  adminapi.PKI{Issuer: "dockit", Services: []adminapi.Service{{Name: "registry", Profile: "x5c", Bundle: []string{"aa"}}}},
+		keys: []adminapi.Key{
+			{ID: "ca", Purpose: "authority", State: "active", Fingerprint: "aa", CreatedAt: time.Now()},
+			{ID: "current", Purpose: "shared", State: "active"},
+		},
+	}
+	return p
+}
+
+// examined returns the findings of the registry.
+func (p *patient) examined(t *testing.T) findings {
+	t.Helper()
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", time.Now().Add(p.ahead).UTC().Format(http.TimeFormat))
+		if r.Header.Get("Authorization") != "" {
+			p.answer(w, r)
+			return
+		}
+		realm := p.realm
+		if p.autoredirect != "" {
+			realm = "https://" + r.Host + p.autoredirect
+		}
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service=%q`, realm, p.service))
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(registry.Close)
+	if p.doctor.registry == nil {
+		var err error
+		p.doctor.registry, err = parseRegistry(registry.URL)
+		require.NoError(t, err)
+	}
+	p.doctor.findings = findings{OK: true}
+	p.doctor.examine(t.Context())
+	return p.doctor.findings
+}
+
+func refuses(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="x",service="registry",error="invalid_token"`)
+	w.WriteHeader(http.StatusUnauthorized)
+}
+
+func TestDoctorFindsNothing(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"accepted": clitest.Answers(200, "{}"),
+		"accepted but for its rights": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="x",error="insufficient_scope"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		},
+	} {
+		p := newPatient(t)
+		p.answer = answer
+		f := p.examined(t)
+		assert.True(t, f.OK, "%s: %+v", name, f)
+		// The sixth is of caches: both are on one address, and not on one port.
+		require.Len(t, f.Findings, 6, name)
+		assert.Equal(t, "caches", f.Findings[5].Check)
+		assert.True(t, f.Findings[5].Possible)
+	}
+}
+
+func TestDoctorFinds(t *testing.T) {
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	fetched := func(t *testing.T, i *issuer, path string) string {
+		t.Helper()
+		response, err := http.Get(i.url + path)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		path = filepath.Join(t.TempDir(), "trust")
+		file, err := os.Create(path)
+		require.NoError(t, err)
+		_, err = file.ReadFrom(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+		return path
+	}
+	bundle := func(t *testing.T, i *issuer) string { return fetched(t, i, "/v2/certs/pem") }
+	keySet := func(t *testing.T, i *issuer) string { return fetched(t, i, "/v2/certs/jwks") }
+	for name, c := range map[string]struct {
+		ill  func(*testing.T, *patient)
+		says []string
+	}{
+		"an unreachable registry": {func(t *testing.T, p *patient) {
+			var err error
+			p.doctor.registry, err = parseRegistry(closed.URL)
+			require.NoError(t, err)
+		}, []string{"registry: " + closed.URL + " cannot be reached"}},
+		"an unreachable realm": {
+			func(_ *testing.T, p *patient) { p.realm = closed.URL + "/v2/token" },
+			[]string{"realm: " + closed.URL + "/v2/token cannot be reached from here", "REGISTRY_AUTH_TOKEN_REALM"},
+		},
+		"a realm that is none": {func(_ *testing.T, p *patient) { p.realm = "auth" }, []string{`realm: "auth" is no URL`}},
+		"a realm of another path": {
+			func(_ *testing.T, p *patient) { p.realm = p.issuer.url + "/v2/certs/pem" },
+			[]string{"answers something else than a token"},
+		},
+		"another token server": {func(_ *testing.T, p *patient) { p.kid = "foreign" }, []string{"leads to another token server", `issuer "dockit"`}},
+		"an unknown service":   {func(_ *testing.T, p *patient) { p.service = "other" }, []string{`service: unknown service "other": this Dockit has registry`}},
+		"a clock ahead":        {func(_ *testing.T, p *patient) { p.ahead = 5 * time.Minute }, []string{"clocks: the registry's is 5m", "ahead"}},
+		"a clock behind": {
+			func(_ *testing.T, p *patient) { p.ahead, p.answer = -2*time.Minute, refuses },
+			[]string{"clocks: the registry's is ", "behind", "token: the registry refuses one of this Dockit (invalid_token)"},
+		},
+		"a wrong issuer, for certain": {
+			func(_ *testing.T, p *patient) { p.answer, p.doctor.issuer = refuses, "other" },
+			[]string{`issuer: wrong issuer: the registry has "other", and Dockit is "dockit"`},
+		},
+		"a wrong issuer, likely": {
+			func(_ *testing.T, p *patient) { p.answer = refuses },
+			[]string{
+				`cause: wrong issuer: REGISTRY_AUTH_TOKEN_ISSUER at the registry must be "dockit"`, "cause: bundle from elsewhere",
+				`cause: the registry has REGISTRY_AUTH_TOKEN_JWKS without REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE`, `give the service "registry" the profile jwks`,
+				"cause: signingalgorithms at the registry does not name ES256",
+			},
+		},
+		"an old bundle, likely": {func(_ *testing.T, p *patient) {
+			p.answer = refuses
+			p.doctor.keys = append(p.doctor.keys, adminapi.Key{Purpose: "authority", State: "retired"})
+		}, []string{"cause: bundle older than the certificate authority in use", "cause: wrong issuer"}},
+		"an old bundle, for certain": {func(t *testing.T, p *patient) {
+			p.answer, p.doctor.bundle = refuses, bundle(t, newIssuer(t))
+		}, []string{"bundle: ", "it is older than the key or certificate authority in use"}},
+		"a registry that was not restarted": {func(t *testing.T, p *patient) {
+			p.answer, p.doctor.bundle, p.doctor.issuer = refuses, bundle(t, p.issuer), "dockit"
+		}, []string{"so restart it", "signingalgorithms at the registry does not name ES256"}},
+		"a key set for tokens with a certificate": {func(t *testing.T, p *patient) {
+			p.answer, p.doctor.bundle, p.doctor.issuer = refuses, keySet(t, p.issuer), "dockit"
+		}, []string{"bundle: ", "it is a JWK set, and Dockit's tokens carry a certificate", `give the service "registry" the profile jwks`}},
+		"a bundle for tokens without a certificate": {func(t *testing.T, p *patient) {
+			p.answer, p.doctor.bundle, p.doctor.issuer = refuses, bundle(t, p.issuer), "dockit"
+			p.doctor.pki.Services[0].Profile = "jwks"
+		}, []string{"so restart it", "version 2.8, which refuses tokens that name their key by its ID alone", `give the service "registry" the profile x5c`}},
+		"a realm that the registry makes up": {
+			func(_ *testing.T, p *patient) { p.autoredirect = "/auth/token" },
+			[]string{"/auth/token is the registry's own address", "autoredirect is on", "REGISTRY_AUTH_TOKEN_AUTOREDIRECT off", "REGISTRY_AUTH_TOKEN_AUTOREDIRECTPATH to /v2/token"},
+		},
+		"a made up realm of a registry without TLS": {
+			func(_ *testing.T, p *patient) { p.autoredirect = "/v2/token" },
+			[]string{"/v2/token is the registry's own address", "unless a proxy in front sends X-Forwarded-Proto"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t)
+			c.ill(t, p)
+			f := p.examined(t)
+			assert.False(t, f.OK)
+			var text strings.Builder
+			for _, found := range f.Findings {
+				if !found.OK {
+					fmt.Fprintf(&text, "%s: %s\n", found.Check, found.Message)
+				}
+			}
+			from := 0
+			for _, says := range c.says {
+				at := strings.Index(text.String()[from:], says)
+				require.GreaterOrEqual(t, at, 0, "%q is not said, or too early, in:\n%s", says, text.String())
+				from += at
+			}
+		})
+	}
+}
+
+// Of several possible causes none is called wrong: it is one of them.
+func TestDoctorIsCertainOfWhatItKnows(t *testing.T) {
+	for name, c := range map[string]struct {
+		ill   func(*patient)
+		wrong []string
+	}{
+		"nothing is known":     {func(*patient) {}, []string{"token"}},
+		"the issuer is wrong":  {func(p *patient) { p.doctor.issuer = "other" }, []string{"token", "issuer"}},
+		"the issuer is right":  {func(p *patient) { p.doctor.issuer = "dockit" }, []string{"token"}},
+		"the authority is new": {func(p *patient) { p.doctor.keys[0].State, p.doctor.keys[0].Purpose = "retired", "authority" }, []string{"token"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t)
+			p.answer = refuses
+			c.ill(p)
+			var wrong []string
+			possible := 0
+			for _, found := range p.examined(t).Findings {
+				switch {
+				case found.Possible:
+					assert.False(t, found.OK)
+					possible++
+				case !found.OK:
+					wrong = append(wrong, found.Check)
+				}
+			}
+			assert.Equal(t, c.wrong, wrong)
+			assert.Equal(t, len(c.wrong) == 1, possible > 2, "%d possible causes", possible)
+		})
+	}
+}
+
+// What a pull-through cache by distribution 3.1.2 makes of a realm.
+func TestCacheAnswers(t *testing.T) {
+	for _, c := range []struct {
+		registry, realm string
+		want            bool
+	}{
+		{"https://registry.example.com", "https://registry.example.com/v2/token", true},
+		{"https://registry.example.com", "https://auth.example.com/v2/token", true},
+		{"https://registry.example.com", "http://AUTH.example.com:4315/v2/token", true},
+		{"https://registry.example.com", "https://auth.example.org/v2/token", false},
+		{"https://registry.example.co.uk", "https://auth.other.co.uk/v2/token", false},
+		{"http://localhost:5000", "http://localhost:5000/v2/token", true},
+		{"http://localhost:5000", "http://localhost:4315/v2/token", false},
+		{"http://10.0.0.1:5000", "http://10.0.0.1:4315/v2/token", false},
+		{"http://registry:5000", "http://dockit:4315/v2/token", true},
+		{"http://registry:5000", "http://localhost:4315/v2/token", false},
+	} {
+		registry, err := url.Parse(c.registry)
+		require.NoError(t, err)
+		realm, err := url.Parse(c.realm)
+		require.NoError(t, err)
+		assert.Equal(t, c.want, cacheAnswers(registry, realm), "%s with the realm %s", c.registry, c.realm)
+	}
+}
+
+func TestDoctorReadsKeySets(t *testing.T) {
+	i := newIssuer(t)
+	response, err := http.Get(i.url + "/v2/certs/jwks")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var set any
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&set))
+	content, err := json.Marshal(set)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "keys.json")
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	d := &doctor{bundle: path}
+	d.pki.Services = []adminapi.Service{{Name: "byid", Profile: "jwks"}, {Name: "registry", Profile: "x5c"}}
+	require.NoError(t, d.checkFile(i.token(t, "current", false, nil), "byid"))
+	require.ErrorIs(t, d.checkFile(i.token(t, "later", false, nil), "byid"), errStaleFile)
+	require.ErrorIs(t, d.checkFile(i.token(t, "current", true, nil), "registry"), errCarriesCertificate)
+	d.bundle = filepath.Join(t.TempDir(), "missing")
+	require.ErrorIs(t, d.checkFile("", "byid"), os.ErrNotExist)
+	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}), 0o600))
+	d.bundle = path
+	require.Error(t, d.checkFile(i.token(t, "current", false, nil), "byid"))
+}
+
+func TestClockReadings(t *testing.T) {
+	second := time.Second
+	for name, c := range map[string]struct {
+		a, b  clockReading
+		apart bool
+	}{
+		"equal":             {clockReading{}, clockReading{}, false},
+		"within a minute":   {clockReading{ahead: 59 * second}, clockReading{}, false},
+		"more":              {clockReading{ahead: 61 * second}, clockReading{}, true},
+		"more, the others":  {clockReading{}, clockReading{ahead: 61 * second}, true},
+		"not known exactly": {clockReading{ahead: 61 * second, fuzz: second}, clockReading{fuzz: second}, false},
+	} {
+		_, apart := c.a.apart(c.b)
+		assert.Equal(t, c.apart, apart, name)
+	}
+}
+
+func FuzzParseChallenge(f *testing.F) {
+	f.Add(`Bearer realm="a",service=b,error="c\""`)
+	f.Fuzz(func(t *testing.T, header string) {
+		_, rest, _ := strings.Cut(header, " ")
+		if n := len(slices.Collect(maps.Keys(maps.Collect(parameters(rest))))); n > len(rest) {
+			t.Error("more parameters than bytes")
+		}
+		_, _ = parseChallenge(header)
+	})
+}

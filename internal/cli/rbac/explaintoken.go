@@ -1,0 +1,155 @@
+package rbac
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/token"
+)
+
+// maxToken is the largest input that a token is looked for in, in bytes.
+const maxToken = 256 << 10
+
+// explanation is what can be said about a token.
+type explanation struct {
+	// Signed tells whether the Dockit that was asked signed it.
+	Signed bool `json:"signed"`
+	// Valid tells whether a registry would take it now.
+	Valid bool `json:"valid"`
+	// Problems say why it is not valid.
+	Problems []string `json:"problems,omitempty"`
+
+	KeyID     string         `json:"key_id,omitempty"`
+	Algorithm string         `json:"algorithm"`
+	Issuer    string         `json:"issuer"`
+	Service   string         `json:"service"`
+	Subject   string         `json:"subject"`
+	IssuedAt  time.Time      `json:"issued_at"`
+	NotBefore time.Time      `json:"not_before"`
+	ExpiresAt time.Time      `json:"expires_at"`
+	Access    []token.Access `json:"access"`
+}
+
+func (r *rbac) explainTokenCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain-token",
+		Short: "Say whether a registry token is from this Dockit, still valid, and what it opens",
+		Long: `Read a registry token from standard input and say whether this Dockit signed it, whether it
+is still valid, and what it opens. The answer is also the exit code: 0 valid, 1 not.
+
+The token stays here: it is checked with the keys that Dockit publishes at /v2/certs, for
+which no credentials are needed. The whole answer of a token endpoint is taken as well.`,
+		Example: `  dockit rbac explain-token < token.txt
+  curl -su alice 'https://auth.example.com/v2/token?service=registry' | dockit rbac explain-token
+  dockit rbac explain-token -o json < token.txt`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := r.output.Printer(cmd)
+			if err != nil {
+				return err
+			}
+			if t, ok := cli.TerminalOf(cmd); ok {
+				fmt.Fprintln(t.Out, "Paste the token, then end with Ctrl-D:")
+			}
+			raw, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxToken+1))
+			if err != nil {
+				return fmt.Errorf("read the token from standard input: %w", err)
+			}
+			e, err := r.explain(cmd.Context(), cmd.ErrOrStderr(), string(raw))
+			if err != nil {
+				return err
+			}
+			if err := p.One(e, yesNo(e.Valid), func() { printExplanation(p, e) }); err != nil {
+				return err
+			}
+			if !e.Valid {
+				return &cli.Answer{Code: 1}
+			}
+			return nil
+		},
+	}
+}
+
+// explain checks a token against the keys that the server publishes.
+func (r *rbac) explain(ctx context.Context, warnings io.Writer, input string) (explanation, error) {
+	raw, err := tokenIn(input)
+	if err != nil {
+		return explanation{}, err
+	}
+	parsed, err := parseToken(raw)
+	if err != nil {
+		return explanation{}, err
+	}
+	roots, err := r.login.Roots(warnings)
+	if err != nil {
+		return explanation{}, err
+	}
+	trusted, err := fetchTrust(ctx, r.login.BaseURL, parsed.audience(), roots, r.login.Insecure, r.login.Timeout)
+	if err != nil {
+		return explanation{}, err
+	}
+	return parsed.explain(trusted, time.Now()), nil
+}
+
+// tokenIn finds the token in what was pasted: alone, behind Bearer, or in the
+// Answer of a token endpoint.
+func tokenIn(input string) (string, error) {
+	input = strings.TrimSpace(input)
+	if len(input) > maxToken {
+		return "", fmt.Errorf("standard input holds more than %d bytes: that is no token", maxToken)
+	}
+	if strings.HasPrefix(input, "{") {
+		var body struct {
+			Token       string `json:"token"`
+			AccessToken string `json:"access_token"`
+		}
+		if err := json.Unmarshal([]byte(input), &body); err != nil {
+			return "", fmt.Errorf("standard input is no answer of a token endpoint: %w", err)
+		}
+		if input = body.Token; input == "" {
+			input = body.AccessToken
+		}
+	}
+	if scheme, rest, ok := strings.Cut(input, " "); ok && strings.EqualFold(scheme, "Bearer") {
+		input = strings.TrimSpace(rest)
+	}
+	if input == "" {
+		return "", errors.New("standard input holds no token")
+	}
+	return input, nil
+}
+
+func printExplanation(p *cli.Printer, e explanation) {
+	p.Line("valid:    " + yesNo(e.Valid))
+	for _, problem := range e.Problems {
+		p.Line("          " + problem)
+	}
+	p.Line("signed:   " + yesNo(e.Signed) + " (" + cli.Visible(e.Algorithm) + ", key " + cli.Visible(e.KeyID) + ")")
+	p.Line("issuer:   " + cli.Visible(e.Issuer))
+	p.Line("service:  " + cli.Visible(e.Service))
+	subject := cli.Visible(e.Subject)
+	if e.Subject == "" {
+		subject = "(anonymous)"
+	}
+	p.Line("subject:  " + subject)
+	p.Line("issued:   " + e.IssuedAt.Format(time.RFC3339))
+	p.Line("expires:  " + e.ExpiresAt.Format(time.RFC3339))
+	if len(e.Access) == 0 {
+		p.Line("opens:    nothing")
+	}
+	for i, access := range e.Access {
+		label := "opens:    "
+		if i > 0 {
+			label = "          "
+		}
+		p.Line(label + cli.Visible(access.Type) + ":" + cli.Visible(access.Name) + ":" + cli.Visible(strings.Join(access.Actions, ",")))
+	}
+}

@@ -2,13 +2,18 @@ package pki
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 func encryptionKeys(t *testing.T, lines ...string) []EncryptionKey {
@@ -145,6 +150,323 @@ func TestParseEncryptionKeysRefuses(t *testing.T) {
 	for _, text := range []string{"", "\n \n", "short", secretA + "\nshort"} {
 		if _, err := ParseEncryptionKeys(text); !errors.Is(err, ErrEncryptionKeyTooShort) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// rewrite changes the records of a store as somebody with the database does.
+func rewrite(t *testing.T, store Store, change func([]Record) []Record) {
+	t.Helper()
+	version, records, err := store.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gone []string
+	for _, record := range records {
+		gone = append(gone, record.ID)
+	}
+	if err := store.ChangeKeys(t.Context(), version, nil, gone); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.ChangeKeys(t.Context(), version+1, change(records), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recordOf finds the record for a purpose.
+func recordOf(t *testing.T, records []Record, purpose Purpose, fits func(Record) bool) *Record {
+	t.Helper()
+	for i := range records {
+		if records[i].Purpose == purpose && fits(records[i]) {
+			return &records[i]
+		}
+	}
+	t.Fatalf("no key for %s", purpose)
+	return nil
+}
+
+func waits(r Record) bool { return r.ActiveFrom.IsZero() }
+
+// foreignRecords are the keys of another Dockit, which has no encryption key.
+func foreignRecords(t *testing.T, c *clock) []Record {
+	t.Helper()
+	store := new(MemoryStore)
+	generatedRing(t, store, c, Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}})
+	_, records, err := store.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
+}
+
+// A copy of the keys of an unsealed database in the place of sealed ones is
+// refused at the start, and believed by no node that runs.
+func TestKeysInTheClearAreRefusedOnceSealed(t *testing.T) {
+	c, store := newClock(), new(MemoryStore)
+	options := Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}, EncryptionKeys: encryptionKeys(t, secretA)}
+	r := generatedRing(t, store, c, options)
+	foreign := foreignRecords(t, c)
+	c.advance(time.Minute)
+	rewrite(t, store, func([]Record) []Record { return foreign })
+
+	options.Now = c.Now
+	if _, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t)); !errors.Is(err, ErrUnsealed) {
+		t.Errorf("start: %v", err)
+	}
+	if clear, sealed := inTheClear(t, store); clear == 0 || sealed != 0 {
+		t.Errorf("the refused start wrote: %d in the clear, %d sealed", clear, sealed)
+	}
+	update(t, r)
+	trustsNone(t, r, foreign)
+}
+
+// trustsNone makes sure that a ring has nothing to do with some keys.
+func trustsNone(t *testing.T, r *Ring, foreign []Record) {
+	t.Helper()
+	for _, service := range []string{"", "zot", "jwks"} {
+		for _, record := range foreign {
+			for _, cert := range bundle(t, r.Bundle(service)) {
+				if bytes.Equal(cert.Raw, record.Certificate) {
+					t.Errorf("service %q: the bundle holds a foreign %s", service, record.Purpose)
+				}
+			}
+			if publishes(r, service, record.ID) {
+				t.Errorf("service %q: the key set holds a foreign %s", service, record.Purpose)
+			}
+			if key, err := r.SigningKey(service); err == nil && bytes.Equal(key.Chain[0].Raw, record.Certificate) {
+				t.Errorf("service %q: a foreign key signs", service)
+			}
+		}
+	}
+}
+
+// Nothing that somebody without the encryption key writes into the database is
+// trusted: neither by nodes that run nor at a start.
+func TestForgedRecordsAreTrustedWithNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		forge func(t *testing.T, c *clock, records, foreign []Record) []Record
+		// refused is set where there is no start with them.
+		refused error
+	}{
+		"a waiting authority without a private key": {func(t *testing.T, _ *clock, records, foreign []Record) []Record {
+			forged := *recordOf(t, foreign, Authority, waits)
+			forged.PrivateKey = nil
+			return append(records, forged)
+		}, nil},
+		"a waiting authority with something sealed": {func(t *testing.T, _ *clock, records, foreign []Record) []Record {
+			forged := *recordOf(t, foreign, Authority, waits)
+			forged.PrivateKey, forged.Sealing = []byte("sealed, or so it says, with a nonce"), records[0].Sealing
+			return append(records, forged)
+		}, ErrTampered},
+		"a waiting authority sealed under an unknown key": {func(t *testing.T, _ *clock, records, foreign []Record) []Record {
+			forged := *recordOf(t, foreign, Authority, waits)
+			forged.PrivateKey, forged.Sealing = []byte("sealed, or so it says, with a nonce"), "0011223344556677"
+			return append(records, forged)
+		}, ErrWrongEncryptionKey},
+		"a retired authority with a key that still verifies": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
+			leaf := *recordOf(t, foreign, Shared, func(Record) bool { return true })
+			authority := *recordOf(t, foreign, Authority, func(r Record) bool { return r.ID == leaf.Issuer })
+			authority.PrivateKey, leaf.PrivateKey = nil, nil
+			authority.RetiredAt, leaf.RetiredAt = c.Now(), c.Now()
+			return append(records, authority, leaf)
+		}, nil},
+		"retired keys of services": {func(_ *testing.T, c *clock, records, foreign []Record) []Record {
+			for _, record := range foreign {
+				if record.Purpose == Own || record.Purpose == KidOnly {
+					record.PrivateKey, record.RetiredAt, record.ActiveFrom = nil, c.Now(), c.Now()
+					records = append(records, record)
+				}
+			}
+			return records
+		}, nil},
+		"an authority from a file": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
+			forged := *recordOf(t, foreign, Authority, waits)
+			forged.PrivateKey, forged.Brought, forged.ActiveFrom = nil, true, c.Now()
+			return append(records, forged)
+		}, nil},
+		"the certificate of another key": {func(t *testing.T, _ *clock, records, foreign []Record) []Record {
+			recordOf(t, records, Authority, waits).Certificate = recordOf(t, foreign, Authority, waits).Certificate
+			return records
+		}, ErrKeyMismatch},
+		"another certificate of the same key": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
+			target, issuer := recordOf(t, records, Authority, waits), recordOf(t, foreign, Authority, waits)
+			target.Certificate = crossSigned(t, target, issuer)
+			issuer.Certificate = target.Certificate // what must not be trusted
+			return records
+		}, ErrTampered},
+		"the same without a MAC": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
+			target, issuer := recordOf(t, records, Authority, waits), recordOf(t, foreign, Authority, waits)
+			target.Certificate, target.MAC = crossSigned(t, target, issuer), nil
+			issuer.Certificate = target.Certificate
+			return records
+		}, ErrTampered},
+		"a signing key under another authority, without a MAC": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
+			target, issuer := recordOf(t, records, Shared, func(Record) bool { return true }), recordOf(t, foreign, Authority, waits)
+			target.Certificate, target.Issuer, target.MAC = crossSigned(t, target, issuer), issuer.ID, nil
+			authority := *issuer
+			authority.PrivateKey = nil
+			issuer.Certificate = target.Certificate
+			return append(records, authority)
+		}, nil},
+	} {
+		t.Run(name+", on a node that runs", func(t *testing.T) {
+			c, store := newClock(), new(MemoryStore)
+			options := Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}, EncryptionKeys: encryptionKeys(t, secretA)}
+			running := generatedRing(t, store, c, options)
+			foreign := foreignRecords(t, c)
+			c.advance(time.Minute)
+			rewrite(t, store, func(records []Record) []Record { return test.forge(t, c, records, foreign) })
+
+			update(t, running)
+			trustsNone(t, running, foreign)
+			signingKey(t, running, "")
+		})
+		t.Run(name+", at the start", func(t *testing.T) {
+			c, store := newClock(), new(MemoryStore)
+			options := Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}, EncryptionKeys: encryptionKeys(t, secretA)}
+			generatedRing(t, store, c, options)
+			foreign := foreignRecords(t, c)
+			c.advance(time.Minute)
+			rewrite(t, store, func(records []Record) []Record { return test.forge(t, c, records, foreign) })
+			options.Now, options.PollInterval = c.Now, still
+			started, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t))
+			if !errors.Is(err, test.refused) {
+				t.Fatalf("start: %v, want %v", err, test.refused)
+			}
+			if err != nil {
+				return
+			}
+			t.Cleanup(started.Close)
+			trustsNone(t, started, foreign)
+			update(t, started)
+			trustsNone(t, started, foreign)
+		})
+	}
+}
+
+// crossSigned is a certificate for the key of one record by an authority.
+func crossSigned(t *testing.T, target, issuer *Record) []byte {
+	t.Helper()
+	cert, err := x509.ParseCertificate(target.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, err := x509.ParseCertificate(issuer.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(issuer.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := *cert
+	template.SignatureAlgorithm = x509.UnknownSignatureAlgorithm
+	der, err := x509.CreateCertificate(rand.Reader, &template, parent, cert.PublicKey, key.(crypto.Signer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// A revocation cannot be taken back with the database.
+func TestRevokedRecordStaysRevoked(t *testing.T) {
+	c, store := newClock(), new(MemoryStore)
+	options := Options{EncryptionKeys: encryptionKeys(t, secretA)}
+	r := generatedRing(t, store, c, options)
+	_, records, _ := store.Keys(t.Context())
+	next := *recordOf(t, records, Authority, waits)
+	c.advance(time.Minute)
+	if _, err := r.Revoke(t.Context(), next.ID); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, store, func(records []Record) []Record {
+		recordOf(t, records, Authority, func(r Record) bool { return r.ID == next.ID }).RevokedAt = time.Time{}
+		return records
+	})
+	update(t, r)
+	trustsNone(t, r, []Record{next})
+	trustsNone(t, generatedRing(t, store, c, options), []Record{next})
+}
+
+// An encryption key is turned on for keys that exist by whoever says so.
+func TestSealExisting(t *testing.T) {
+	c, store := newClock(), new(MemoryStore)
+	id := signingKey(t, generatedRing(t, store, c, Options{}), "").ID
+	options := Options{EncryptionKeys: encryptionKeys(t, secretA), Now: c.Now, PollInterval: still}
+	if _, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t)); !errors.Is(err, ErrUnsealed) {
+		t.Fatalf("without being told to: %v", err)
+	}
+	options.SealExisting = true
+	core, logs := observer.New(zap.WarnLevel)
+	r, err := NewGeneratedRing(t.Context(), store, options, zap.New(core))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	if clear, sealed := inTheClear(t, store); clear != 0 || sealed != 3 || signingKey(t, r, "").ID != id {
+		t.Errorf("%d in the clear, %d sealed", clear, sealed)
+	}
+	if got := logs.FilterMessage("sealed a key that stood in the clear").Len(); got != 3 {
+		t.Errorf("%d keys logged, want 3", got)
+	}
+	if logs.FilterMessageSnippet("remove seal_existing").Len() != 1 {
+		t.Error("no warning that it is for one start")
+	}
+	// A node that runs takes nothing over.
+	foreign := foreignRecords(t, c)
+	rewrite(t, store, func(records []Record) []Record { return append(records, foreign...) })
+	update(t, r)
+	trustsNone(t, r, foreign)
+
+	options.EncryptionKeys = nil
+	if _, err := NewGeneratedRing(t.Context(), new(MemoryStore), options, zaptest.NewLogger(t)); err == nil {
+		t.Error("there is nothing to seal with")
+	}
+}
+
+// Keys that were sealed before records had a MAC go on to be used, and get one.
+func TestSealedKeysWithoutMACAreTakenOver(t *testing.T) {
+	c, store := newClock(), new(MemoryStore)
+	options := Options{Services: []string{"registry"}, Own: []string{"zot"}, KidOnly: []string{"jwks"}, EncryptionKeys: encryptionKeys(t, secretA)}
+	r := generatedRing(t, store, c, options)
+	c.advance(time.Minute)
+	if _, err := r.RotateAuthority(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(time.Hour)
+	update(t, r)
+	want := map[string][]byte{}
+	services := []string{"", "zot", "jwks"}
+	for _, service := range services {
+		want[service] = r.Bundle(service)
+	}
+	id := signingKey(t, r, "").ID
+	var retired []string
+	rewrite(t, store, func(records []Record) []Record {
+		for i := range records {
+			records[i].MAC = nil
+			if len(records[i].PrivateKey) == 0 {
+				retired = append(retired, records[i].ID)
+			}
+		}
+		return records
+	})
+	upgraded := generatedRing(t, store, c, options)
+	if got := signingKey(t, upgraded, "").ID; got != id {
+		t.Errorf("signs with %s, before the upgrade with %s", got, id)
+	}
+	for _, service := range services {
+		if !bytes.Equal(upgraded.Bundle(service), want[service]) {
+			t.Errorf("service %q: another bundle after the upgrade", service)
+		}
+	}
+	if len(retired) == 0 || len(upgraded.Keys()) != len(r.Keys()) {
+		t.Errorf("%d keys listed, before the upgrade %d", len(upgraded.Keys()), len(r.Keys()))
+	}
+	_, records, _ := store.Keys(t.Context())
+	for _, record := range records {
+		if (len(record.MAC) == 0) != slices.Contains(retired, record.ID) {
+			t.Errorf("%s key %s: MAC %x", record.Purpose, record.ID, record.MAC)
 		}
 	}
 }

@@ -3,10 +3,18 @@ package pki
 import (
 	"cmp"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // entry is a record with its certificate and key read.
@@ -150,4 +158,117 @@ func newEntry(purpose Purpose, service string, cert *x509.Certificate, signer cr
 	}
 	seals.seal(&e.Record, der)
 	return e, nil
+}
+
+var (
+	// ErrUnsupportedKey is returned for a key that is neither ECDSA on P-256,
+	// P-384 or P-521, nor RSA, nor Ed25519.
+	ErrUnsupportedKey = errors.New("unsupported kind of key")
+	// ErrRSAKeyTooSmall is returned for an RSA key of less than
+	// [MinRSABits] bits.
+	ErrRSAKeyTooSmall = errors.New("RSA key is too small")
+	// ErrKeyMismatch is returned when a private key does not belong to the
+	// certificate beside it.
+	ErrKeyMismatch = errors.New("private key does not match the certificate")
+)
+
+// MinRSABits is the size of the smallest RSA key that may sign tokens.
+const MinRSABits = 2048
+
+// SigningKey signs registry tokens. It does not change once made, and many
+// goroutines may use it at once.
+type SigningKey struct {
+	// Signer is the private key.
+	Signer crypto.Signer
+
+	// Chain goes into the x5c header of a token: the certificate of the key
+	// first, then what a registry needs to get from there to a certificate in
+	// its bundle.
+	Chain []*x509.Certificate
+
+	// ID is the RFC 7638 thumbprint of the public key (SHA-256, base64url
+	// without padding): the kid header of a token.
+	ID string
+
+	// Algorithm is the JWS name of the signature: ES256, ES384, ES512, RS256
+	// or EdDSA.
+	Algorithm string
+}
+
+// NewSigningKey takes a private key and the certificates that stand for it,
+// the key's own first.
+func NewSigningKey(signer crypto.Signer, chain ...*x509.Certificate) (*SigningKey, error) {
+	algorithm, err := algorithmOf(signer.Public())
+	if err != nil {
+		return nil, err
+	}
+	if len(chain) > 0 && !samePublicKey(signer.Public(), chain[0].PublicKey) {
+		return nil, fmt.Errorf("%w of %q", ErrKeyMismatch, chain[0].Subject)
+	}
+	id, err := thumbprint(signer.Public())
+	if err != nil {
+		return nil, err
+	}
+	return &SigningKey{Signer: signer, Chain: chain, ID: id, Algorithm: algorithm}, nil
+}
+
+// KidOnly reports whether a token may name this key by its ID alone. That is
+// not so for an elliptic curve key with a coordinate that begins with a zero
+// byte: distribution computes another thumbprint for it than RFC 7638 does,
+// and refuses the token.
+func (k *SigningKey) KidOnly() bool { return hasFullCoordinates(k.Signer.Public()) }
+
+// algorithmOf names the JWS algorithm that goes with a public key.
+func algorithmOf(public crypto.PublicKey) (string, error) {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		switch key.Curve {
+		case elliptic.P256():
+			return string(jose.ES256), nil
+		case elliptic.P384():
+			return string(jose.ES384), nil
+		case elliptic.P521():
+			return string(jose.ES512), nil
+		}
+		return "", fmt.Errorf("%w: curve %s; use P-256, P-384 or P-521", ErrUnsupportedKey, key.Params().Name)
+	case *rsa.PublicKey:
+		if key.N.BitLen() < MinRSABits {
+			return "", fmt.Errorf("%w: %d bits; at least %d are needed", ErrRSAKeyTooSmall, key.N.BitLen(), MinRSABits)
+		}
+		return string(jose.RS256), nil
+	case ed25519.PublicKey:
+		return string(jose.EdDSA), nil
+	default:
+		return "", fmt.Errorf("%w: %T; use an EC or RSA key", ErrUnsupportedKey, public)
+	}
+}
+
+// thumbprint is the RFC 7638 thumbprint of a public key.
+func thumbprint(public crypto.PublicKey) (string, error) {
+	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnsupportedKey, err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+// hasFullCoordinates reports whether neither coordinate of an elliptic curve
+// key begins with a zero byte. Other keys have no coordinates, and pass.
+func hasFullCoordinates(public crypto.PublicKey) bool {
+	key, ok := public.(*ecdsa.PublicKey)
+	if !ok {
+		return true
+	}
+	point, err := key.Bytes()
+	if err != nil {
+		return false
+	}
+	// An uncompressed point is 4, X, Y, both of the same length.
+	size := (len(point) - 1) / 2
+	return point[1] != 0 && point[1+size] != 0
+}
+
+func samePublicKey(a, b crypto.PublicKey) bool {
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
 }

@@ -1,3 +1,13 @@
+// Package pki holds the keys that sign registry tokens and publishes what
+// registries need in order to trust them.
+//
+// A registry reads its trust once, when it starts. So what it is given does
+// not change often: a certificate authority that serves nothing else, and the
+// one that will follow it. The keys that sign tokens live for days under that
+// authority, and each token carries the certificate of the key that signed it.
+//
+// A [Ring] is what the rest of Dockit uses. It either makes its keys by itself
+// and keeps them in a [Store], or takes a key and certificate from a file.
 package pki
 
 import (
@@ -128,3 +138,35 @@ func (o Options) withDefaults() (Options, error) {
 
 // verification is how long a key is kept after it signed for the last time.
 func (o Options) verification() time.Duration { return o.MaxTokenTTL + margin }
+
+var (
+	// ErrNoSigningKey is returned when no key may sign at the moment: the
+	// brought certificate has run out, or the database cannot be asked
+	// whether the keys this node knows still hold.
+	ErrNoSigningKey = errors.New("no key can sign tokens")
+	// ErrKeyInUse is returned when a brought key is one that Dockit made for
+	// another purpose.
+	ErrKeyInUse = errors.New("key is in use for another purpose")
+	// ErrRevoked is returned when a brought certificate was revoked before.
+	ErrRevoked = errors.New("certificate was revoked; bring another key")
+	// ErrSharedKey is returned when a service that trusts exactly one key
+	// would share it with others.
+	ErrSharedKey = errors.New("service needs a signing key that no other service shares")
+	// ErrUnknownKey is returned for the ID of a key that is not there.
+	ErrUnknownKey = errors.New("no such key")
+	// ErrBrought is returned for an operation on a key that was brought along
+	// in a file: only a new file replaces it.
+	ErrBrought = errors.New("key comes from a file")
+)
+
+// Check says what a ring of these options, and of these files unless they are
+// nil, would be refused for, as far as that does not take a look at its store:
+// nothing is made or changed.
+func Check(files *Files, options Options) error {
+	options, err := options.withDefaults()
+	if err != nil || files == nil {
+		return err
+	}
+	r := &Ring{store: new(MemoryStore), options: options, files: files}
+	return r.loadFirst()
+}

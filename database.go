@@ -119,7 +119,7 @@ type database struct {
 	key   store.Config
 	store *store.Store
 	// directory, auth and refusals are what all configurations share of them.
-	directory *cache.Directory
+	directory *cache.Cache
 	auth      *auth.Authenticator
 	refusals  *admin.Refusals
 	logger    *zap.Logger

@@ -128,7 +128,7 @@ func (f onEvent) Handle(context.Context, caddy.Event) error {
 // announceReplaced is told of keys by the ring of the app.
 func (a *App) announceReplaced(key pki.Replaced) {
 	a.announcer.announce(EventKeyRotated, map[string]any{
-		"key_id": key.KeyID, "purpose": string(key.Purpose), "service": key.Service, "brought": key.Brought,
+		"key_id": key.KeyID, "purpose": string(key.Purpose), "service": key.Service, "brought": key.External,
 	})
 }
 

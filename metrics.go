@@ -174,7 +174,7 @@ func (m *databaseMetrics) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	newest, up := m.databases[len(m.databases)-1], 0.0
-	if newest.directory.Away() == nil {
+	if newest.directory.Unavailable() == nil {
 		up = 1
 	}
 	metrics <- prometheus.MustNewConstMetric(databaseUp, prometheus.GaugeValue, up)

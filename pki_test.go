@@ -228,7 +228,7 @@ func TestKeyInTwoFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(keys) != 1 || !keys[0].Brought || keys[0].State != pki.Active {
+	if len(keys) != 1 || !keys[0].External || keys[0].State != pki.Active {
 		t.Errorf("keys %+v", keys)
 	}
 	if _, err := useKeys(t, dsn, "file "+key); err == nil || !strings.Contains(err.Error(), "no certificate") {
@@ -250,7 +250,7 @@ func TestKeysUnderBroughtAuthority(t *testing.T) {
 	if leaf.Algorithm != "ES384" || !leaf.Sealed || leaf.NotAfter.Sub(leaf.CreatedAt) > 48*time.Hour {
 		t.Errorf("leaf %+v", leaf)
 	}
-	if !active(keys, pki.Authority).Brought {
+	if !active(keys, pki.Authority).External {
 		t.Error("the authority is not the one from the file")
 	}
 }

@@ -23,13 +23,13 @@ type Service struct {
 // Key is a key that signs tokens, or an authority that such keys stand under.
 // It holds nothing secret.
 type Key struct {
-	ID      string `json:"id" doc:"The RFC 7638 thumbprint of the public key: the kid of its tokens."`
-	Purpose string `json:"purpose" enum:"authority,shared,kid-only,own" doc:"An authority signs certificates of shared keys. Shared keys sign for services of the profile x5c, kid-only ones for jwks, own ones for a single service."`
-	Service string `json:"service,omitempty" doc:"The service that an own key belongs to."`
-	State   string `json:"state" enum:"waiting,active,retired,revoked,unused" doc:"Waiting keys are published and not used yet; of retired ones the last tokens may still count; unused ones have no part in the configuration."`
-	Brought bool   `json:"brought,omitempty" doc:"The key comes from a file."`
-	Sealed  bool   `json:"sealed,omitempty" doc:"The private key is encrypted in the database."`
-	Issuer  string `json:"issuer,omitempty" doc:"The id of the authority above the key."`
+	ID       string `json:"id" doc:"The RFC 7638 thumbprint of the public key: the kid of its tokens."`
+	Purpose  string `json:"purpose" enum:"authority,shared,kid-only,own" doc:"An authority signs certificates of shared keys. Shared keys sign for services of the profile x5c, kid-only ones for jwks, own ones for a single service."`
+	Service  string `json:"service,omitempty" doc:"The service that an own key belongs to."`
+	State    string `json:"state" enum:"waiting,active,retired,revoked,unused" doc:"Waiting keys are published and not used yet; of retired ones the last tokens may still count; unused ones have no part in the configuration."`
+	External bool   `json:"brought,omitempty" doc:"The key comes from a file."`
+	Sealed   bool   `json:"sealed,omitempty" doc:"The private key is encrypted in the database."`
+	Issuer   string `json:"issuer,omitempty" doc:"The id of the authority above the key."`
 
 	Subject     string    `json:"subject" doc:"The distinguished name in the certificate."`
 	Fingerprint string    `json:"fingerprint" doc:"The SHA-256 of the certificate in hexadecimal."`

@@ -26,7 +26,7 @@ const (
 	CodeLastAdmin      Code = "last_admin"     // 409: nobody could manage Dockit any more
 	CodeKind           Code = "kind"           // 409: it does not suit that kind of subject
 	CodeIncluded       Code = "included"       // 409: pull cannot go where push stays
-	CodeBrought        Code = "brought"        // 409: the key comes from a file, which is to be replaced
+	CodeExternal       Code = "brought"        // 409: the key comes from a file, which is to be replaced
 	CodeTooEarly       Code = "too_early"      // 409: registries may not know the next authority yet
 	CodeExpires        Code = "expires"        // 409: the authority ends too soon for a key under it
 	CodeTooMany        Code = "too_many"       // 409: the subject has as many tokens as it may have

@@ -65,7 +65,7 @@ var codes = map[adminapi.Code]error{
 	adminapi.CodeLastAdmin:      ErrLastAdmin,
 	adminapi.CodeKind:           ErrKind,
 	adminapi.CodeIncluded:       ErrIncluded,
-	adminapi.CodeBrought:        ErrBrought,
+	adminapi.CodeExternal:       ErrBrought,
 	adminapi.CodeTooEarly:       ErrTooEarly,
 	adminapi.CodeExpires:        ErrExpires,
 	adminapi.CodeStale:          ErrStale,

@@ -69,7 +69,7 @@ func (s *Server) readiness(ctx context.Context, changes func(context.Context) er
 	answer := readiness{Status: "ready", Issue: true, Change: true}
 	status := s.config.Auth.Directory().Status(ctx)
 	switch {
-	case status.Away != nil:
+	case status.Unavailable != nil:
 		answer.Change, answer.Issue = false, status.Recalls
 		if status.Recalls {
 			answer.Until = &status.Until
@@ -117,8 +117,8 @@ func (s *Server) readiness(ctx context.Context, changes func(context.Context) er
 
 // remedyField tells the log what to do about an error of the database.
 func remedyField(err error) zap.Field {
-	if remedy := store.Remedy(err); remedy != "" {
-		return zap.String("remedy", remedy)
+	if hint := store.Hint(err); hint != "" {
+		return zap.String("remedy", hint)
 	}
 	return zap.Skip()
 }

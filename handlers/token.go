@@ -294,7 +294,7 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, err error) *
 		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "the database does not answer, and these credentials cannot be checked without it: try again in a moment", outcome: outcomeAway}
 	case errors.Is(err, context.Canceled), errors.Is(ctx.Err(), context.Canceled):
 		told = &refusal{status: StatusClientClosed, code: errorUnavailable, message: "the request was cancelled", outcome: outcomeFailed}
-	case store.Remedy(err) != "", errors.Is(err, store.ErrUnknownOutcome):
+	case store.Hint(err) != "", errors.Is(err, store.ErrUnknownOutcome):
 		w.Header().Set("Retry-After", "5")
 		s.config.Logger.Error("cannot issue a token", zap.Error(err), remedyField(err))
 		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "the database takes no changes now, without which there is no refresh token: try again in a moment; the log of Dockit says more", outcome: outcomeFailed}

@@ -80,13 +80,13 @@ func TestBroughtCertificateIsItsOwnAnchor(t *testing.T) {
 	if signingKey(t, r, "jwks").ID != signing.ID || !publishes(r, "jwks", signing.ID) {
 		t.Error("kid-only service uses another key")
 	}
-	if _, err := r.Rotate(t.Context(), ""); !errors.Is(err, ErrBrought) {
+	if _, err := r.Rotate(t.Context(), ""); !errors.Is(err, ErrExternal) {
 		t.Errorf("rotate: %v", err)
 	}
-	if _, err := r.RotateAuthority(t.Context(), true); !errors.Is(err, ErrBrought) {
+	if _, err := r.RotateAuthority(t.Context(), true); !errors.Is(err, ErrExternal) {
 		t.Errorf("rotate authority: %v", err)
 	}
-	if _, err := r.Revoke(t.Context(), signing.ID); !errors.Is(err, ErrBrought) {
+	if _, err := r.Revoke(t.Context(), signing.ID); !errors.Is(err, ErrExternal) {
 		t.Errorf("revoke: %v", err)
 	}
 }
@@ -159,7 +159,7 @@ func TestBroughtAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, record := range records {
-		if record.Brought && len(record.PrivateKey) > 0 {
+		if record.External && len(record.PrivateKey) > 0 {
 			t.Error("the brought private key is in the store")
 		}
 	}
@@ -177,8 +177,8 @@ func TestStartTakesTheConfiguredAuthority(t *testing.T) {
 	own := bundle(t, generated.Bundle(""))
 
 	c.advance(time.Hour)
-	brought := fileRing(t, store, c, path, Options{})
-	if err := verify(c.Now(), []*x509.Certificate{authority.cert}, signingKey(t, brought, "").Chain...); err != nil {
+	external := fileRing(t, store, c, path, Options{})
+	if err := verify(c.Now(), []*x509.Certificate{authority.cert}, signingKey(t, external, "").Chain...); err != nil {
 		t.Errorf("with a brought authority: %v", err)
 	}
 	c.advance(time.Hour)
@@ -199,7 +199,7 @@ func TestReloadKeepsTheOldKeyForVerification(t *testing.T) {
 	c.advance(time.Hour)
 	replaceFile(t, path, second.pem(t))
 	r.reload(t.Context())
-	if want := []Replaced{{Purpose: Shared, KeyID: old, Brought: true}}; !slices.Equal(replaced, want) {
+	if want := []Replaced{{Purpose: Shared, KeyID: old, External: true}}; !slices.Equal(replaced, want) {
 		t.Errorf("told of %+v, want %+v", replaced, want)
 	}
 	key := signingKey(t, r, "")
@@ -326,7 +326,7 @@ func TestSwappedSecretMountIsPickedUp(t *testing.T) {
 	}
 	t.Cleanup(r.Close)
 	mount("..2", second)
-	c.advance(settleInterval) // the watcher may not have started yet
+	c.advance(reconcileInterval) // the watcher may not have started yet
 	select {
 	case <-reloaded:
 	case <-time.After(10 * time.Second):

@@ -142,7 +142,7 @@ func (f Files) parse(content []byte, now time.Time) (*pair, error) {
 
 // parsePair finds the private key and the certificate that belongs to it,
 // wherever they stand. Further certificates are its chain, which no registry
-// needs: the brought certificate itself is what they trust.
+// needs: the external certificate itself is what they trust.
 func parsePair(content []byte) (*pair, error) {
 	var (
 		signer crypto.Signer
@@ -233,9 +233,9 @@ func (p *pair) check(now time.Time) error {
 	return nil
 }
 
-// broughtHistory is the certificate from the file, and those it had before
+// externalHistory is the certificate from the file, and those it had before
 // while their tokens may still be valid.
-type broughtHistory struct {
+type externalHistory struct {
 	content [32]byte
 	current *pair
 	since   time.Time
@@ -250,7 +250,7 @@ type formerPair struct {
 }
 
 // replace takes another pair into use.
-func (b *broughtHistory) replace(p *pair, content [32]byte, now time.Time) {
+func (b *externalHistory) replace(p *pair, content [32]byte, now time.Time) {
 	if b.current != nil {
 		b.before = append([]formerPair{{b.current, b.since, now}}, b.before...)
 	}
@@ -258,7 +258,7 @@ func (b *broughtHistory) replace(p *pair, content [32]byte, now time.Time) {
 }
 
 // forget drops the certificates of which no token can be valid any more.
-func (b *broughtHistory) forget(now time.Time, verification time.Duration) {
+func (b *externalHistory) forget(now time.Time, verification time.Duration) {
 	var kept []formerPair
 	for _, former := range b.before {
 		if !now.After(former.retired.Add(verification)) {
@@ -268,35 +268,35 @@ func (b *broughtHistory) forget(now time.Time, verification time.Duration) {
 	b.before = kept
 }
 
-// standaloneTrust: registries trust the brought certificate itself.
-func (p *plan) standaloneTrust(brought *broughtHistory) (*trust, error) {
+// standaloneTrust: registries trust the external certificate itself.
+func (p *plan) standaloneTrust(external *externalHistory) (*trust, error) {
 	var b trustBuilder
-	key, err := NewSigningKey(brought.current.signer, brought.current.cert)
+	key, err := NewSigningKey(external.current.signer, external.current.cert)
 	if err != nil {
 		return nil, err
 	}
 	b.trust.slots = []slot{{
 		key:   key,
-		from:  brought.since,
-		until: brought.current.cert.NotAfter.Add(-p.options.verification()),
+		from:  external.since,
+		until: external.current.cert.NotAfter.Add(-p.options.verification()),
 	}}
-	b.anchor(brought.current.cert)
+	b.anchor(external.current.cert)
 	b.vouch(key)
-	if err := b.verify(brought.current.cert); err != nil {
+	if err := b.verify(external.current.cert); err != nil {
 		return nil, err
 	}
-	if err := b.former(brought); err != nil {
+	if err := b.former(external); err != nil {
 		return nil, err
 	}
 	return b.build(), nil
 }
 
 // former keeps the certificates that the file held before.
-func (b *trustBuilder) former(brought *broughtHistory) error {
-	if brought == nil {
+func (b *trustBuilder) former(external *externalHistory) error {
+	if external == nil {
 		return nil
 	}
-	for _, former := range brought.before {
+	for _, former := range external.before {
 		if former.cert.IsCA {
 			continue // its leaves stand in the store
 		}
@@ -313,11 +313,11 @@ func (b *trustBuilder) former(brought *broughtHistory) error {
 	return nil
 }
 
-func (b *broughtHistory) inventory() []KeyInfo {
+func (b *externalHistory) inventory() []KeyInfo {
 	describe := func(cert *x509.Certificate, since time.Time) KeyInfo {
 		info := describeCertificate(cert)
 		info.ID, _ = thumbprint(cert.PublicKey) // only keys that have one are loaded
-		info.Purpose, info.State, info.Brought = Shared, Active, true
+		info.Purpose, info.State, info.External = Shared, Active, true
 		info.CreatedAt, info.ActiveFrom = since, since
 		return info
 	}
@@ -337,17 +337,17 @@ type Replaced struct {
 	Service string
 	// KeyID is that of the key that was replaced.
 	KeyID string
-	// Brought is set for a key of the pki file, which changed.
-	Brought bool
+	// External is set for a key of the pki file, which changed.
+	External bool
 }
 
 // replaced is the certificate that the file held before.
-func (b *broughtHistory) replaced() Replaced {
+func (b *externalHistory) replaced() Replaced {
 	former := b.before[0].cert
 	id, _ := thumbprint(former.PublicKey) // only keys that have one are loaded
 	purpose := Shared
 	if former.IsCA {
 		purpose = Authority
 	}
-	return Replaced{Purpose: purpose, KeyID: id, Brought: true}
+	return Replaced{Purpose: purpose, KeyID: id, External: true}
 }

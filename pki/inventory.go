@@ -34,8 +34,8 @@ type KeyInfo struct {
 	Service string
 	// State is what the key is doing now.
 	State State
-	// Brought is set on keys that come from a file.
-	Brought bool
+	// External is set on keys that come from a file.
+	External bool
 	// Sealed is set when the private key is encrypted in the database.
 	Sealed bool
 	// Issuer is the ID of the authority that signed the certificate.
@@ -63,10 +63,10 @@ type KeyInfo struct {
 }
 
 // inventory describes every key there is.
-func (p *plan) inventory(brought *broughtHistory) []KeyInfo {
+func (p *plan) inventory(external *externalHistory) []KeyInfo {
 	var out []KeyInfo
 	if p.standalone() {
-		out = append(out, brought.inventory()...)
+		out = append(out, external.inventory()...)
 	}
 	for _, e := range p.keys {
 		out = append(out, p.describe(e))
@@ -75,13 +75,13 @@ func (p *plan) inventory(brought *broughtHistory) []KeyInfo {
 }
 
 // describe tells what people want to know of a key.
-func (p *plan) describe(e *entry) KeyInfo {
+func (p *plan) describe(e *storedKey) KeyInfo {
 	info := describeCertificate(e.cert)
 	info.ID = e.ID
 	info.Purpose = e.Purpose
 	info.Service = e.Service
 	info.State = p.state(e)
-	info.Brought = e.Brought
+	info.External = e.External
 	info.Unproven = e.unproven
 	info.Sealed = e.Sealing != ""
 	info.Issuer = e.Issuer
@@ -92,12 +92,12 @@ func (p *plan) describe(e *entry) KeyInfo {
 	return info
 }
 
-func (p *plan) state(e *entry) State {
+func (p *plan) state(e *storedKey) State {
 	switch {
 	case e.revoked():
 		return Revoked
-	case e.Brought && !e.unproven:
-		if p.isBrought(e) {
+	case e.External && !e.unproven:
+		if p.isExternal(e) {
 			return Active
 		}
 		return Retired
@@ -117,14 +117,14 @@ func (p *plan) state(e *entry) State {
 }
 
 // uses reports whether the configuration asks for such a key.
-func (p *plan) uses(e *entry) bool {
+func (p *plan) uses(e *storedKey) bool {
 	switch e.Purpose {
 	case Own:
 		return slices.Contains(p.options.Own, e.Service) && !(p.standalone() && p.options.alone())
 	case KidOnly:
 		return len(p.options.KidOnly) > 0 && !p.standalone()
 	case Authority:
-		return p.brought == nil
+		return p.external == nil
 	default:
 		return !p.standalone()
 	}
@@ -155,7 +155,7 @@ type Stats struct {
 	// use ends, zero when no key can sign.
 	SigningKeyNotAfter time.Time
 	// AuthorityNotAfter is when the authority in use ends, zero when there is
-	// none because a brought certificate signs tokens itself.
+	// none because a external certificate signs tokens itself.
 	AuthorityNotAfter time.Time
 	// Rotations counts the keys that this node has replaced by others.
 	Rotations uint64

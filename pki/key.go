@@ -17,8 +17,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// entry is a record with its certificate and key read.
-type entry struct {
+// storedKey is a record with its certificate and key read.
+type storedKey struct {
 	Record
 	cert *x509.Certificate
 	// signer is nil when the private key is gone, or this node cannot open it.
@@ -29,21 +29,21 @@ type entry struct {
 }
 
 // waiting reports whether nothing says yet when the key takes over.
-func (e *entry) waiting() bool {
+func (e *storedKey) waiting() bool {
 	return e.ActiveFrom.IsZero() && e.RevokedAt.IsZero() && !e.unproven
 }
 
 // revoked reports whether the key is unfit for use.
-func (e *entry) revoked() bool { return !e.RevokedAt.IsZero() }
+func (e *storedKey) revoked() bool { return !e.RevokedAt.IsZero() }
 
 // life is how long the certificate was meant to live.
-func (e *entry) life() time.Duration { return e.cert.NotAfter.Sub(e.CreatedAt) }
+func (e *storedKey) life() time.Duration { return e.cert.NotAfter.Sub(e.CreatedAt) }
 
 // keyring is every key of the store, oldest first.
-type keyring []*entry
+type keyring []*storedKey
 
-func newKeyring(entries []*entry) keyring {
-	slices.SortFunc(entries, func(a, b *entry) int {
+func newKeyring(entries []*storedKey) keyring {
+	slices.SortFunc(entries, func(a, b *storedKey) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
 	return entries
@@ -61,7 +61,7 @@ func (k keyring) of(purpose Purpose, service string) keyring {
 }
 
 // find returns the key with an ID, or nil.
-func (k keyring) find(id string) *entry {
+func (k keyring) find(id string) *storedKey {
 	for _, e := range k {
 		if e.ID == id {
 			return e
@@ -75,12 +75,12 @@ func (k keyring) find(id string) *entry {
 func (k keyring) usable() keyring {
 	var out keyring
 	for _, e := range k {
-		signs := len(e.PrivateKey) > 0 || e.Brought
+		signs := len(e.PrivateKey) > 0 || e.External
 		if signs && !e.unproven && !e.waiting() && !e.revoked() && e.RetiredAt.IsZero() {
 			out = append(out, e)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b *entry) int { return a.ActiveFrom.Compare(b.ActiveFrom) })
+	slices.SortStableFunc(out, func(a, b *storedKey) int { return a.ActiveFrom.Compare(b.ActiveFrom) })
 	return out
 }
 
@@ -97,7 +97,7 @@ func (k keyring) waiting() keyring {
 
 // current is the key in use at a time: the last one that took over. When none
 // has yet, because another node's clock is ahead, it is the first that will.
-func (k keyring) current(now time.Time) *entry {
+func (k keyring) current(now time.Time) *storedKey {
 	usable := k.usable()
 	for _, e := range slices.Backward(usable) {
 		if !e.ActiveFrom.After(now) {
@@ -112,12 +112,12 @@ func (k keyring) current(now time.Time) *entry {
 
 // readRecord reads the certificate and, where there is one, the private key.
 // A private key that cannot be read is reported beside the rest of the entry.
-func readRecord(record Record, seals sealer) (*entry, error) {
+func readRecord(record Record, seals sealer) (*storedKey, error) {
 	cert, err := x509.ParseCertificate(record.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("reading the certificate of key %s from the database: %w", clip(record.ID), err)
 	}
-	e := &entry{Record: record, cert: cert}
+	e := &storedKey{Record: record, cert: cert}
 	if len(record.PrivateKey) == 0 {
 		e.checkPrivateKeyless(seals)
 		return e, nil
@@ -142,12 +142,12 @@ func readRecord(record Record, seals sealer) (*entry, error) {
 }
 
 // newEntry makes a record of a new key.
-func newEntry(purpose Purpose, service string, cert *x509.Certificate, signer crypto.Signer, seals sealer, now time.Time) (*entry, error) {
+func newEntry(purpose Purpose, service string, cert *x509.Certificate, signer crypto.Signer, seals sealer, now time.Time) (*storedKey, error) {
 	id, err := thumbprint(cert.PublicKey)
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{
+	e := &storedKey{
 		Record: Record{ID: id, Purpose: purpose, Service: service, Certificate: cert.Raw, CreatedAt: now},
 		cert:   cert,
 		signer: signer,

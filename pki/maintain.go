@@ -11,9 +11,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// settleInterval is how often the ring looks whether something is due, in the
+// reconcileInterval is how often the ring looks whether something is due, in the
 // store and in its files.
-const settleInterval = 10 * time.Second
+const reconcileInterval = 10 * time.Second
 
 // maintain keeps the ring in step with time, with other nodes and with its
 // files until ctx is done.
@@ -53,7 +53,7 @@ func (r *Ring) maintain(ctx context.Context) {
 func (r *Ring) tick(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	if now := r.now(); r.files != nil && (now.Sub(r.lookedAt) >= settleInterval || now.Before(r.lookedAt)) {
+	if now := r.now(); r.files != nil && (now.Sub(r.lookedAt) >= reconcileInterval || now.Before(r.lookedAt)) {
 		r.lookedAt = now
 		r.reload(ctx)
 	}
@@ -79,7 +79,7 @@ func (r *Ring) follow(ctx context.Context) error {
 	}
 	v := r.view.Load()
 	age := asked.Sub(v.builtAt)
-	if version == v.version && -settleInterval < age && age < settleInterval {
+	if version == v.version && -reconcileInterval < age && age < reconcileInterval {
 		r.confirmed.Store(asked.UnixNano())
 		return nil
 	}
@@ -91,7 +91,7 @@ const (
 	// sees half of it.
 	writing = 100 * time.Millisecond
 
-	// expiryWarning is how long before its end a brought certificate starts
+	// expiryWarning is how long before its end a external certificate starts
 	// to be warned about.
 	expiryWarning = 30 * 24 * time.Hour
 )
@@ -124,7 +124,7 @@ func (r *Ring) reload(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	r.brought.forget(now, r.options.verification())
+	r.external.forget(now, r.options.verification())
 	changed, err := r.reloadChanged(ctx, now)
 	if err != nil {
 		r.counters.reloadFailures.Add(1)
@@ -133,8 +133,8 @@ func (r *Ring) reload(ctx context.Context) {
 	r.note("reloading pki files", err)
 	if changed {
 		r.counters.reloads.Add(1)
-		r.logger.Info("reloaded "+r.files.String(), zap.String("fingerprint", Fingerprint(r.brought.current.cert)))
-		r.options.Observe(r.brought.replaced())
+		r.logger.Info("reloaded "+r.files.String(), zap.String("fingerprint", Fingerprint(r.external.current.cert)))
+		r.options.Observe(r.external.replaced())
 	}
 	if changed || now.Sub(r.warnedAt) >= 24*time.Hour {
 		r.warnOfExpiry(now)
@@ -147,7 +147,7 @@ func (r *Ring) reloadChanged(ctx context.Context, now time.Time) (bool, error) {
 		return false, err
 	}
 	sum := sha256.Sum256(content)
-	if sum == r.brought.content {
+	if sum == r.external.content {
 		return false, nil
 	}
 	p, err := r.files.parse(content, now)
@@ -157,19 +157,19 @@ func (r *Ring) reloadChanged(ctx context.Context, now time.Time) (bool, error) {
 	if err := r.accept(p, now); err != nil {
 		return false, err
 	}
-	previous := *r.brought
-	r.brought.replace(p, sum, now)
+	previous := *r.external
+	r.external.replace(p, sum, now)
 	if err := r.updateLocked(ctx, updateRequest{apply: func(*plan) error { return nil }}); err != nil {
-		*r.brought = previous
+		*r.external = previous
 		return false, err
 	}
 	return true, nil
 }
 
-// warnOfExpiry warns once a day of a brought certificate that ends soon.
+// warnOfExpiry warns once a day of a external certificate that ends soon.
 func (r *Ring) warnOfExpiry(now time.Time) {
 	r.warnedAt = now
-	cert := r.brought.current.cert
+	cert := r.external.current.cert
 	if left := cert.NotAfter.Sub(now); left < expiryWarning {
 		r.logger.Warn("certificate expires soon: renew it in "+r.files.String(),
 			zap.String("subject", cert.Subject.String()),

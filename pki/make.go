@@ -143,7 +143,7 @@ var (
 )
 
 // PairRequest describes a self-signed certificate and its key, made to be
-// brought along, see [NewFileRing].
+// external along, see [NewFileRing].
 type PairRequest struct {
 	// KeyType is the type of the key; default [EC256].
 	KeyType KeyType

@@ -26,8 +26,8 @@ type plan struct {
 	seals   sealer
 	now     time.Time
 	keys    keyring
-	// brought is the pair from the file, or nil.
-	brought *pair
+	// external is the pair from the file, or nil.
+	external *pair
 	// start is set when the process starts: only then does the configuration
 	// win over what is there, or nodes that differ in it would undo each
 	// other's work for ever.
@@ -35,29 +35,29 @@ type plan struct {
 
 	changed map[string]bool
 	removed []string
-	made    []*entry
-	adopted []*entry
+	made    []*storedKey
+	adopted []*storedKey
 }
 
-// standalone reports whether the brought certificate signs tokens itself.
-func (p *plan) standalone() bool { return p.brought != nil && !p.brought.cert.IsCA }
+// standalone reports whether the external certificate signs tokens itself.
+func (p *plan) standalone() bool { return p.external != nil && !p.external.cert.IsCA }
 
-// settle brings the keys to what they should be now.
-func (p *plan) settle() error {
+// reconcile brings the keys to what they should be now.
+func (p *plan) reconcile() error {
 	if p.start {
 		if err := p.reseal(); err != nil {
 			return err
 		}
 	}
 	if !p.standalone() {
-		if err := p.settleAuthority(); err != nil {
+		if err := p.reconcileAuthority(); err != nil {
 			return err
 		}
-		if err := p.settleShared(); err != nil {
+		if err := p.reconcileShared(); err != nil {
 			return err
 		}
 		if len(p.options.KidOnly) > 0 {
-			if err := p.settleKidOnly(); err != nil {
+			if err := p.reconcileKidOnly(); err != nil {
 				return err
 			}
 		}
@@ -66,7 +66,7 @@ func (p *plan) settle() error {
 		if p.standalone() && p.options.alone() {
 			break
 		}
-		if err := p.settleOwn(service); err != nil {
+		if err := p.reconcileOwn(service); err != nil {
 			return err
 		}
 	}
@@ -79,13 +79,13 @@ func (p *plan) settle() error {
 // shared.
 func (o Options) alone() bool { return len(o.Own) == 1 && len(o.Services)+len(o.KidOnly) == 0 }
 
-func (p *plan) settleAuthority() error {
-	if p.brought != nil {
-		return p.settleBrought()
+func (p *plan) reconcileAuthority() error {
+	if p.external != nil {
+		return p.reconcileExternal()
 	}
-	lane := p.authorities()
-	if lane.current(p.now) == nil {
-		if _, err := p.promote(lane.waiting(), p.makeAuthority); err != nil {
+	series := p.authorities()
+	if series.current(p.now) == nil {
+		if _, err := p.promote(series.waiting(), p.makeAuthority); err != nil {
 			return err
 		}
 	}
@@ -101,50 +101,50 @@ func (p *plan) settleAuthority() error {
 func (p *plan) authorities() keyring {
 	var out keyring
 	for _, e := range p.keys.of(Authority, "") {
-		if !e.Brought {
+		if !e.External {
 			out = append(out, e)
 		}
 	}
 	return out
 }
 
-// settleBrought makes the authority from the file known to every node, and so
+// reconcileExternal makes the authority from the file known to every node, and so
 // part of every bundle, before anything is signed under it.
-func (p *plan) settleBrought() error {
-	id, err := thumbprint(p.brought.cert.PublicKey)
+func (p *plan) reconcileExternal() error {
+	id, err := thumbprint(p.external.cert.PublicKey)
 	if err != nil {
 		return err
 	}
 	e := p.keys.find(id)
 	switch {
 	case e == nil:
-		e = &entry{
-			Record: Record{ID: id, Purpose: Authority, Brought: true, CreatedAt: p.now, ActiveFrom: p.now},
+		e = &storedKey{
+			Record: Record{ID: id, Purpose: Authority, External: true, CreatedAt: p.now, ActiveFrom: p.now},
 		}
 		p.keys = append(p.keys, e)
-	case e.Purpose != Authority || !e.Brought:
+	case e.Purpose != Authority || !e.External:
 		return fmt.Errorf("%w: the key of %q is already used by Dockit for something else",
-			ErrKeyInUse, clip(p.brought.cert.Subject.String()))
+			ErrKeyInUse, clip(p.external.cert.Subject.String()))
 	case e.revoked():
-		return fmt.Errorf("%w: %q", ErrRevoked, clip(p.brought.cert.Subject.String()))
-	case !e.unproven && !e.cert.NotAfter.Before(p.brought.cert.NotAfter):
+		return fmt.Errorf("%w: %q", ErrRevoked, clip(p.external.cert.Subject.String()))
+	case !e.unproven && !e.cert.NotAfter.Before(p.external.cert.NotAfter):
 		// Unchanged, or this node has not seen the renewal yet.
 		return nil
 	}
-	e.cert, e.Certificate, e.unproven = p.brought.cert, p.brought.cert.Raw, false
+	e.cert, e.Certificate, e.unproven = p.external.cert, p.external.cert.Raw, false
 	p.change(e)
 	return nil
 }
 
 // issuer is the authority that signs new certificates.
-func (p *plan) issuer() (*entry, error) {
-	if p.brought != nil {
-		id, err := thumbprint(p.brought.cert.PublicKey)
+func (p *plan) issuer() (*storedKey, error) {
+	if p.external != nil {
+		id, err := thumbprint(p.external.cert.PublicKey)
 		if err != nil {
 			return nil, err
 		}
 		e := *p.keys.find(id)
-		e.cert, e.signer = p.brought.cert, p.brought.signer
+		e.cert, e.signer = p.external.cert, p.external.signer
 		return &e, nil
 	}
 	e := p.authorities().current(p.now)
@@ -154,11 +154,11 @@ func (p *plan) issuer() (*entry, error) {
 	return e, nil
 }
 
-// settleShared follows the life of a signing certificate: its successor is
+// reconcileShared follows the life of a signing certificate: its successor is
 // made at half of it, and takes over at two thirds.
-func (p *plan) settleShared() error {
-	lane := p.keys.of(Shared, "")
-	current := lane.current(p.now)
+func (p *plan) reconcileShared() error {
+	series := p.keys.of(Shared, "")
+	current := series.current(p.now)
 	if current == nil || p.now.After(p.signsUntil(current)) {
 		_, err := p.makeShared(p.now)
 		return err
@@ -173,7 +173,7 @@ func (p *plan) settleShared() error {
 			return err
 		}
 	}
-	usable := lane.usable()
+	usable := series.usable()
 	if usable[len(usable)-1] != current {
 		return nil // the successor is there
 	}
@@ -190,7 +190,7 @@ func (p *plan) settleShared() error {
 }
 
 // fits reports whether a shared key is what the configuration asks for.
-func (p *plan) fits(e *entry) (bool, error) {
+func (p *plan) fits(e *storedKey) (bool, error) {
 	issuer, err := p.issuer()
 	if err != nil {
 		return false, err
@@ -200,15 +200,15 @@ func (p *plan) fits(e *entry) (bool, error) {
 
 // signsUntil is when the last token may be signed with a key, so that the
 // certificate outlives it.
-func (p *plan) signsUntil(e *entry) time.Time {
+func (p *plan) signsUntil(e *storedKey) time.Time {
 	return e.cert.NotAfter.Add(-p.options.verification())
 }
 
-func (p *plan) settleKidOnly() error {
-	lane := p.keys.of(KidOnly, "")
-	current := lane.current(p.now)
+func (p *plan) reconcileKidOnly() error {
+	series := p.keys.of(KidOnly, "")
+	current := series.current(p.now)
 	if current == nil || !p.now.Before(current.ActiveFrom.Add(kidOnlyPeriod)) {
-		if _, err := p.promote(lane.waiting(), p.makeKidOnly); err != nil {
+		if _, err := p.promote(series.waiting(), p.makeKidOnly); err != nil {
 			return err
 		}
 	}
@@ -220,7 +220,7 @@ func (p *plan) settleKidOnly() error {
 	return nil
 }
 
-func (p *plan) settleOwn(service string) error {
+func (p *plan) reconcileOwn(service string) error {
 	if p.keys.of(Own, service).current(p.now) != nil {
 		return nil
 	}
@@ -229,8 +229,8 @@ func (p *plan) settleOwn(service string) error {
 }
 
 // promote lets the key that waited longest take over now, or a new one.
-func (p *plan) promote(waiting keyring, generate func() (*entry, error)) (*entry, error) {
-	var next *entry
+func (p *plan) promote(waiting keyring, generate func() (*storedKey, error)) (*storedKey, error) {
+	var next *storedKey
 	if len(waiting) > 0 {
 		next = waiting[0]
 	} else {
@@ -245,7 +245,7 @@ func (p *plan) promote(waiting keyring, generate func() (*entry, error)) (*entry
 	return next, nil
 }
 
-func (p *plan) makeAuthority() (*entry, error) {
+func (p *plan) makeAuthority() (*storedKey, error) {
 	cert, signer, err := newAuthority(p.now)
 	if err != nil {
 		return nil, err
@@ -253,7 +253,7 @@ func (p *plan) makeAuthority() (*entry, error) {
 	return p.add(newEntry(Authority, "", cert, signer, p.seals, p.now))
 }
 
-func (p *plan) makeShared(activeFrom time.Time) (*entry, error) {
+func (p *plan) makeShared(activeFrom time.Time) (*storedKey, error) {
 	issuer, err := p.issuer()
 	if err != nil {
 		return nil, err
@@ -278,7 +278,7 @@ func (p *plan) makeShared(activeFrom time.Time) (*entry, error) {
 	return e, nil
 }
 
-func (p *plan) makeKidOnly() (*entry, error) {
+func (p *plan) makeKidOnly() (*storedKey, error) {
 	cert, signer, err := newStandalone(p.options.KeyType, p.now)
 	if err != nil {
 		return nil, err
@@ -286,7 +286,7 @@ func (p *plan) makeKidOnly() (*entry, error) {
 	return p.add(newEntry(KidOnly, "", cert, signer, p.seals, p.now))
 }
 
-func (p *plan) makeOwn(service string) (*entry, error) {
+func (p *plan) makeOwn(service string) (*storedKey, error) {
 	cert, signer, err := newStandalone(p.options.KeyType, p.now)
 	if err != nil {
 		return nil, err
@@ -299,7 +299,7 @@ func (p *plan) makeOwn(service string) (*entry, error) {
 	return e, nil
 }
 
-func (p *plan) add(e *entry, err error) (*entry, error) {
+func (p *plan) add(e *storedKey, err error) (*storedKey, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (p *plan) add(e *entry, err error) (*entry, error) {
 	return e, nil
 }
 
-func (p *plan) change(e *entry) {
+func (p *plan) change(e *storedKey) {
 	if p.changed == nil {
 		p.changed = make(map[string]bool)
 	}

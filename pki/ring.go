@@ -29,7 +29,7 @@ type Ring struct {
 	// files is where a key was brought to, or nil.
 	files *Files
 
-	view      atomic.Pointer[view]
+	view      atomic.Pointer[snapshot]
 	confirmed atomic.Int64 // when view was last known to hold, Unix nanoseconds
 	refused   atomic.Int64 // when asking the store last failed
 	asking    singleflight.Group
@@ -37,7 +37,7 @@ type Ring struct {
 
 	// mu is held while keys change. What follows belongs to it.
 	mu       sync.Mutex
-	brought  *broughtHistory
+	external *externalHistory
 	opened   map[string]openedKey
 	problems map[string]string // the last one logged, by what failed
 	warnedAt time.Time
@@ -125,8 +125,8 @@ func (r *Ring) loadFirst() error {
 	if err := r.accept(p, now); err != nil {
 		return err
 	}
-	r.brought = new(broughtHistory)
-	r.brought.replace(p, sha256.Sum256(content), now)
+	r.external = new(externalHistory)
+	r.external.replace(p, sha256.Sum256(content), now)
 	return nil
 }
 
@@ -171,7 +171,7 @@ func (r *Ring) announce() {
 	if r.options.SealExisting {
 		r.logger.Warn("keys that stand in the clear are taken over and sealed at each start, whoever has put them into the database: remove seal_existing from the configuration")
 	}
-	if len(r.seals.keys) == 0 && slices.ContainsFunc(v.inventory, func(k KeyInfo) bool { return !k.Brought }) {
+	if len(r.seals.keys) == 0 && slices.ContainsFunc(v.inventory, func(k KeyInfo) bool { return !k.External }) {
 		r.logger.Info("private keys stand unencrypted in the database; configure an encryption key to seal them")
 	}
 }

@@ -48,7 +48,7 @@ func (r *Ring) Rotate(ctx context.Context, service string) (Rotation, error) {
 		var replaced []Purpose
 		switch {
 		case service == "" && p.standalone():
-			return r.broughtError()
+			return r.externalError()
 		case service == "":
 			replaced = []Purpose{Shared}
 			if len(p.options.KidOnly) > 0 {
@@ -57,7 +57,7 @@ func (r *Ring) Rotate(ctx context.Context, service string) (Rotation, error) {
 		case slices.Contains(p.options.Own, service) && !(p.standalone() && p.options.alone()):
 			replaced = []Purpose{Own}
 		case p.standalone():
-			return r.broughtError()
+			return r.externalError()
 		case slices.Contains(p.options.KidOnly, service):
 			replaced = []Purpose{KidOnly}
 		default:
@@ -83,19 +83,19 @@ func (r *Ring) Rotate(ctx context.Context, service string) (Rotation, error) {
 
 // replace lets another key take over now: the one that is to follow if there
 // is one, because registries may know it already.
-func (p *plan) replace(purpose Purpose, service string) (*entry, error) {
+func (p *plan) replace(purpose Purpose, service string) (*storedKey, error) {
 	if purpose == Own {
 		return p.makeOwn(service)
 	}
-	lane := p.keys.of(purpose, "")
+	series := p.keys.of(purpose, "")
 	if purpose == KidOnly {
-		return p.promote(lane.waiting(), p.makeKidOnly)
+		return p.promote(series.waiting(), p.makeKidOnly)
 	}
 	issuer, err := p.issuer()
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range lane.usable() {
+	for _, e := range series.usable() {
 		if e.ActiveFrom.After(p.now) && e.Issuer == issuer.ID && e.signer != nil {
 			e.ActiveFrom = p.now
 			p.change(e)
@@ -116,11 +116,11 @@ func (r *Ring) RotateAuthority(ctx context.Context, force bool) (Rotation, error
 	var rotation Rotation
 	err := r.update(ctx, updateRequest{apply: func(p *plan) error {
 		rotation = Rotation{}
-		if p.brought != nil {
-			return r.broughtError()
+		if p.external != nil {
+			return r.externalError()
 		}
-		lane := p.authorities()
-		current, waiting := lane.current(p.now), lane.waiting()
+		series := p.authorities()
+		current, waiting := series.current(p.now), series.waiting()
 		if len(waiting) == 0 || current == nil {
 			return fmt.Errorf("%w: there is no next certificate authority", ErrNoSigningKey)
 		}
@@ -143,7 +143,7 @@ func (r *Ring) RotateAuthority(ctx context.Context, force bool) (Rotation, error
 
 // switchAuthority lets the next authority take over, together with a signing
 // key under it.
-func (p *plan) switchAuthority() (*entry, error) {
+func (p *plan) switchAuthority() (*storedKey, error) {
 	authority, err := p.promote(p.authorities().waiting(), p.makeAuthority)
 	if err != nil {
 		return nil, err
@@ -162,8 +162,8 @@ func (p *plan) switchAuthority() (*entry, error) {
 	return authority, err
 }
 
-func (r *Ring) broughtError() error {
-	return fmt.Errorf("%w: replace %s", ErrBrought, r.files)
+func (r *Ring) externalError() error {
+	return fmt.Errorf("%w: replace %s", ErrExternal, r.files)
 }
 
 // Revoke declares a key unfit for use: it signs nothing from now on, nothing
@@ -180,9 +180,9 @@ func (r *Ring) Revoke(ctx context.Context, id string) (Rotation, error) {
 		rotation = Rotation{}
 		e := p.keys.find(id)
 		switch {
-		case e == nil && p.standalone() && slices.ContainsFunc(r.brought.inventory(), func(k KeyInfo) bool { return k.ID == id }),
-			e != nil && p.isBrought(e):
-			return r.broughtError()
+		case e == nil && p.standalone() && slices.ContainsFunc(r.external.inventory(), func(k KeyInfo) bool { return k.ID == id }),
+			e != nil && p.isExternal(e):
+			return r.externalError()
 		case e == nil:
 			return fmt.Errorf("%w: %q", ErrUnknownKey, clip(id))
 		case e.revoked():
@@ -193,7 +193,7 @@ func (r *Ring) Revoke(ctx context.Context, id string) (Rotation, error) {
 	return rotation, err
 }
 
-func (p *plan) revoke(e *entry, rotation *Rotation) error {
+func (p *plan) revoke(e *storedKey, rotation *Rotation) error {
 	wasCurrent := p.keys.of(e.Purpose, e.Service).current(p.now) == e
 	if e.Purpose == Authority {
 		wasCurrent = p.currentAuthority() == e
@@ -201,7 +201,7 @@ func (p *plan) revoke(e *entry, rotation *Rotation) error {
 	e.RevokedAt = p.now
 	p.change(e)
 	var (
-		next *entry
+		next *storedKey
 		err  error
 	)
 	switch e.Purpose {
@@ -231,7 +231,7 @@ func (p *plan) revoke(e *entry, rotation *Rotation) error {
 }
 
 // revokeAuthority revokes every key under the authority with it.
-func (p *plan) revokeAuthority(e *entry, wasCurrent bool, rotation *Rotation) error {
+func (p *plan) revokeAuthority(e *storedKey, wasCurrent bool, rotation *Rotation) error {
 	rotation.Reload = slices.Clone(p.options.Services)
 	current := p.keys.of(Shared, "").current(p.now)
 	for _, leaf := range p.keys {
@@ -240,7 +240,7 @@ func (p *plan) revokeAuthority(e *entry, wasCurrent bool, rotation *Rotation) er
 			p.change(leaf)
 		}
 	}
-	if wasCurrent && p.brought == nil {
+	if wasCurrent && p.external == nil {
 		authority, err := p.switchAuthority()
 		if err != nil {
 			return err
@@ -264,7 +264,7 @@ func (p *plan) revokeAuthority(e *entry, wasCurrent bool, rotation *Rotation) er
 func (p *plan) retire() {
 	mayForget := p.options.MayForget()
 	for _, e := range p.keys {
-		if e.Brought {
+		if e.External {
 			continue
 		}
 		if successor := p.successor(e); successor != nil {
@@ -281,12 +281,12 @@ func (p *plan) retire() {
 }
 
 // successor is the key that has just taken over from another one, or nil.
-func (p *plan) successor(e *entry) *entry {
+func (p *plan) successor(e *storedKey) *storedKey {
 	if e.waiting() || e.revoked() || !e.RetiredAt.IsZero() {
 		return nil
 	}
 	for _, later := range p.keys.of(e.Purpose, e.Service).usable() {
-		if !later.Brought && later.ActiveFrom.After(e.ActiveFrom) && !later.ActiveFrom.After(p.now) {
+		if !later.External && later.ActiveFrom.After(e.ActiveFrom) && !later.ActiveFrom.After(p.now) {
 			return later
 		}
 	}
@@ -298,7 +298,7 @@ func (p *plan) clean() {
 	if !p.options.MayForget() {
 		return
 	}
-	p.keys = slices.DeleteFunc(p.keys, func(e *entry) bool {
+	p.keys = slices.DeleteFunc(p.keys, func(e *storedKey) bool {
 		if !p.forgettable(e) {
 			return false
 		}
@@ -308,12 +308,12 @@ func (p *plan) clean() {
 	})
 }
 
-func (p *plan) forgettable(e *entry) bool {
+func (p *plan) forgettable(e *storedKey) bool {
 	since := e.RetiredAt
 	switch {
 	case e.revoked():
 		since = e.RevokedAt
-	case e.Brought && !p.isBrought(e):
+	case e.External && !p.isExternal(e):
 		since = e.CreatedAt
 	}
 	if since.IsZero() || p.now.Before(since.Add(retention)) {
@@ -322,10 +322,10 @@ func (p *plan) forgettable(e *entry) bool {
 	if e.Purpose != Authority {
 		return p.now.After(since.Add(p.options.verification()))
 	}
-	return !slices.ContainsFunc(p.keys, func(leaf *entry) bool { return leaf.Issuer == e.ID })
+	return !slices.ContainsFunc(p.keys, func(leaf *storedKey) bool { return leaf.Issuer == e.ID })
 }
 
-// isBrought reports whether the key is the one from this node's file.
-func (p *plan) isBrought(e *entry) bool {
-	return p.brought != nil && samePublicKey(p.brought.signer.Public(), e.cert.PublicKey)
+// isExternal reports whether the key is the one from this node's file.
+func (p *plan) isExternal(e *storedKey) bool {
+	return p.external != nil && samePublicKey(p.external.signer.Public(), e.cert.PublicKey)
 }

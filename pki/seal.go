@@ -209,7 +209,7 @@ func (k EncryptionKey) mac(record *Record) []byte {
 	for _, field := range [][]byte{
 		[]byte("dockit pki record 1"),
 		[]byte(record.ID), []byte(record.Purpose), []byte(record.Service), []byte(record.Issuer),
-		record.Certificate, record.PrivateKey, []byte(record.Sealing), fmt.Append(nil, record.Brought),
+		record.Certificate, record.PrivateKey, []byte(record.Sealing), fmt.Append(nil, record.External),
 		at(record.CreatedAt), at(record.ActiveFrom), at(record.RetiredAt), at(record.RevokedAt),
 	} {
 		fmt.Fprintf(hash, "%d:", len(field))
@@ -220,7 +220,7 @@ func (k EncryptionKey) mac(record *Record) []byte {
 
 // checkPrivateKeyless decides about a record without a private key. Nothing
 // in it is secret, so that anybody could have written it.
-func (e *entry) checkPrivateKeyless(seals sealer) {
+func (e *storedKey) checkPrivateKeyless(seals sealer) {
 	e.unproven = !seals.authentic(&e.Record) && !seals.adopts(&e.Record)
 }
 
@@ -228,7 +228,7 @@ func (e *entry) checkPrivateKeyless(seals sealer) {
 // was sealed before records were authenticated has no MAC. Its private key is
 // genuine, and its certificate is proven by a signature that takes a genuine
 // private key as well: its own, or that of the authority above it.
-func (e *entry) checkSealed(seals sealer) error {
+func (e *storedKey) checkSealed(seals sealer) error {
 	switch {
 	case seals.authentic(&e.Record), seals.adopts(&e.Record):
 		return nil
@@ -248,12 +248,12 @@ func (e *entry) checkSealed(seals sealer) error {
 // prove looks for what proves the records that do not prove themselves: the
 // authorities of the store whose private key is genuine, and the file of this
 // node.
-func (k keyring) prove(brought *pair) {
+func (k keyring) prove(external *pair) {
 	for _, e := range k {
 		if !e.unproven {
 			continue
 		}
-		if brought != nil && e.Brought && e.Purpose == Authority && e.cert.Equal(brought.cert) {
+		if external != nil && e.External && e.Purpose == Authority && e.cert.Equal(external.cert) {
 			e.unproven = false
 		}
 		if e.Purpose != Shared || len(e.PrivateKey) == 0 {
@@ -263,8 +263,8 @@ func (k keyring) prove(brought *pair) {
 		if issuer := k.find(e.Issuer); issuer != nil && issuer.Purpose == Authority && issuer.signer != nil && !issuer.unproven {
 			authorities = append(authorities, issuer.cert)
 		}
-		if brought != nil && brought.cert.IsCA {
-			authorities = append(authorities, brought.cert)
+		if external != nil && external.cert.IsCA {
+			authorities = append(authorities, external.cert)
 		}
 		for _, authority := range authorities {
 			if e.cert.CheckSignatureFrom(authority) == nil {

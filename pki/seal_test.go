@@ -281,7 +281,7 @@ func TestForgedRecordsAreTrustedWithNothing(t *testing.T) {
 		}, nil},
 		"an authority from a file": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
 			forged := *recordOf(t, foreign, Authority, waits)
-			forged.PrivateKey, forged.Brought, forged.ActiveFrom = nil, true, c.Now()
+			forged.PrivateKey, forged.External, forged.ActiveFrom = nil, true, c.Now()
 			return append(records, forged)
 		}, nil},
 		"the certificate of another key": {func(t *testing.T, _ *clock, records, foreign []Record) []Record {

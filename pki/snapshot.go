@@ -8,9 +8,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// view is everything that requests need of the keys at one time. It does not
+// snapshot is everything that requests need of the keys at one time. It does not
 // change once it is published.
-type view struct {
+type snapshot struct {
 	version int64
 	builtAt time.Time
 	shared  *trust
@@ -22,7 +22,7 @@ type view struct {
 }
 
 // of returns what a service uses.
-func (v *view) of(service string) *trust {
+func (v *snapshot) of(service string) *trust {
 	if t, ok := v.special[service]; ok {
 		return t
 	}
@@ -72,7 +72,7 @@ type trustBuilder struct {
 
 // sign adds a key that signs. Without its private key it takes its place in
 // the order all the same, so that none before it is used instead.
-func (b *trustBuilder) sign(e *entry, until time.Time) error {
+func (b *trustBuilder) sign(e *storedKey, until time.Time) error {
 	s := slot{from: e.ActiveFrom, until: until}
 	if e.signer != nil {
 		key, err := NewSigningKey(e.signer, e.cert)
@@ -122,18 +122,18 @@ func (b *trustBuilder) build() *trust {
 	return &b.trust
 }
 
-// view lays out the keys of the plan for requests.
-func (p *plan) view(version int64, brought *broughtHistory) (*view, error) {
+// snapshot lays out the keys of the plan for requests.
+func (p *plan) snapshot(version int64, external *externalHistory) (*snapshot, error) {
 	// Every node shows the same keys in the same order.
 	p.keys = newKeyring(p.keys)
-	v := &view{version: version, builtAt: p.now, special: make(map[string]*trust)}
+	v := &snapshot{version: version, builtAt: p.now, special: make(map[string]*trust)}
 	var err error
 	if p.standalone() {
-		if v.shared, err = p.standaloneTrust(brought); err != nil {
+		if v.shared, err = p.standaloneTrust(external); err != nil {
 			return nil, err
 		}
 	} else {
-		if v.shared, err = p.sharedTrust(brought); err != nil {
+		if v.shared, err = p.sharedTrust(external); err != nil {
 			return nil, err
 		}
 		if len(p.options.KidOnly) > 0 {
@@ -157,20 +157,20 @@ func (p *plan) view(version int64, brought *broughtHistory) (*view, error) {
 			return nil, err
 		}
 	}
-	v.inventory = p.inventory(brought)
+	v.inventory = p.inventory(external)
 	return v, nil
 }
 
 // sharedTrust: registries trust authorities, tokens carry certificates.
-func (p *plan) sharedTrust(brought *broughtHistory) (*trust, error) {
+func (p *plan) sharedTrust(external *externalHistory) (*trust, error) {
 	var b trustBuilder
-	lane := p.keys.of(Shared, "")
-	for _, e := range lane.usable() {
+	series := p.keys.of(Shared, "")
+	for _, e := range series.usable() {
 		if err := b.sign(e, p.signsUntil(e)); err != nil {
 			return nil, err
 		}
 	}
-	for _, e := range p.verifiable(lane) {
+	for _, e := range p.verifiable(series) {
 		if err := b.verify(e.cert); err != nil {
 			return nil, err
 		}
@@ -178,10 +178,10 @@ func (p *plan) sharedTrust(brought *broughtHistory) (*trust, error) {
 	for _, e := range p.published() {
 		b.anchor(e.cert)
 	}
-	if err := p.vouchAll(&b, lane); err != nil {
+	if err := p.vouchAll(&b, series); err != nil {
 		return nil, err
 	}
-	if err := b.former(brought); err != nil {
+	if err := b.former(external); err != nil {
 		return nil, err
 	}
 	return b.build(), nil
@@ -190,19 +190,19 @@ func (p *plan) sharedTrust(brought *broughtHistory) (*trust, error) {
 // kidOnlyTrust: registries trust the keys themselves, long before their use.
 func (p *plan) kidOnlyTrust() (*trust, error) {
 	var b trustBuilder
-	lane := p.keys.of(KidOnly, "")
-	for _, e := range lane.usable() {
+	series := p.keys.of(KidOnly, "")
+	for _, e := range series.usable() {
 		if err := b.sign(e, p.signsUntil(e)); err != nil {
 			return nil, err
 		}
 	}
-	for _, e := range p.verifiable(lane) {
+	for _, e := range p.verifiable(series) {
 		if err := b.verify(e.cert); err != nil {
 			return nil, err
 		}
 		b.anchor(e.cert)
 	}
-	if err := p.vouchAll(&b, lane); err != nil {
+	if err := p.vouchAll(&b, series); err != nil {
 		return nil, err
 	}
 	return b.build(), nil
@@ -211,21 +211,21 @@ func (p *plan) kidOnlyTrust() (*trust, error) {
 // ownTrust: the registry trusts one certificate, the one in use.
 func (p *plan) ownTrust(service string) (*trust, error) {
 	var b trustBuilder
-	lane := p.keys.of(Own, service)
-	for _, e := range lane.usable() {
+	series := p.keys.of(Own, service)
+	for _, e := range series.usable() {
 		if err := b.sign(e, p.signsUntil(e)); err != nil {
 			return nil, err
 		}
 	}
-	if current := lane.current(p.now); current != nil {
+	if current := series.current(p.now); current != nil {
 		b.anchor(current.cert)
 	}
-	for _, e := range p.verifiable(lane) {
+	for _, e := range p.verifiable(series) {
 		if err := b.verify(e.cert); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.vouchAll(&b, lane); err != nil {
+	if err := p.vouchAll(&b, series); err != nil {
 		return nil, err
 	}
 	return b.build(), nil
@@ -233,9 +233,9 @@ func (p *plan) ownTrust(service string) (*trust, error) {
 
 // verifiable leaves out the keys of which no valid token can exist any more:
 // the one in use comes first, then what will follow it, then what was before.
-func (p *plan) verifiable(lane keyring) keyring {
+func (p *plan) verifiable(series keyring) keyring {
 	var before, after keyring
-	for _, e := range lane {
+	for _, e := range series {
 		switch {
 		case !p.verifies(e):
 		case e.RetiredAt.IsZero():
@@ -244,7 +244,7 @@ func (p *plan) verifiable(lane keyring) keyring {
 			before = append(before, e)
 		}
 	}
-	slices.SortStableFunc(after, func(a, b *entry) int {
+	slices.SortStableFunc(after, func(a, b *storedKey) int {
 		switch {
 		case a.waiting() == b.waiting():
 			return a.ActiveFrom.Compare(b.ActiveFrom)
@@ -259,7 +259,7 @@ func (p *plan) verifiable(lane keyring) keyring {
 
 // verifies reports whether a token signed with the key may be valid, now or
 // later.
-func (p *plan) verifies(e *entry) bool {
+func (p *plan) verifies(e *storedKey) bool {
 	if e.revoked() || e.unproven || p.now.After(e.cert.NotAfter) {
 		return false
 	}
@@ -267,12 +267,12 @@ func (p *plan) verifies(e *entry) bool {
 }
 
 // currentAuthority is the authority that signs new certificates, or nil.
-func (p *plan) currentAuthority() *entry {
-	if p.brought == nil {
+func (p *plan) currentAuthority() *storedKey {
+	if p.external == nil {
 		return p.authorities().current(p.now)
 	}
 	for _, e := range p.keys.of(Authority, "") {
-		if p.isBrought(e) {
+		if p.isExternal(e) {
 			return e
 		}
 	}
@@ -290,9 +290,9 @@ func (p *plan) published() keyring {
 		case e.revoked() || e.unproven || p.now.After(e.cert.NotAfter):
 		case e == current:
 			first = append(first, e)
-		case e.waiting() && p.brought == nil,
-			e.Brought && p.brought != nil && p.now.Before(e.CreatedAt.Add(p.options.LeafLife)),
-			slices.ContainsFunc(p.keys, func(leaf *entry) bool { return leaf.Issuer == e.ID && p.verifies(leaf) }):
+		case e.waiting() && p.external == nil,
+			e.External && p.external != nil && p.now.Before(e.CreatedAt.Add(p.options.LeafLife)),
+			slices.ContainsFunc(p.keys, func(leaf *storedKey) bool { return leaf.Issuer == e.ID && p.verifies(leaf) }):
 			rest = append(rest, e)
 		}
 	}

@@ -122,11 +122,11 @@ func (t *trust) sign(now time.Time) ([]byte, error) {
 // whoever has the bundle or the key set.
 func (b *trustBuilder) vouch(key *SigningKey) { b.trust.signers = append(b.trust.signers, key) }
 
-// vouchAll does that with the keys of a lane. A key that was replaced a moment
+// vouchAll does that with the keys of a series. A key that was replaced a moment
 // ago is among them: for registries that trust single keys, it is the one that
 // they know.
-func (p *plan) vouchAll(b *trustBuilder, lane keyring) error {
-	for _, e := range lane {
+func (p *plan) vouchAll(b *trustBuilder, series keyring) error {
+	for _, e := range series {
 		if e.signer == nil || e.waiting() || !p.verifies(e) {
 			continue
 		}

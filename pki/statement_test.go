@@ -114,7 +114,7 @@ func TestStatementVouchesForWhatComesNext(t *testing.T) {
 	}
 }
 
-// A brought certificate vouches for the one that follows it, while its own
+// A external certificate vouches for the one that follows it, while its own
 // tokens may still be valid.
 func TestStatementAfterAnotherFile(t *testing.T) {
 	first, second := &pair{signer: generate(t, EC256)}, &pair{signer: generate(t, EC256)}

@@ -57,8 +57,8 @@ type Record struct {
 	// when it stands in the clear.
 	Sealing string
 
-	// Brought is set on an authority that comes from a file.
-	Brought bool
+	// External is set on an authority that comes from a file.
+	External bool
 
 	// MAC authenticates the record under an encryption key. It is empty
 	// without one.

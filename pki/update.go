@@ -63,7 +63,7 @@ func (r *Ring) attempt(ctx context.Context, request updateRequest) error {
 	// Laying the keys out finds what is wrong with them before they are
 	// written.
 	if put := p.put(); len(put)+len(p.removed) > 0 {
-		if _, err := p.view(version, r.brought); err != nil {
+		if _, err := p.snapshot(version, r.external); err != nil {
 			return err
 		}
 		if err := r.store.ChangeKeys(ctx, version, put, p.removed); err != nil {
@@ -78,7 +78,7 @@ func (r *Ring) attempt(ctx context.Context, request updateRequest) error {
 func (r *Ring) decide(p *plan, request updateRequest) error {
 	if request.apply != nil {
 		// Only what is settled can be changed on request.
-		if err := p.settle(); err != nil {
+		if err := p.reconcile(); err != nil {
 			return err
 		}
 		p.advance()
@@ -86,18 +86,18 @@ func (r *Ring) decide(p *plan, request updateRequest) error {
 			return err
 		}
 	}
-	return p.settle()
+	return p.reconcile()
 }
 
 // read makes a plan of what the store holds.
 func (r *Ring) read(records []Record, strict bool) (*plan, error) {
 	p := &plan{options: r.options, seals: r.seals, now: r.now().Truncate(time.Microsecond)}
 	p.seals.adopt = strict && r.options.SealExisting
-	if r.brought != nil {
-		p.brought = r.brought.current
+	if r.external != nil {
+		p.external = r.external.current
 	}
 	var (
-		entries []*entry
+		entries []*storedKey
 		problem error
 	)
 	for _, record := range records {
@@ -123,7 +123,7 @@ func (r *Ring) read(records []Record, strict bool) (*plan, error) {
 		entries = append(entries, e)
 	}
 	p.keys = newKeyring(entries)
-	p.keys.prove(p.brought)
+	p.keys.prove(p.external)
 	r.note("opening private keys", problem)
 	r.note("trusting keys of the database", p.keys.unprovenError())
 	p.advance()
@@ -142,7 +142,7 @@ func (p *plan) advance() {
 
 // publish hands the keys to requests.
 func (r *Ring) publish(p *plan, version int64) error {
-	v, err := p.view(version, r.brought)
+	v, err := p.snapshot(version, r.external)
 	if err != nil {
 		return err
 	}

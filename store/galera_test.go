@@ -99,7 +99,7 @@ func TestMySQLLost(t *testing.T) {
 		}
 	}
 	for _, code := range []uint16{mysqlNotInQuorum, mysqlDeadlock, mysqlLockWait, mysqlCertify} {
-		if Remedy(&mysql.MySQLError{Number: code}) == "" {
+		if Hint(&mysql.MySQLError{Number: code}) == "" {
 			t.Errorf("error %d has no remedy", code)
 		}
 	}

@@ -53,7 +53,7 @@ func scanKey(row scanner) (pki.Record, error) {
 		r                                           pki.Record
 		createdAt, activeFrom, retiredAt, revokedAt int64
 	)
-	err := row.Scan(&r.ID, &r.Purpose, &r.Service, &r.Issuer, &r.Certificate, &r.PrivateKey, &r.Sealing, &r.MAC, &r.Brought,
+	err := row.Scan(&r.ID, &r.Purpose, &r.Service, &r.Issuer, &r.Certificate, &r.PrivateKey, &r.Sealing, &r.MAC, &r.External,
 		&createdAt, &activeFrom, &retiredAt, &revokedAt)
 	if len(r.PrivateKey) == 0 {
 		r.PrivateKey = nil // as insertKey got it
@@ -119,7 +119,7 @@ func insertKey(ctx context.Context, tx *sql.Tx, r pki.Record) error {
 		INSERT INTO signing_keys (id, purpose, service, issuer, certificate, private_key, sealing, mac, brought,
 		                          created_at, active_from, retired_at, revoked_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, string(r.Purpose), r.Service, r.Issuer, r.Certificate, privateKey, r.Sealing, mac, r.Brought,
+		r.ID, string(r.Purpose), r.Service, r.Issuer, r.Certificate, privateKey, r.Sealing, mac, r.External,
 		optionalTimestamp(r.CreatedAt), optionalTimestamp(r.ActiveFrom),
 		optionalTimestamp(r.RetiredAt), optionalTimestamp(r.RevokedAt))
 	return err

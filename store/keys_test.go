@@ -26,7 +26,7 @@ func TestKeysComeBackAsTheyWereWritten(t *testing.T) {
 				ID: "a", Purpose: pki.Authority, Certificate: []byte{1, 0, 2}, PrivateKey: []byte{3}, Sealing: "name", MAC: []byte{0, 255, 5},
 				CreatedAt: at, ActiveFrom: at.Add(1 * time.Hour), RetiredAt: at.Add(2 * time.Hour), RevokedAt: at.Add(3 * time.Hour),
 			},
-			{ID: "b", Purpose: pki.Own, Service: "zot.example.com", Issuer: "a", Certificate: []byte{4}, Brought: true, CreatedAt: at},
+			{ID: "b", Purpose: pki.Own, Service: "zot.example.com", Issuer: "a", Certificate: []byte{4}, External: true, CreatedAt: at},
 		}
 		version, none, err := s.Keys(t.Context())
 		if err != nil || version != 0 || len(none) != 0 {

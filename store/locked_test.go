@@ -126,7 +126,7 @@ func TestChangesWaitForALockNotForEver(t *testing.T) {
 			if !errors.Is(err, ErrLate) || d > 2*turnTimeout {
 				t.Errorf("took %s: %v", d, err)
 			}
-			if Remedy(err) == "" {
+			if Hint(err) == "" {
 				t.Errorf("no remedy for %v", err)
 			}
 			t.Logf("refused after %s: %v", d, err)

@@ -67,13 +67,13 @@ func lostMySQL(err error) bool {
 
 // explainMySQL adds what to do about an error that an operator can cure.
 func explainMySQL(err error) error {
-	if advice := mysqlAdvice(err); advice != "" {
+	if advice := mysqlHint(err); advice != "" {
 		return fmt.Errorf("%w: %s", err, advice)
 	}
 	return err
 }
 
-func mysqlAdvice(err error) string {
+func mysqlHint(err error) string {
 	if advice := mysqlAdviceByCode[mysqlCode(err)]; advice != "" {
 		return advice
 	}

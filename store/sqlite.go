@@ -94,7 +94,7 @@ func openSQLite(ctx context.Context, dsn string) (writer, reader *sql.DB, err er
 	}
 	writer.SetMaxOpenConns(1)
 	if err = connectSQLite(ctx, writer); err != nil {
-		return writer, nil, fmt.Errorf("open SQLite database %q: %w", path, remedied(err))
+		return writer, nil, fmt.Errorf("open SQLite database %q: %w", path, hinted(err))
 	}
 	reader, err = sql.Open("sqlite", sqliteURI(path, query, "deferred", "query_only(1)"))
 	if err != nil {

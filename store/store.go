@@ -111,7 +111,7 @@ func open(ctx context.Context, config Config, logger *zap.Logger, this func() cl
 		logger.Warn("others can read the database, with its password hashes and keys: make it readable for its owner alone", zap.String("because", who))
 	}
 	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(remedied(err), s.Close())
+		return nil, errors.Join(hinted(err), s.Close())
 	}
 	replicating.check(ctx, logger)
 	return s, nil

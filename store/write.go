@@ -188,7 +188,7 @@ func (s *Store) noteWrite(err error, took time.Duration) {
 			s.trusted.Store(nil)
 		}
 	case errors.Is(err, context.Canceled):
-	case Remedy(err) != "":
+	case Hint(err) != "":
 		s.refused.Store(&refusal{err, time.Now()})
 	}
 }

@@ -68,7 +68,7 @@ func (a *API) decide(ctx context.Context, ref subject.Ref, in *decisionInput) (*
 	d.Allowed = missing == 0 && !who.Disabled
 	if missing != 0 {
 		d.Missing = missing.List()
-		d.Nearest = nearest(effective, username, in.Type, in.Target, missing)
+		d.Nearest = suggest(effective, username, in.Type, in.Target, missing)
 		// A registry never asks for a name with a host and a port.
 		name, hosted := access.WithoutHost(in.Target)
 		if !hosted {

@@ -24,7 +24,7 @@ func TestSpool(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
 			t.Setenv("TMPDIR", filepath.Join(folder, c.folder))
-			var s spool
+			var s exportBuffer
 			for range c.lines {
 				_, err := s.Write(line)
 				require.NoError(t, err)

@@ -167,7 +167,7 @@ func keyOf(k pki.KeyInfo) adminapi.Key {
 		Purpose:     string(k.Purpose),
 		Service:     k.Service,
 		State:       string(k.State),
-		Brought:     k.Brought,
+		External:    k.External,
 		Sealed:      k.Sealed,
 		Issuer:      k.Issuer,
 		Subject:     k.Subject,

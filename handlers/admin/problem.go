@@ -59,7 +59,7 @@ var refusals = []struct {
 	{store.ErrNotReplicated, http.StatusServiceUnavailable, adminapi.CodeNotReplicated, ""},
 	{store.ErrUnknownOutcome, http.StatusServiceUnavailable, adminapi.CodeStorage, ""},
 	{pki.ErrUnknownKey, http.StatusNotFound, adminapi.CodeNotFound, ""},
-	{pki.ErrBrought, http.StatusConflict, adminapi.CodeBrought, ""},
+	{pki.ErrExternal, http.StatusConflict, adminapi.CodeExternal, ""},
 	{pki.ErrNextAuthorityTooNew, http.StatusConflict, adminapi.CodeTooEarly, ""},
 	{pki.ErrAuthorityExpires, http.StatusConflict, adminapi.CodeExpires, "switch to another authority"},
 	{pki.ErrConflict, http.StatusServiceUnavailable, adminapi.CodeBusy, "try again"},
@@ -100,11 +100,11 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 		}
 	}
 	if errors.Is(err, cache.ErrUnavailable) {
-		remedy := store.Remedy(err)
-		if remedy == "" {
-			remedy = "the database does not answer"
+		hint := store.Hint(err)
+		if hint == "" {
+			hint = "the database does not answer"
 		}
-		return storage("nothing can be read or changed now, and tokens are issued from memory: " + remedy)
+		return storage("nothing can be read or changed now, and tokens are issued from memory: " + hint)
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return problem(statusClientClosed, adminapi.CodeBusy, "the request was given up")
@@ -112,9 +112,9 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 	if ctx.Err() != nil {
 		return problem(http.StatusServiceUnavailable, adminapi.CodeBusy, "the request took too long")
 	}
-	if remedy := store.Remedy(err); remedy != "" {
-		a.config.Logger.Error("the database fails", zap.Error(err), zap.String("remedy", remedy))
-		return storage("nothing was changed: " + remedy)
+	if hint := store.Hint(err); hint != "" {
+		a.config.Logger.Error("the database fails", zap.Error(err), zap.String("remedy", hint))
+		return storage("nothing was changed: " + hint)
 	}
 	a.config.Logger.Error("admin API", zap.Error(err))
 	return problem(http.StatusInternalServerError, adminapi.CodeInternal, "something went wrong in Dockit: see its log")

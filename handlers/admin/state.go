@@ -102,7 +102,7 @@ func (a *API) exportState(ctx context.Context, in *exportInput) (*streamedOutput
 }
 
 // sent answers with what a spool holds, closes it, and calls done.
-func (a *API) sent(s *spool, contentType, what string, done func()) *streamedOutput {
+func (a *API) sent(s *exportBuffer, contentType, what string, done func()) *streamedOutput {
 	return &streamedOutput{func(out huma.Context) {
 		defer done()
 		if s.size > shortDocument {
@@ -149,7 +149,7 @@ func (a *API) changeState(ctx context.Context, in *documentInput, apply bool) (*
 
 // receive keeps a document that is sent. A long one has a place until done is
 // called.
-func (a *API) receive(ctx context.Context, body io.Reader) (received *spool, done func(), err error) {
+func (a *API) receive(ctx context.Context, body io.Reader) (received *exportBuffer, done func(), err error) {
 	received, done = newSpool(), func() {}
 	in := bufio.NewReader(body)
 	switch _, err := in.Peek(1); {
@@ -188,7 +188,7 @@ func tooLargeState(most int64) *adminapi.Problem {
 }
 
 // answer plans or applies a document, and writes what a client is told of that.
-func (a *API) answer(ctx context.Context, received *spool, o state.Options, apply bool) (*spool, error) {
+func (a *API) answer(ctx context.Context, received *exportBuffer, o state.Options, apply bool) (*exportBuffer, error) {
 	leave, err := a.states.working.enter(ctx, "another state document is being worked on")
 	if err != nil {
 		return nil, err
@@ -240,12 +240,12 @@ func writePlan(to io.Writer, plan state.Plan) error {
 	return w.Flush()
 }
 
-// spoolMemory is how much a spool keeps in memory, in bytes.
-const spoolMemory = 8 << 20
+// exportBufferMemory is how much a spool keeps in memory, in bytes.
+const exportBufferMemory = 8 << 20
 
-// spool keeps a document until it is whole: in memory as long as it is short,
+// exportBuffer keeps a document until it is whole: in memory as long as it is short,
 // in a temporary file when it becomes longer. Close takes the file away.
-type spool struct {
+type exportBuffer struct {
 	memory bytes.Buffer
 	file   *os.File
 	// size is how much was written, in bytes.
@@ -256,12 +256,12 @@ type spool struct {
 	removed bool
 }
 
-func newSpool() *spool { return new(spool) }
+func newSpool() *exportBuffer { return new(exportBuffer) }
 
 // Write implements [io.Writer].
-func (s *spool) Write(p []byte) (n int, err error) {
+func (s *exportBuffer) Write(p []byte) (n int, err error) {
 	defer func() { s.size += int64(n) }()
-	if s.file == nil && !s.fileless && s.memory.Len()+len(p) > spoolMemory {
+	if s.file == nil && !s.fileless && s.memory.Len()+len(p) > exportBufferMemory {
 		if err := s.toFile(); err != nil {
 			return 0, err
 		}
@@ -270,10 +270,10 @@ func (s *spool) Write(p []byte) (n int, err error) {
 		return s.memory.Write(p)
 	}
 	n, err = s.file.Write(p)
-	return n, spoolError(err)
+	return n, exportBufferError(err)
 }
 
-func (s *spool) toFile() error {
+func (s *exportBuffer) toFile() error {
 	file, err := os.CreateTemp("", "dockit-state-*") // for its owner only
 	if err != nil {
 		s.fileless = true // a read-only container may have no place for files
@@ -284,10 +284,10 @@ func (s *spool) toFile() error {
 	s.removed = os.Remove(file.Name()) == nil
 	_, err = s.memory.WriteTo(file)
 	s.memory = bytes.Buffer{}
-	return spoolError(err)
+	return exportBufferError(err)
 }
 
-func spoolError(err error) error {
+func exportBufferError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -295,18 +295,18 @@ func spoolError(err error) error {
 }
 
 // reader reads all that was written before.
-func (s *spool) reader() (io.Reader, error) {
+func (s *exportBuffer) reader() (io.Reader, error) {
 	if s.file == nil {
 		return bytes.NewReader(s.memory.Bytes()), nil
 	}
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-		return nil, spoolError(err)
+		return nil, exportBufferError(err)
 	}
 	return s.file, nil
 }
 
 // WriteTo implements [io.WriterTo]: it writes all that was written before.
-func (s *spool) WriteTo(w io.Writer) (int64, error) {
+func (s *exportBuffer) WriteTo(w io.Writer) (int64, error) {
 	r, err := s.reader()
 	if err != nil {
 		return 0, err
@@ -315,7 +315,7 @@ func (s *spool) WriteTo(w io.Writer) (int64, error) {
 }
 
 // Close forgets the document.
-func (s *spool) Close() error {
+func (s *exportBuffer) Close() error {
 	s.memory = bytes.Buffer{}
 	if s.file == nil {
 		return nil

@@ -13,9 +13,9 @@ import (
 // before the permission is worth mentioning: two letters.
 const minLikeness = 2
 
-// nearest finds the permission that comes closest to what was asked without
+// suggest finds the permission that comes closest to what was asked without
 // allowing it, or nil when none is even similar.
-func nearest(effective []store.Effective, username string, t access.Type, name string, missing access.Actions) *adminapi.Near {
+func suggest(effective []store.Effective, username string, t access.Type, name string, missing access.Actions) *adminapi.Near {
 	if t == access.Registry {
 		return nil
 	}

@@ -91,8 +91,8 @@ func usable(login store.Login, o Origin, now time.Time) store.Login {
 // everybody else, whatever the reason.
 type Authenticator struct {
 	*shared
-	directory *cache.Directory
-	options   Options
+	cache   *cache.Cache
+	options Options
 }
 
 // shared is what the Authenticators of one store have in common.
@@ -101,31 +101,31 @@ type shared struct {
 	logger  *zap.Logger
 	hasher  *hasher
 	compare func(hash, pw string) (bool, error)
-	costs   *costs
+	decoys  *decoys
 	// checks and refusals are how long the last of them took.
 	checks, refusals *pastTimes
-	// proofs are the right passwords, wrong are those that were counted.
-	proofs, wrong *proofs
-	unsettled     *unsettled
-	networks      *networks
-	lookups       *queue
-	room          *room
-	guard         *guard
-	uses          *uses
+	// verifiedPasswords are the right passwords, wrong are those that were counted.
+	verified, wrong *verifiedPasswords
+	unsettled       *unsettled
+	networks        *networks
+	lookups         *queue
+	room            *room
+	guard           *guard
+	uses            *uses
 
 	lockedOut atomic.Pointer[func(Lockout)] // or nil
 }
 
 // New makes an Authenticator with the default [Options]. The directory is one
 // of the store. Close the Authenticator before both.
-func New(s *store.Store, d *cache.Directory, logger *zap.Logger) *Authenticator {
+func New(s *store.Store, d *cache.Cache, logger *zap.Logger) *Authenticator {
 	return &Authenticator{
-		directory: d,
+		cache: d,
 		shared: &shared{
 			store: s, logger: logger,
-			hasher: newHasher(), compare: password.Verify, costs: &costs{store: s, away: d.Away, logger: logger},
-			checks: newPastTimes(), refusals: newPastTimes(), proofs: newProofs(), wrong: newProofs(), unsettled: newUnsettled(),
-			networks: newNetworks(s, d.Away), lookups: newQueue(maxLookups), room: newRoom(), guard: newGuard(s, d, logger), uses: newUses(s, logger),
+			hasher: newHasher(), compare: password.Verify, decoys: &decoys{store: s, away: d.Unavailable, logger: logger},
+			checks: newPastTimes(), refusals: newPastTimes(), verified: newProofs(), wrong: newProofs(), unsettled: newUnsettled(),
+			networks: newNetworks(s, d.Unavailable), lookups: newQueue(maxLookups), room: newRoom(), guard: newGuard(s, d, logger), uses: newUses(s, logger),
 		},
 		options: Options{}.withDefaults(),
 	}
@@ -139,7 +139,7 @@ func (a *Authenticator) With(options Options) (*Authenticator, error) {
 		return nil, err
 	}
 	options = options.withDefaults()
-	return &Authenticator{shared: a.shared, directory: a.directory.With(options.ServeStale), options: options}, nil
+	return &Authenticator{shared: a.shared, cache: a.cache.With(options.ServeStale), options: options}, nil
 }
 
 // ClearLockout is [store.Store.ClearLockout] that also forgets what is counted
@@ -154,7 +154,7 @@ func (a *Authenticator) ClearLockout(ctx context.Context, owner subject.Ref, net
 }
 
 // Directory is what the Authenticator knows subjects by.
-func (a *Authenticator) Directory() *cache.Directory { return a.directory }
+func (a *Authenticator) Directory() *cache.Cache { return a.cache }
 
 // Options are the options of the Authenticator, with all defaults filled in.
 func (a *Authenticator) Options() Options { return a.options }
@@ -203,7 +203,7 @@ func (a *Authenticator) AuthenticateAt(ctx context.Context, service, username, p
 // them are answered alike, so that it does not show who is in memory.
 func (a *Authenticator) unlessAway(err error) error {
 	if errors.Is(err, ErrInvalidCredentials) {
-		if away := a.directory.Away(); away != nil {
+		if away := a.cache.Unavailable(); away != nil {
 			return away
 		}
 	}
@@ -222,7 +222,7 @@ func (a *Authenticator) lookUp(ctx context.Context, username string) (found, err
 	if !couldBeName(username) {
 		return found{}, nil
 	}
-	login, err := a.directory.Login(ctx, username)
+	login, err := a.cache.Login(ctx, username)
 	switch {
 	case err == nil:
 		return found{Login: usable(login, OriginOf(ctx), a.store.Now())}, nil

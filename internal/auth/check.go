@@ -16,7 +16,7 @@ type check struct {
 	visit *visit
 	// began is when the password was looked at.
 	began time.Time
-	// dearest is the work of the dearest stored hash, as [costs] has it.
+	// dearest is the work of the dearest stored hash, as [decoys] has it.
 	dearest float64
 	// wrong is what the password is wrong for, if it is.
 	wrong *store.Login
@@ -41,7 +41,7 @@ func (a *Authenticator) prove(ctx context.Context, login found, at attempt, c *c
 		case err != nil:
 			return Principal{}, err
 		case current.ID == login.ID && current.PasswordHash == hash && !current.Disabled:
-			a.proofs.remember(a.proofs.of(current.Login, at.password))
+			a.verified.remember(a.verified.of(current.Login, at.password))
 			return principalOf(current.Login, ByPassword), nil
 		}
 		login = current
@@ -52,13 +52,13 @@ func (a *Authenticator) prove(ctx context.Context, login found, at attempt, c *c
 // verify returns the stored hash of a password that is right, and nothing for
 // one that is wrong. A hash of another cost than a new one has is replaced.
 func (a *Authenticator) verify(ctx context.Context, login store.Login, at attempt, c *check) (hash string, err error) {
-	dearest, err := a.costs.current(ctx)
+	dearest, err := a.decoys.current(ctx)
 	if err != nil {
 		return "", err
 	}
 	against, cost := a.hashOf(login)
 	if !cost.Current() && cost.Work() > dearest {
-		a.costs.outdated()
+		a.decoys.outdated()
 		dearest = cost.Work()
 	}
 	c.dearest = max(c.dearest, dearest)
@@ -120,7 +120,7 @@ func (a *Authenticator) matches(hash, pw string) bool {
 // that is stored.
 func (a *Authenticator) upgrade(ctx context.Context, login store.Login, hash string, err error) string {
 	replaced := false
-	if err == nil && a.directory.Away() == nil {
+	if err == nil && a.cache.Unavailable() == nil {
 		writing, cancel := context.WithTimeout(ctx, writeTimeout)
 		replaced, err = a.store.ReplacePasswordHash(writing, login.ID, login.PasswordHash, hash)
 		cancel()
@@ -139,7 +139,7 @@ func (a *Authenticator) upgrade(ctx context.Context, login store.Login, hash str
 // programs with a password of the past try it for every layer of an image, and
 // who guesses learns nothing by it.
 func (a *Authenticator) count(ctx context.Context, at attempt, c *check) {
-	a.guard.failed(ctx, a.options, at.place)
+	a.guard.failed(ctx, a.options, at.bucket)
 	if c.wrong != nil {
 		a.wrong.remember(a.sameAs(*c.wrong, at))
 	}
@@ -160,7 +160,7 @@ func (a *Authenticator) holdBack(ctx context.Context, c *check) {
 // refuseAgain refuses a password that was wrong before, as late as if it was
 // checked, without the work.
 func (a *Authenticator) refuseAgain(ctx context.Context, login found, at attempt) error {
-	dearest, err := a.costs.current(ctx)
+	dearest, err := a.decoys.current(ctx)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (a *Authenticator) refuseAgain(ctx context.Context, login found, at attempt
 	if err := pause(ctx, wait); err != nil {
 		return err
 	}
-	a.unsettled.settle(at.place, a.proofs.of(login.Login, at.password))
+	a.unsettled.settle(at.bucket, a.verified.of(login.Login, at.password))
 	if login.away != nil {
 		return login.away
 	}

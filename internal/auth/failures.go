@@ -13,13 +13,13 @@ import (
 
 // failures are those in the store, or those that it had last while it does not
 // answer, and those that are not in it yet.
-func (g *guard) failures(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
+func (g *guard) failures(ctx context.Context, p bucket, after, earlier time.Time) ([]store.Failure, error) {
 	mark, unchanged := g.directory.Failures(ctx)
 	m := g.quiets.mark(mark)
 	// Before the store is asked: what is written in between is in either.
-	uncounted, forgotten := g.ledger.failures(p, after, earlier)
+	uncounted, forgotten := g.unstored.failures(p, after, earlier)
 	const attempts = 2 // a connection may break while the database answers on another one
-	for attempt := 1; g.directory.Away() == nil; attempt++ {
+	for attempt := 1; g.directory.Unavailable() == nil; attempt++ {
 		failures, err := g.read(ctx, p, after, earlier)
 		if err == nil {
 			failures = slices.DeleteFunc(failures, func(f store.Failure) bool { return forgotten[f.Network] })
@@ -34,7 +34,7 @@ func (g *guard) failures(ctx context.Context, p place, after, earlier time.Time)
 			return nil, err
 		}
 		// It may have gone just now, or be too late to be waited for.
-		if g.directory.Status(ctx).Away != nil {
+		if g.directory.Status(ctx).Unavailable != nil {
 			break
 		}
 		if attempt == attempts {
@@ -45,7 +45,7 @@ func (g *guard) failures(ctx context.Context, p place, after, earlier time.Time)
 }
 
 // read asks the store, and does not wait for it for long.
-func (g *guard) read(ctx context.Context, p place, after, earlier time.Time) ([]store.Failure, error) {
+func (g *guard) read(ctx context.Context, p bucket, after, earlier time.Time) ([]store.Failure, error) {
 	const timeout = 3 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -56,7 +56,7 @@ func (g *guard) read(ctx context.Context, p place, after, earlier time.Time) ([]
 
 // failed counts a wrong password: in the store, as long as that takes changes in
 // time, and in memory until it does.
-func (g *guard) failed(ctx context.Context, o Options, p place) {
+func (g *guard) failed(ctx context.Context, o Options, p bucket) {
 	if p.name == "" {
 		return
 	}
@@ -66,15 +66,15 @@ func (g *guard) failed(ctx context.Context, o Options, p place) {
 	// taken for the last word.
 	g.quiets.here.Add(1)
 	g.recent.add(failure)
-	g.ledger.add(failure)
+	g.unstored.add(failure)
 	g.quiets.here.Add(1)
 	g.writer.write(ctx, o.keepFailures())
 }
 
 // forget forgets the failures of a place after a right password.
-func (g *guard) forget(ctx context.Context, o Options, p place) {
+func (g *guard) forget(ctx context.Context, o Options, p bucket) {
 	g.recent.forget(p)
-	g.ledger.forget(p)
+	g.unstored.forget(p)
 	g.writer.write(ctx, o.keepFailures())
 }
 
@@ -88,8 +88,8 @@ func (g *guard) clear(name, network string, inStore func() error) (int64, error)
 	if err := inStore(); err != nil {
 		return 0, err
 	}
-	g.recent.forget(place{name, network})
-	return g.ledger.clear(name, network), nil
+	g.recent.forget(bucket{name, network})
+	return g.unstored.clear(name, network), nil
 }
 
 // keepFailures is how long a failure may count.

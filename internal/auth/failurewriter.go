@@ -22,12 +22,12 @@ const (
 	rewriteInterval = time.Second
 )
 
-// failureWriter writes what the ledger holds to the store, all of it that there
+// failureWriter writes what the failures that are not stored holds to the store, all of it that there
 // is at a time, and keeps it there as long as that takes no changes.
 type failureWriter struct {
 	store  *store.Store
 	away   func() error
-	ledger *ledger
+	ledger *unstoredFailures
 	logger *zap.Logger
 
 	// writing is held while anything is written.
@@ -52,11 +52,11 @@ type failureWriter struct {
 // round is one transaction.
 type round struct{ done chan struct{} }
 
-func newFailureWriter(s *store.Store, away func() error, l *ledger, logger *zap.Logger) *failureWriter {
+func newFailureWriter(s *store.Store, away func() error, l *unstoredFailures, logger *zap.Logger) *failureWriter {
 	return &failureWriter{store: s, away: away, ledger: l, logger: logger, keep: time.Hour}
 }
 
-// write has what the ledger holds written, and waits for that as long as it is
+// write has what the failures that are not stored holds written, and waits for that as long as it is
 // worth it.
 func (w *failureWriter) write(ctx context.Context, keep time.Duration) {
 	done := w.begin(keep)
@@ -145,7 +145,7 @@ func (w *failureWriter) told(err error) {
 	switch {
 	case err != nil:
 		if !w.failing && w.away() == nil {
-			w.logger.Warn("wrong passwords are counted in memory: the database does not take them", zap.Error(err), zap.String("remedy", store.Remedy(err)))
+			w.logger.Warn("wrong passwords are counted in memory: the database does not take them", zap.Error(err), zap.String("remedy", store.Hint(err)))
 		}
 		w.failing = true
 		if w.next != nil { // they waited long enough

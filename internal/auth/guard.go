@@ -33,22 +33,22 @@ const (
 // through for one place, so that none slips through while another is being counted.
 type guard struct {
 	store     *store.Store
-	directory *cache.Directory
-	ledger    *ledger
+	directory *cache.Cache
+	unstored  *unstoredFailures
 	writer    *failureWriter
 	recent    *recentFailures
-	quiets    *quiet
+	quiets    *cleanNames
 
 	mu sync.Mutex
 	// turns are the places with attempts under way.
-	turns map[place]*turns
+	turns map[bucket]*turns
 	// names are the names with attempts under way, or with a pace.
 	names map[string]*namePace
 }
 
-// place is a name and the address prefix that somebody tries it from. Without
+// bucket is a name and the address prefix that somebody tries it from. Without
 // a name, nothing is guarded.
-type place struct{ name, network string }
+type bucket struct{ name, network string }
 
 // turns serialises the attempts of one place.
 type turns struct {
@@ -65,16 +65,16 @@ type namePace struct {
 	next time.Time
 }
 
-func newGuard(s *store.Store, d *cache.Directory, logger *zap.Logger) *guard {
+func newGuard(s *store.Store, d *cache.Cache, logger *zap.Logger) *guard {
 	l := newLedger()
 	return &guard{
-		store: s, directory: d, ledger: l, writer: newFailureWriter(s, d.Away, l, logger), recent: newRecentFailures(),
-		quiets: newQuiet(), turns: map[place]*turns{}, names: map[string]*namePace{},
+		store: s, directory: d, unstored: l, writer: newFailureWriter(s, d.Unavailable, l, logger), recent: newRecentFailures(),
+		quiets: newQuiet(), turns: map[bucket]*turns{}, names: map[string]*namePace{},
 	}
 }
 
-// standing is what a place has done so far.
-type standing struct {
+// record is what a place has done so far.
+type record struct {
 	// failures and last are those of the place within the window.
 	failures int
 	last     time.Time
@@ -85,10 +85,10 @@ type standing struct {
 	lastEverywhere time.Time
 }
 
-// standingOf judges the failures for one name, the latest first.
-func standingOf(failures []store.Failure, network string, o Options, now time.Time) standing {
+// recordOf judges the failures for one name, the latest first.
+func recordOf(failures []store.Failure, network string, o Options, now time.Time) record {
 	var (
-		s    standing
+		s    record
 		here []time.Time // the latest first
 	)
 	for _, f := range failures {
@@ -133,29 +133,29 @@ func delay(failures int) time.Duration {
 	return d
 }
 
-func (s standing) wait(now time.Time) time.Duration {
+func (s record) wait(now time.Time) time.Duration {
 	if s.failures < freeFailures {
 		return 0
 	}
 	return max(0, s.last.Add(delay(s.failures)).Sub(now))
 }
 
-func (g *guard) standing(ctx context.Context, o Options, p place) (standing, error) {
+func (g *guard) standing(ctx context.Context, o Options, p bucket) (record, error) {
 	now := g.store.Now()
 	window := now.Add(-o.LockoutWindow)
 	failures, err := g.failures(ctx, p, window, window.Add(-o.LockoutDuration))
 	if err != nil {
-		return standing{}, err
+		return record{}, err
 	}
-	s := standingOf(failures, p.network, o, now)
+	s := recordOf(failures, p.network, o, now)
 	if s.lockedUntil.After(now) {
 		return s, &ThrottledError{RetryAfter: s.lockedUntil.Sub(now)}
 	}
 	return s, nil
 }
 
-// quiet reports without a query whether nobody guesses for the name.
-func (g *guard) quiet(ctx context.Context, p place) bool {
+// clean reports without a query whether nobody guesses for the name.
+func (g *guard) clean(ctx context.Context, p bucket) bool {
 	mark, unchanged := g.directory.Failures(ctx)
 	if !unchanged || !g.quiets.holds(p, g.quiets.mark(mark)) {
 		return false
@@ -167,7 +167,7 @@ func (g *guard) quiet(ctx context.Context, p place) bool {
 
 // free reports whether an attempt needs no turn of its own as long as it is
 // right. A place that is locked out gets a [ThrottledError].
-func (g *guard) free(ctx context.Context, o Options, p place) (bool, error) {
+func (g *guard) free(ctx context.Context, o Options, p bucket) (bool, error) {
 	if p.name == "" {
 		return false, nil
 	}
@@ -191,7 +191,7 @@ type turn struct {
 // come to an end, for the delay of the place, and above the ceiling for the
 // pace of the name. An attempt that would wait too long gets a
 // [ThrottledError].
-func (g *guard) enter(ctx context.Context, o Options, p place) (turn, error) {
+func (g *guard) enter(ctx context.Context, o Options, p bucket) (turn, error) {
 	if p.name == "" {
 		return turn{leave: func() {}}, nil
 	}
@@ -213,7 +213,7 @@ func (g *guard) enter(ctx context.Context, o Options, p place) (turn, error) {
 }
 
 // takeTurn waits for the attempts of the same place that came before.
-func (g *guard) takeTurn(ctx context.Context, p place) (leave func(), err error) {
+func (g *guard) takeTurn(ctx context.Context, p bucket) (leave func(), err error) {
 	g.mu.Lock()
 	t := g.turns[p]
 	if t == nil {
@@ -244,7 +244,7 @@ func (g *guard) takeTurn(ctx context.Context, p place) (leave func(), err error)
 	}, nil
 }
 
-func (g *guard) leaveQueue(p place, t *turns) {
+func (g *guard) leaveQueue(p bucket, t *turns) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if t.users--; t.users == 0 {
@@ -277,7 +277,7 @@ func (g *guard) forgetIdle(now time.Time) {
 func (n *namePace) idle(now time.Time) bool { return n.attempts == 0 && !n.next.After(now) }
 
 // wait is how long an attempt that has its turn still has to wait.
-func (g *guard) wait(ctx context.Context, o Options, p place) (standing, time.Duration, error) {
+func (g *guard) wait(ctx context.Context, o Options, p bucket) (record, time.Duration, error) {
 	s, err := g.standing(ctx, o, p)
 	if err != nil {
 		return s, 0, err
@@ -303,14 +303,14 @@ func pause(ctx context.Context, wait time.Duration) error {
 // paced is how long the attempt waits because there are too many failures for
 // its name. That slows everybody down but those who come from where the user
 // logged in before: nobody can lock another out from elsewhere.
-func (g *guard) paced(ctx context.Context, o Options, p place, s standing) (time.Duration, error) {
+func (g *guard) paced(ctx context.Context, o Options, p bucket, s record) (time.Duration, error) {
 	g.mu.Lock()
 	others := g.nameOf(p.name).attempts - 1
 	g.mu.Unlock()
 	if s.everywhere+others < o.Ceiling {
 		return 0, nil
 	}
-	if g.directory.Away() == nil {
+	if g.directory.Unavailable() == nil {
 		asking, cancel := context.WithTimeout(ctx, 3*time.Second)
 		known, err := g.store.KnowsNetwork(asking, p.name, p.network)
 		cancel()

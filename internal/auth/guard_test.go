@@ -27,19 +27,19 @@ func TestStandingOf(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		failures []store.Failure
-		want     standing
+		want     record
 	}{
-		{"nothing", nil, standing{}},
-		{"one", ago("here", 2), standing{failures: 1, last: at(-2), everywhere: 1, lastEverywhere: at(-2)}},
-		{"elsewhere", ago("there", 2, 3, 4), standing{everywhere: 3, lastEverywhere: at(-2)}},
-		{"three", ago("here", 2, 3, 4), standing{3, at(-2), at(13), 3, at(-2)}},
-		{"three, too far apart", ago("here", 2, 3, 17), standing{failures: 2, last: at(-2), everywhere: 2, lastEverywhere: at(-2)}},
-		{"three in reach of each other, one of them old", ago("here", 5, 12, 19), standing{2, at(-5), at(10), 2, at(-5)}},
-		{"three long ago", ago("here", 16, 17, 18), standing{lockedUntil: at(-1)}},
-		{"two here and one there", append(ago("here", 1, 2), ago("there", 3)...), standing{failures: 2, last: at(-1), everywhere: 3, lastEverywhere: at(-1)}},
+		{"nothing", nil, record{}},
+		{"one", ago("here", 2), record{failures: 1, last: at(-2), everywhere: 1, lastEverywhere: at(-2)}},
+		{"elsewhere", ago("there", 2, 3, 4), record{everywhere: 3, lastEverywhere: at(-2)}},
+		{"three", ago("here", 2, 3, 4), record{3, at(-2), at(13), 3, at(-2)}},
+		{"three, too far apart", ago("here", 2, 3, 17), record{failures: 2, last: at(-2), everywhere: 2, lastEverywhere: at(-2)}},
+		{"three in reach of each other, one of them old", ago("here", 5, 12, 19), record{2, at(-5), at(10), 2, at(-5)}},
+		{"three long ago", ago("here", 16, 17, 18), record{lockedUntil: at(-1)}},
+		{"two here and one there", append(ago("here", 1, 2), ago("there", 3)...), record{failures: 2, last: at(-1), everywhere: 3, lastEverywhere: at(-1)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := standingOf(tc.failures, "here", o, now); got != tc.want {
+			if got := recordOf(tc.failures, "here", o, now); got != tc.want {
 				t.Fatalf("standing\n%+v, want\n%+v", got, tc.want)
 			}
 		})

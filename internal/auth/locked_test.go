@@ -175,7 +175,7 @@ func TestLockoutOfAnOutageIsMerged(t *testing.T) {
 func TestRecentFailuresAreBounded(t *testing.T) {
 	r := newRecentFailures()
 	now := time.Now()
-	r.remember(place{"alice", "here"}, []store.Failure{{Name: "alice", Network: "here", At: now}})
+	r.remember(bucket{"alice", "here"}, []store.Failure{{Name: "alice", Network: "here", At: now}})
 	for i := range 3 * maxRecentPlaces {
 		name := fmt.Sprint(unknownName, i)
 		for j := range 5 {
@@ -185,7 +185,7 @@ func TestRecentFailuresAreBounded(t *testing.T) {
 	if n := r.unknown.cache.Len(); n > maxRecentPlaces || r.unknown.total != 5*n {
 		t.Errorf("%d places with %d failures", n, r.unknown.total)
 	}
-	if len(r.recall(place{"alice", "here"}, now.Add(-time.Second), now.Add(-time.Second))) != 1 {
+	if len(r.recall(bucket{"alice", "here"}, now.Add(-time.Second), now.Add(-time.Second))) != 1 {
 		t.Error("names that nobody has pushed out one that somebody has")
 	}
 	many := make([]store.Failure, 5*maxCeiling)
@@ -193,13 +193,13 @@ func TestRecentFailuresAreBounded(t *testing.T) {
 		many[i] = store.Failure{Name: "bob", Network: fmt.Sprint(i % 2), At: now}
 	}
 	for i := range 200 {
-		r.remember(place{fmt.Sprint("bob", i), "1"}, many)
+		r.remember(bucket{fmt.Sprint("bob", i), "1"}, many)
 	}
 	if r.places.total > maxRecentFailures+maxCeiling+2*maxLockoutFailures {
 		t.Errorf("%d failures are remembered", r.places.total)
 	}
-	r.forget(place{"bob199", ""})
-	if got := r.recall(place{"bob199", "1"}, time.Time{}, time.Time{}); len(got) > 0 {
+	r.forget(bucket{"bob199", ""})
+	if got := r.recall(bucket{"bob199", "1"}, time.Time{}, time.Time{}); len(got) > 0 {
 		t.Errorf("%d failures after they were forgotten", len(got))
 	}
 }

@@ -15,7 +15,7 @@ func (a *Authenticator) ObserveLockouts(f func(Lockout)) { a.lockedOut.Store(&f)
 
 // noticeLockout tells the log and the observer when the wrong password that was
 // counted last began a lockout. Before is how many there were before it.
-func (a *Authenticator) noticeLockout(ctx context.Context, login store.Login, p place, before int) {
+func (a *Authenticator) noticeLockout(ctx context.Context, login store.Login, p bucket, before int) {
 	if before+1 < a.options.LockoutFailures {
 		return
 	}

@@ -33,14 +33,14 @@ func (a *Authenticator) Lockouts(ctx context.Context) ([]Lockout, error) {
 	if err != nil {
 		return nil, err
 	}
-	places := make(map[place][]store.Failure)
+	places := make(map[bucket][]store.Failure)
 	for _, f := range failures {
-		p := place{f.Name, f.Network}
+		p := bucket{f.Name, f.Network}
 		places[p] = append(places[p], f)
 	}
 	lockouts := make([]Lockout, 0, len(places))
 	for p, failures := range places {
-		s := standingOf(failures, p.network, a.options, now)
+		s := recordOf(failures, p.network, a.options, now)
 		lockout := Lockout{Username: p.name, Network: p.network, Failures: s.failures, Last: failures[0].At}
 		if strings.HasPrefix(p.name, unknownName) {
 			lockout.Username = ""

@@ -31,8 +31,8 @@ func (f *fixture) raw(statements ...string) {
 func (f *fixture) goAway() {
 	f.Helper()
 	f.raw("ALTER TABLE revision RENAME TO revision_gone", "ALTER TABLE login_failures RENAME TO login_failures_gone", "ALTER TABLE subjects RENAME TO subjects_gone")
-	f.directory.Status(f.Context())
-	if f.directory.Away() == nil {
+	f.cache.Status(f.Context())
+	if f.cache.Unavailable() == nil {
 		f.Fatal("the database is not away")
 	}
 }
@@ -40,8 +40,8 @@ func (f *fixture) goAway() {
 func (f *fixture) comeBack() {
 	f.Helper()
 	f.raw("ALTER TABLE revision_gone RENAME TO revision", "ALTER TABLE login_failures_gone RENAME TO login_failures", "ALTER TABLE subjects_gone RENAME TO subjects")
-	f.directory.Status(f.Context())
-	if f.directory.Away() != nil {
+	f.cache.Status(f.Context())
+	if f.cache.Unavailable() != nil {
 		f.Fatal("the database is still away")
 	}
 }

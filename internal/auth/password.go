@@ -16,7 +16,7 @@ import (
 // attempt is a password to be checked.
 type attempt struct {
 	username, password string
-	place              place
+	bucket             bucket
 	from               source
 	// same is equal for attempts that must come to the same end.
 	same proof
@@ -58,7 +58,7 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 		return Principal{}, err
 	}
 	found.Subject = login.Ref
-	at := attempt{username: username, password: pw, place: place{nameOf(login.Login, username), origin.network()}, from: from}
+	at := attempt{username: username, password: pw, bucket: bucket{nameOf(login.Login, username), origin.network()}, from: from}
 	principal, err := a.inTurn(ctx, login, at, lookedUp)
 	switch {
 	case err == ErrInvalidCredentials: //nolint:errorlint // one that was throttled was not looked at
@@ -76,13 +76,13 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 // inTurn checks a password when nobody guesses, or else together with whoever
 // asks the same. It calls lookedUp before it waits for that.
 func (a *Authenticator) inTurn(ctx context.Context, login found, at attempt, lookedUp func()) (Principal, error) {
-	free, err := a.guard.free(ctx, a.options, at.place)
+	free, err := a.guard.free(ctx, a.options, at.bucket)
 	if err != nil {
 		return Principal{}, err
 	}
 	// A guess must not be compared with what is remembered before it had its
 	// turn, or guessing would be as fast as that.
-	if free && a.compares(login.Login, at.place, at.password) {
+	if free && a.compares(login.Login, at.bucket, at.password) {
 		return principalOf(login.Login, ByPassword), nil
 	}
 	at.same = a.sameAs(login.Login, at)
@@ -94,18 +94,18 @@ func (a *Authenticator) inTurn(ctx context.Context, login found, at attempt, loo
 // before somebody was disabled is another.
 func (a *Authenticator) sameAs(login store.Login, at attempt) proof {
 	state := fmt.Sprint(login.ID, login.Disabled, login.Admin)
-	return a.wrong.sum("attempt", login.PasswordHash, state, at.place.name, at.place.network, at.password)
+	return a.wrong.sum("attempt", login.PasswordHash, state, at.bucket.name, at.bucket.network, at.password)
 }
 
 // recall proves a user without a query, if that is possible.
 func (a *Authenticator) recall(ctx context.Context, username, pw string, origin Origin) (Principal, bool) {
-	login, ok := a.directory.RecallLogin(ctx, username)
+	login, ok := a.cache.RecallLogin(ctx, username)
 	if !ok {
 		return Principal{}, false
 	}
 	login = usable(login, origin, a.store.Now())
-	p := place{login.Ref.Name, origin.network()}
-	if !a.guard.quiet(ctx, p) || !a.compares(login, p, pw) {
+	p := bucket{login.Ref.Name, origin.network()}
+	if !a.guard.clean(ctx, p) || !a.compares(login, p, pw) {
 		return Principal{}, false
 	}
 	return principalOf(login, ByPassword), true
@@ -131,18 +131,18 @@ const unknownName = store.UnknownName
 func hasPassword(login store.Login) bool { return login.PasswordHash != "" && !login.Disabled }
 
 // compares reports whether the password is one that was right a moment ago.
-func (a *Authenticator) compares(login store.Login, p place, pw string) bool {
+func (a *Authenticator) compares(login store.Login, p bucket, pw string) bool {
 	if !hasPassword(login) {
 		return false
 	}
-	one := a.proofs.of(login, pw)
-	return a.unsettled.compare(p, one, func() bool { return a.proofs.hold(one, a.options.Remember) })
+	one := a.verified.of(login, pw)
+	return a.unsettled.compare(p, one, func() bool { return a.verified.hold(one, a.options.Remember) })
 }
 
 // checkPassword waits until the attempt has its turn and checks the password.
 func (a *Authenticator) checkPassword(ctx context.Context, v *visit) (Principal, error) {
 	at := v.at
-	turn, err := a.guard.enter(ctx, a.options, at.place)
+	turn, err := a.guard.enter(ctx, a.options, at.bucket)
 	if err != nil {
 		return Principal{}, err
 	}
@@ -152,11 +152,11 @@ func (a *Authenticator) checkPassword(ctx context.Context, v *visit) (Principal,
 	if err != nil {
 		return Principal{}, err
 	}
-	if nameOf(login.Login, at.username) != at.place.name {
+	if nameOf(login.Login, at.username) != at.bucket.name {
 		// The database went away or came back: another place would have its turn.
 		return Principal{}, fmt.Errorf("%w: the name was looked up in between", cache.ErrUnavailable)
 	}
-	if a.compares(login.Login, at.place, at.password) {
+	if a.compares(login.Login, at.bucket, at.password) {
 		return principalOf(login.Login, ByPassword), nil
 	}
 	if a.wrong.hold(a.sameAs(login.Login, at), a.options.LockoutWindow) {
@@ -165,7 +165,7 @@ func (a *Authenticator) checkPassword(ctx context.Context, v *visit) (Principal,
 	checked := &check{visit: v}
 	principal, err := a.prove(ctx, login, at, checked)
 	switch {
-	case errors.Is(err, cache.ErrUnavailable) && strings.HasPrefix(at.place.name, unknownName):
+	case errors.Is(err, cache.ErrUnavailable) && strings.HasPrefix(at.bucket.name, unknownName):
 		// Counted as for a name that is known: else it would show who is.
 		a.count(ctx, at, checked)
 		a.holdBack(ctx, checked)
@@ -173,17 +173,17 @@ func (a *Authenticator) checkPassword(ctx context.Context, v *visit) (Principal,
 	case err != nil:
 		return Principal{}, err
 	}
-	a.unsettled.settle(at.place, a.proofs.of(login.Login, at.password))
+	a.unsettled.settle(at.bucket, a.verified.of(login.Login, at.password))
 	if principal.ID == 0 {
 		a.count(ctx, at, checked)
-		a.noticeLockout(ctx, login.Login, at.place, turn.failures)
+		a.noticeLockout(ctx, login.Login, at.bucket, turn.failures)
 		a.holdBack(ctx, checked)
 		return Principal{}, ErrInvalidCredentials
 	}
-	a.uses.network(store.LoginNetwork{SubjectID: principal.ID, Network: at.place.network})
-	a.networks.learn(at.place.network)
+	a.uses.network(store.LoginNetwork{SubjectID: principal.ID, Network: at.bucket.network})
+	a.networks.learn(at.bucket.network)
 	if turn.failures > 0 {
-		a.guard.forget(ctx, a.options, at.place)
+		a.guard.forget(ctx, a.options, at.bucket)
 	}
 	return principal, nil
 }

@@ -188,7 +188,7 @@ func TestSameTime(t *testing.T) {
 				for name, hash := range tc.stored {
 					f.stored(name, hash)
 				}
-				f.costs.outdated()
+				f.decoys.outdated()
 				f.robot("ci")
 				f.user("off", secret)
 				yes := true

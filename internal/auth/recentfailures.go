@@ -21,13 +21,13 @@ const (
 // lockout goes on while that is away.
 type recentFailures struct {
 	mu sync.Mutex
-	// places are those of names, unknown those of names that nobody has, of which
+	// buckets are those of names, unknown those of names that nobody has, of which
 	// anybody can make many.
 	places, unknown *recentPlaces
 }
 
 type recentPlaces struct {
-	cache *lru.Cache[place, []recentFailure] // the latest first
+	cache *lru.Cache[bucket, []recentFailure] // the latest first
 	total int
 }
 
@@ -42,7 +42,7 @@ func newRecentFailures() *recentFailures {
 
 func newRecentPlaces() *recentPlaces {
 	r := new(recentPlaces)
-	cache, err := lru.NewWithEvict(maxRecentPlaces, func(_ place, failures []recentFailure) { r.total -= len(failures) })
+	cache, err := lru.NewWithEvict(maxRecentPlaces, func(_ bucket, failures []recentFailure) { r.total -= len(failures) })
 	if err != nil {
 		panic(err) // the size is positive
 	}
@@ -50,7 +50,7 @@ func newRecentPlaces() *recentPlaces {
 	return r
 }
 
-func (r *recentPlaces) put(p place, failures []recentFailure) {
+func (r *recentPlaces) put(p bucket, failures []recentFailure) {
 	r.cache.Remove(p) // which counts it out
 	if len(failures) == 0 {
 		return
@@ -70,7 +70,7 @@ func (r *recentFailures) of(name string) *recentPlaces {
 }
 
 // remember is told of the failures of a place, the latest first.
-func (r *recentFailures) remember(p place, failures []store.Failure) {
+func (r *recentFailures) remember(p bucket, failures []store.Failure) {
 	var kept []recentFailure
 	here, others := 0, 0
 	for _, f := range failures {
@@ -94,14 +94,14 @@ func (r *recentFailures) remember(p place, failures []store.Failure) {
 func (r *recentFailures) add(f store.Failure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	places, p := r.of(f.Name), place{f.Name, f.Network}
+	places, p := r.of(f.Name), bucket{f.Name, f.Network}
 	failures, _ := places.cache.Peek(p)
 	failures = append([]recentFailure{{f.Network, f.At}}, failures[:min(len(failures), maxCeiling)]...)
 	places.put(p, failures)
 }
 
 // forget forgets a place, or, without a network, all of a name.
-func (r *recentFailures) forget(p place) {
+func (r *recentFailures) forget(p bucket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	places := r.of(p.name)
@@ -115,7 +115,7 @@ func (r *recentFailures) forget(p place) {
 }
 
 // recall lists what [store.Store.Failures] would have said.
-func (r *recentFailures) recall(p place, after, earlier time.Time) []store.Failure {
+func (r *recentFailures) recall(p bucket, after, earlier time.Time) []store.Failure {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	remembered, _ := r.of(p.name).cache.Get(p)

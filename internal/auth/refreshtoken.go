@@ -38,7 +38,7 @@ func (a *Authenticator) byRefreshToken(ctx context.Context, service, username st
 	}
 	found := attemptOf(ctx)
 	found.Method, found.TokenID = ByRefreshToken, token.ID()
-	login, err := a.directory.RefreshToken(ctx, token.ID())
+	login, err := a.cache.RefreshToken(ctx, token.ID())
 	if errors.Is(err, store.ErrNotFound) {
 		found.Fault = "no such refresh token: it was revoked, or its owner logged in too often"
 		return Principal{}, ErrInvalidCredentials
@@ -92,7 +92,7 @@ func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, serv
 	if limit := p.Credential.ExpiresAt; !limit.IsZero() && limit.Before(expiresAt) {
 		expiresAt = limit
 	}
-	if away := a.directory.Away(); away != nil {
+	if away := a.cache.Unavailable(); away != nil {
 		return "", away
 	}
 	token, origin := opaque.New(opaque.Refresh), OriginOf(ctx)

@@ -13,9 +13,9 @@ const (
 	// roomSize is how many attempts there are at most from networks that
 	// somebody logged in from before, and as many again from all others.
 	roomSize = 256
-	// maxAtPlace is how many attempts there are at most at one place. They have
+	// maxInBucket is how many attempts there are at most at one place. They have
 	// different passwords, so all but one are wrong.
-	maxAtPlace = 4
+	maxInBucket = 4
 	// maxSharing is how many requests wait for one attempt at most, and
 	// maxSharingAll for one that was there before them: from networks that
 	// somebody logged in from before, and as many again from all others.
@@ -36,7 +36,7 @@ const (
 type room struct {
 	mu       sync.Mutex
 	attempts map[proof]*visit
-	places   map[place]int
+	buckets  map[bucket]int
 	// sources counts the attempts of each source, and those of whole customers
 	// and classes, whose other fields are empty.
 	sources map[source]int
@@ -60,7 +60,7 @@ type visit struct {
 
 func newRoom() *room {
 	return &room{
-		attempts: map[proof]*visit{}, places: map[place]int{}, sources: map[source]int{}, sharing: map[source]int{},
+		attempts: map[proof]*visit{}, buckets: map[bucket]int{}, sources: map[source]int{}, sharing: map[source]int{},
 		turnedAway: make(chan struct{}, maxTurnedAway),
 	}
 }
@@ -121,7 +121,7 @@ func (r *room) enter(ctx context.Context, at attempt, check func(context.Context
 		return v, nil
 	}
 	switch {
-	case at.place.name != "" && r.places[at.place] >= maxAtPlace:
+	case at.bucket.name != "" && r.buckets[at.bucket] >= maxInBucket:
 		return nil, &ThrottledError{RetryAfter: maxDelay}
 	case isFull(r.sources, roomSize, at.from):
 		return nil, ErrBusy
@@ -180,8 +180,8 @@ func (r *room) forget(v *visit) {
 // it has ended.
 func (r *room) count(v *visit, n int) {
 	add(r.sources, v.at.from, n)
-	if r.places[v.at.place] += n; r.places[v.at.place] == 0 {
-		delete(r.places, v.at.place)
+	if r.buckets[v.at.bucket] += n; r.buckets[v.at.bucket] == 0 {
+		delete(r.buckets, v.at.bucket)
 	}
 }
 

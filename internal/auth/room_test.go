@@ -68,7 +68,7 @@ func TestRoomIsShared(t *testing.T) {
 		}
 		time.Sleep(maxCheck)
 		synctest.Wait()
-		if len(r.attempts)+len(r.sources)+len(r.places)+len(r.sharing) > 0 {
+		if len(r.attempts)+len(r.sources)+len(r.buckets)+len(r.sharing) > 0 {
 			t.Errorf("left behind: %+v", r)
 		}
 	})
@@ -131,17 +131,17 @@ func TestFewWaitAtOnePlace(t *testing.T) {
 				go func() { _, err := f.try(name, f.guess(), home); results <- err }()
 			}
 			synctest.Wait()
-			if n := len(f.room.attempts); n > maxAtPlace {
+			if n := len(f.room.attempts); n > maxInBucket {
 				t.Errorf("%s: %d attempts wait", name, n)
 			}
-			for range cap(results) - maxAtPlace {
+			for range cap(results) - maxInBucket {
 				var throttled *ThrottledError
 				if err := <-results; !errors.As(err, &throttled) {
 					t.Fatalf("%s: %v", name, err)
 				}
 			}
 			release()
-			for range maxAtPlace {
+			for range maxInBucket {
 				if err := <-results; !errors.Is(err, ErrInvalidCredentials) {
 					t.Errorf("%s: %v", name, err)
 				}
@@ -229,13 +229,13 @@ func TestGuessesAtOnceAreNotFree(t *testing.T) {
 			held = map[proof]bool{}
 			wg   sync.WaitGroup
 		)
-		p := place{"alice", netip.PrefixFrom(netip.MustParseAddr(home), 32).String()}
+		p := bucket{"alice", netip.PrefixFrom(netip.MustParseAddr(home), 32).String()}
 		login, err := f.store.Login(f.Context(), "alice")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range 100 {
-			one := f.proofs.of(login, fmt.Sprint("guess ", i))
+			one := f.verified.of(login, fmt.Sprint("guess ", i))
 			wg.Go(func() {
 				f.unsettled.compare(p, one, func() bool {
 					mu.Lock()

@@ -20,7 +20,7 @@ const (
 // times at once, or goes away before an answer.
 type unsettled struct {
 	mu     sync.Mutex
-	places *lru.Cache[place, comparison]
+	places *lru.Cache[bucket, comparison]
 }
 
 type comparison struct {
@@ -29,7 +29,7 @@ type comparison struct {
 }
 
 func newUnsettled() *unsettled {
-	places, err := lru.New[place, comparison](maxUnsettled)
+	places, err := lru.New[bucket, comparison](maxUnsettled)
 	if err != nil {
 		panic(err) // the size is positive
 	}
@@ -38,7 +38,7 @@ func newUnsettled() *unsettled {
 
 // compare calls same, which compares a password, unless another one is
 // unsettled, and reports whether it is the same.
-func (u *unsettled) compare(p place, pw proof, same func() bool) bool {
+func (u *unsettled) compare(p bucket, pw proof, same func() bool) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	other, ok := u.places.Get(p)
@@ -53,7 +53,7 @@ func (u *unsettled) compare(p place, pw proof, same func() bool) bool {
 }
 
 // settle is told of a password that was checked.
-func (u *unsettled) settle(p place, pw proof) {
+func (u *unsettled) settle(p bucket, pw proof) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if other, ok := u.places.Peek(p); ok && other.password == pw {

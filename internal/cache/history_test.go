@@ -101,7 +101,7 @@ func (h *history) disable() {
 }
 
 // opens lists what the robot may do as a node sees it.
-func (h *history) opens(node *Directory) (int, bool) {
+func (h *history) opens(node *Cache) (int, bool) {
 	h.Helper()
 	login, err := node.Login(h.Context(), ciRef.Name)
 	if err != nil {

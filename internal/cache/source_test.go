@@ -178,7 +178,7 @@ func (s *source) AnonymousPermissions(ctx context.Context) ([]store.Effective, e
 // fixture is a Directory in a bubble whose clock moves when everything waits.
 type fixture struct {
 	*testing.T
-	*Directory
+	*Cache
 	source *source
 }
 

@@ -8,8 +8,8 @@ import (
 
 // Status is what a Directory can answer.
 type Status struct {
-	// Away is why the database does not answer, or nil.
-	Away error
+	// Unavailable is why the database does not answer, or nil.
+	Unavailable error
 	// Since is when the database answered last, zero while it does.
 	Since time.Time
 	// Recalls is set while what is in memory is still taken for true.
@@ -19,7 +19,7 @@ type Status struct {
 }
 
 // Status asks the database. It waits for that as shortly as requests do.
-func (d *Directory) Status(ctx context.Context) Status {
+func (d *Cache) Status(ctx context.Context) Status {
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	asked := d.asking.DoChan("", func() (any, error) { return nil, d.ask() })
@@ -35,12 +35,12 @@ func (d *Directory) Status(ctx context.Context) Status {
 		return Status{Recalls: true}
 	}
 	until := k.asked.Shown().Add(d.serveStale)
-	return Status{Away: err, Since: k.asked.Shown(), Until: until, Recalls: k.asked.Age() < d.serveStale}
+	return Status{Unavailable: err, Since: k.asked.Shown(), Until: until, Recalls: k.asked.Age() < d.serveStale}
 }
 
-// Away says why the database does not answer, as far as is known without
+// Unavailable says why the database does not answer, as far as is known without
 // asking it.
-func (d *shared) Away() error {
+func (d *shared) Unavailable() error {
 	if away := d.failing.Load(); away != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, away.err)
 	}

@@ -83,17 +83,17 @@ func PrintError(w io.Writer, cmd *cobra.Command, err error) {
 		return
 	}
 	fmt.Fprintf(w, "Error: %s\n", printable.Text(err.Error()))
-	if remedy := remedyOf(err); remedy != "" {
-		fmt.Fprintln(w, remedy)
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintln(w, hint)
 	}
 	if ExitCode(err) == 2 && cmd != nil {
 		fmt.Fprintf(w, "See '%s --help'.\n", cmd.CommandPath())
 	}
 }
 
-// remedyOf says what to do about an error whose text cannot know, because it
+// hintOf says what to do about an error whose text cannot know, because it
 // comes from far below the flags.
-func remedyOf(err error) string {
+func hintOf(err error) string {
 	if _, ok := errors.AsType[*DatabaseError](err); ok {
 		return ""
 	}

@@ -49,7 +49,7 @@ func TestRemedyOfConnections(t *testing.T) {
 		"a connection and a file":  {errors.Join(refused, missing), true},
 	} {
 		require.Error(t, c.err, name)
-		remedy := remedyOf(fmt.Errorf("doing something: %w", c.err))
-		assert.Equal(t, c.asks, remedy != "", "%s: %v: %q", name, c.err, remedy)
+		hint := hintOf(fmt.Errorf("doing something: %w", c.err))
+		assert.Equal(t, c.asks, hint != "", "%s: %v: %q", name, c.err, hint)
 	}
 }

@@ -40,7 +40,7 @@ func warnOfUnknownVariables(cmd *cobra.Command) {
 			continue
 		}
 		hint := ""
-		if nearest := nearestOf(known, name); nearest != "" {
+		if nearest := suggest(known, name); nearest != "" {
 			hint = ": did you mean " + nearest + "?"
 		}
 		Warnf(cmd.ErrOrStderr(), "Warning: the environment variable %s sets nothing%s", Visible(name), hint)
@@ -69,8 +69,8 @@ func knownVariables(cmd *cobra.Command) []string {
 	return slices.Compact(known)
 }
 
-// nearestOf is the name that is a few letters away from another one, or empty.
-func nearestOf(names []string, name string) string {
+// suggest is the name that is a few letters away from another one, or empty.
+func suggest(names []string, name string) string {
 	suggest := &cobra.Command{}
 	for _, n := range names {
 		suggest.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})

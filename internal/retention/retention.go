@@ -204,7 +204,7 @@ func chainOf(key *pki.SigningKey, bundle []byte) [][]byte {
 func Trusted(ring *pki.Ring) []string {
 	var trusted []string
 	for _, key := range ring.Keys() {
-		if key.RevokedAt.IsZero() && !key.Unproven && (key.Purpose == pki.Authority || key.Brought) {
+		if key.RevokedAt.IsZero() && !key.Unproven && (key.Purpose == pki.Authority || key.External) {
 			trusted = append(trusted, key.Fingerprint)
 		}
 	}

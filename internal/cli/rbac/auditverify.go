@@ -91,7 +91,7 @@ func trustedAuthorities(ctx context.Context, c *client.Client, file string) ([]s
 			if err != nil {
 				return nil, err
 			}
-			if key.RevokedAt.IsZero() && key.State != string(pki.Unused) && (key.Purpose == string(pki.Authority) || key.Brought) {
+			if key.RevokedAt.IsZero() && key.State != string(pki.Unused) && (key.Purpose == string(pki.Authority) || key.External) {
 				trusted = append(trusted, key.Fingerprint)
 			}
 		}

@@ -89,7 +89,7 @@ func since(k adminapi.Key) time.Time {
 // kept says where the private key is.
 func kept(k adminapi.Key) string {
 	switch {
-	case k.Brought:
+	case k.External:
 		return "file"
 	case k.State == "retired", k.State == "revoked":
 		return "-"

@@ -9,11 +9,11 @@ import (
 // maxQuiet bounds how many places are known to have done nothing wrong.
 const maxQuiet = 10_000
 
-// quiet remembers the places for whose name no password was wrong lately, as
+// clean remembers the places for whose name no password was wrong lately, as
 // long as none is wrong anywhere: then a password that is remembered needs no
 // query.
-type quiet struct {
-	places *lru.Cache[place, quietMark]
+type cleanNames struct {
+	places *lru.Cache[bucket, quietMark]
 	// here counts the wrong passwords of this process, which the mark of the
 	// store tells a moment later.
 	here atomic.Int64
@@ -22,19 +22,19 @@ type quiet struct {
 // quietMark is the same for as long as nobody fails.
 type quietMark struct{ store, here int64 }
 
-func newQuiet() *quiet {
-	places, err := lru.New[place, quietMark](maxQuiet)
+func newQuiet() *cleanNames {
+	places, err := lru.New[bucket, quietMark](maxQuiet)
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	return &quiet{places: places}
+	return &cleanNames{places: places}
 }
 
-func (q *quiet) mark(failures int64) quietMark { return quietMark{failures, q.here.Load()} }
+func (q *cleanNames) mark(failures int64) quietMark { return quietMark{failures, q.here.Load()} }
 
-func (q *quiet) remember(p place, m quietMark) { q.places.Add(p, m) }
+func (q *cleanNames) remember(p bucket, m quietMark) { q.places.Add(p, m) }
 
-func (q *quiet) holds(p place, m quietMark) bool {
+func (q *cleanNames) holds(p bucket, m quietMark) bool {
 	remembered, ok := q.places.Get(p)
 	return ok && remembered == m
 }

@@ -27,8 +27,8 @@ const (
 	rereadAfter = time.Minute
 )
 
-// knowledge is what is known of the marks.
-type knowledge struct {
+// latestMarks is what is known of the marks.
+type latestMarks struct {
 	marks store.Marks
 	// epoch counts how often the database turned out to have another history, as
 	// it has when it was restored, or when a replica took over that did not have
@@ -50,7 +50,7 @@ type failure struct {
 var errLate = errors.New("the database has not answered yet")
 
 // confirm returns the marks. An error says that they may have changed.
-func (d *shared) confirm(ctx context.Context) (*knowledge, error) {
+func (d *shared) confirm(ctx context.Context) (*latestMarks, error) {
 	const attempts = 3 // others may change something all the time
 	for range attempts {
 		k := d.known.Load()
@@ -82,14 +82,14 @@ func (d *shared) confirm(ctx context.Context) (*knowledge, error) {
 	return d.known.Load(), nil
 }
 
-func (d *shared) fresh(k *knowledge) bool {
+func (d *shared) fresh(k *latestMarks) bool {
 	return k.heard == d.heard.Load() && k.asked.Age() < freshness
 }
 
 // current reports whether no change is known since something was read that
 // concerns its subject.
 func (d *shared) current(s stamp, subjectID int64) bool {
-	return s.epoch == d.known.Load().epoch && s.revision >= d.touches.last(subjectID) && s.heard >= d.own.last(subjectID)
+	return s.epoch == d.known.Load().epoch && s.revision >= d.changes.last(subjectID) && s.heard >= d.own.last(subjectID)
 }
 
 // stampNow is the stamp of what is read from now on.
@@ -107,7 +107,7 @@ func (d *shared) hear(c store.Change) {
 
 // holds reports whether what was read at a time is still true, or may be taken
 // for true because nobody can be asked.
-func (d *Directory) holds(s stamp, subjectID int64, k *knowledge, unconfirmed error) bool {
+func (d *Cache) holds(s stamp, subjectID int64, k *latestMarks, unconfirmed error) bool {
 	if !d.current(s, subjectID) {
 		return false
 	}
@@ -122,22 +122,22 @@ func (d *shared) ask() error {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	before := d.known.Load()
-	k := &knowledge{heard: d.heard.Load(), epoch: before.epoch, asked: clock.This()}
+	k := &latestMarks{heard: d.heard.Load(), epoch: before.epoch, asked: clock.This()}
 	changes, err := d.news(ctx, before, k)
 	if err != nil {
 		if d.failing.Load() == nil {
 			d.failing.Store(&failure{err, k.asked})
-			d.logger.Error("the database does not answer: tokens are issued from memory, changes are refused", zap.Error(err), zap.String("remedy", store.Remedy(err)))
+			d.logger.Error("the database does not answer: tokens are issued from memory, changes are refused", zap.Error(err), zap.String("remedy", store.Hint(err)))
 			d.tell(err, 0)
 		}
 		return err
 	}
 	for _, c := range changes {
-		d.touches.add(c.Revision, c.SubjectID)
+		d.changes.add(c.Revision, c.SubjectID)
 	}
 	d.known.Store(k)
 	if k.epoch != before.epoch {
-		d.touches.forget() // they are about what does not count any more
+		d.changes.forget() // they are about what does not count any more
 	}
 	d.late.Store(false)
 	if away := d.failing.Swap(nil); away != nil {
@@ -154,7 +154,7 @@ func (d *shared) ask() error {
 // news reads the marks and what was changed since they were read before. No silent
 // connection may keep it from that: a change has to count 2 s after the database
 // answers.
-func (d *shared) news(ctx context.Context, before, k *knowledge) ([]store.Change, error) {
+func (d *shared) news(ctx context.Context, before, k *latestMarks) ([]store.Change, error) {
 	marks, err := hedged.Do(ctx, d.source.Marks)
 	if err != nil {
 		return nil, err

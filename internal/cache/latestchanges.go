@@ -6,12 +6,12 @@ import (
 	"github.com/dockit-registry/dockit/store"
 )
 
-// maxTouches is how many subjects are told apart. Beyond that, everybody counts
+// maxChanges is how many subjects are told apart. Beyond that, everybody counts
 // as changed once.
-const maxTouches = 50_000
+const maxChanges = 50_000
 
-// touches are the numbers of the latest changes that concern each subject.
-type touches struct {
+// changes are the numbers of the latest changes that concern each subject.
+type latestChanges struct {
 	mu sync.RWMutex
 	// everybody is the latest one that concerns whoever is not in subjects.
 	everybody int64
@@ -19,10 +19,10 @@ type touches struct {
 	subjects  map[int64]int64
 }
 
-func newTouches() *touches { return &touches{subjects: map[int64]int64{}} }
+func newLatestChanges() *latestChanges { return &latestChanges{subjects: map[int64]int64{}} }
 
 // add takes a change into account, in any order.
-func (t *touches) add(number, subjectID int64) {
+func (t *latestChanges) add(number, subjectID int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.latest = max(t.latest, number)
@@ -31,21 +31,21 @@ func (t *touches) add(number, subjectID int64) {
 		return
 	}
 	t.subjects[subjectID] = max(t.subjects[subjectID], number)
-	if len(t.subjects) > maxTouches {
+	if len(t.subjects) > maxChanges {
 		t.everybody = t.latest
 		clear(t.subjects)
 	}
 }
 
 // last is the latest known change that concerns a subject.
-func (t *touches) last(subjectID int64) int64 {
+func (t *latestChanges) last(subjectID int64) int64 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return max(t.everybody, t.subjects[subjectID])
 }
 
 // forget makes the numbers begin anew.
-func (t *touches) forget() {
+func (t *latestChanges) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.everybody, t.latest = 0, 0

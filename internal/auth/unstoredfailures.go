@@ -20,19 +20,19 @@ const (
 	maxForgotten = 10_000
 )
 
-// ledger holds the wrong passwords that are not in the store yet, and the places
+// unstoredFailures holds the wrong passwords that are not in the store yet, and the places
 // whose wrong passwords are still there although a right one came from them.
-type ledger struct {
+type unstoredFailures struct {
 	mu sync.Mutex
 	// names are the failures by name, the latest last. Nobody pushes those of a
 	// name that somebody has out by trying names of nobody.
 	names, unknown *lru.Cache[string, []store.Failure]
 	// forgotten numbers the places.
-	forgotten map[place]int64
+	forgotten map[bucket]int64
 	number    int64
 }
 
-func newLedger() *ledger {
+func newLedger() *unstoredFailures {
 	cache := func() *lru.Cache[string, []store.Failure] {
 		names, err := lru.New[string, []store.Failure](maxLedgerNames)
 		if err != nil {
@@ -40,17 +40,17 @@ func newLedger() *ledger {
 		}
 		return names
 	}
-	return &ledger{names: cache(), unknown: cache(), forgotten: map[place]int64{}}
+	return &unstoredFailures{names: cache(), unknown: cache(), forgotten: map[bucket]int64{}}
 }
 
-func (l *ledger) of(name string) *lru.Cache[string, []store.Failure] {
+func (l *unstoredFailures) of(name string) *lru.Cache[string, []store.Failure] {
 	if strings.HasPrefix(name, unknownName) {
 		return l.unknown
 	}
 	return l.names
 }
 
-func (l *ledger) add(f store.Failure) {
+func (l *unstoredFailures) add(f store.Failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	cache := l.of(f.Name)
@@ -62,7 +62,7 @@ func (l *ledger) add(f store.Failure) {
 }
 
 // drop is called with the lock held.
-func (l *ledger) drop(name string, which func(store.Failure) bool) (dropped int64) {
+func (l *unstoredFailures) drop(name string, which func(store.Failure) bool) (dropped int64) {
 	cache := l.of(name)
 	failures, _ := cache.Peek(name)
 	kept := slices.DeleteFunc(slices.Clone(failures), which)
@@ -76,7 +76,7 @@ func (l *ledger) drop(name string, which func(store.Failure) bool) (dropped int6
 
 // forget forgets the failures of a place, here and, once that is written, in the
 // store.
-func (l *ledger) forget(p place) {
+func (l *unstoredFailures) forget(p bucket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(p.name, func(f store.Failure) bool { return f.Network == p.network })
@@ -88,7 +88,7 @@ func (l *ledger) forget(p place) {
 
 // clear forgets the failures for a name from a network or, without one, from
 // everywhere, and returns how many there were.
-func (l *ledger) clear(name, network string) int64 {
+func (l *unstoredFailures) clear(name, network string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.drop(name, func(f store.Failure) bool { return network == "" || f.Network == network })
@@ -96,7 +96,7 @@ func (l *ledger) clear(name, network string) int64 {
 
 // failures lists what [store.Store.Failures] would, and the networks whose
 // failures there do not count any more.
-func (l *ledger) failures(p place, after, earlier time.Time) (failures []store.Failure, forgotten map[string]bool) {
+func (l *unstoredFailures) failures(p bucket, after, earlier time.Time) (failures []store.Failure, forgotten map[string]bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all, _ := l.of(p.name).Get(p.name)
@@ -118,7 +118,7 @@ func (l *ledger) failures(p place, after, earlier time.Time) (failures []store.F
 
 // entries are what is to be written.
 type entries struct {
-	forgotten map[place]int64
+	forgotten map[bucket]int64
 	failures  []store.Failure
 }
 
@@ -126,7 +126,7 @@ func (e entries) empty() bool { return len(e.forgotten)+len(e.failures) == 0 }
 
 // pending lists what is to be written, a part of it if that is much, and forgets
 // failures that are too old to count.
-func (l *ledger) pending(earliest time.Time) entries {
+func (l *unstoredFailures) pending(earliest time.Time) entries {
 	const most = 500
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,7 +148,7 @@ func (l *ledger) pending(earliest time.Time) entries {
 }
 
 // written is told of what is in the store.
-func (l *ledger) written(e entries) {
+func (l *unstoredFailures) written(e entries) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p, number := range e.forgotten {

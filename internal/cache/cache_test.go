@@ -113,11 +113,11 @@ func TestServesWithoutTheDatabase(t *testing.T) {
 		if _, err := f.Login(t.Context(), "bob"); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errDown) {
 			t.Errorf("login of somebody who is not in memory: %v", err)
 		}
-		if f.Away() == nil {
+		if f.Unavailable() == nil {
 			t.Error("not away")
 		}
 		status := f.Status(t.Context())
-		if !errors.Is(status.Away, errDown) || !status.Recalls || time.Until(status.Until) > 31*time.Minute {
+		if !errors.Is(status.Unavailable, errDown) || !status.Recalls || time.Until(status.Until) > 31*time.Minute {
 			t.Errorf("status %+v", status)
 		}
 		f.wait(31 * time.Minute)
@@ -129,15 +129,15 @@ func TestServesWithoutTheDatabase(t *testing.T) {
 		f.wait(time.Second)
 		f.gets("alice", 1)
 		f.gets("bob", 1)
-		if status := f.Status(t.Context()); status.Away != nil || f.Away() != nil {
-			t.Errorf("status %+v, %v", status, f.Away())
+		if status := f.Status(t.Context()); status.Unavailable != nil || f.Unavailable() != nil {
+			t.Errorf("status %+v, %v", status, f.Unavailable())
 		}
 	})
 }
 
 func TestServeStaleCanBeOff(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
-		f.Directory = f.With(-1)
+		f.Cache = f.With(-1)
 		f.gets("alice", 1)
 		f.source.set(errDown, false)
 		f.wait(time.Second)
@@ -231,15 +231,15 @@ func TestOlderDatabase(t *testing.T) {
 }
 
 func TestTouchesAreBounded(t *testing.T) {
-	touched := newTouches()
-	for i := range int64(maxTouches + 1) {
+	touched := newLatestChanges()
+	for i := range int64(maxChanges + 1) {
 		touched.add(i+1, i+10)
 	}
-	if n := len(touched.subjects); n > maxTouches {
+	if n := len(touched.subjects); n > maxChanges {
 		t.Errorf("%d subjects", n)
 	}
-	for _, id := range []int64{1, 10, maxTouches} {
-		if last := touched.last(id); last != maxTouches+1 {
+	for _, id := range []int64{1, 10, maxChanges} {
+		if last := touched.last(id); last != maxChanges+1 {
 			t.Errorf("%d changed at %d last", id, last)
 		}
 	}
@@ -291,8 +291,8 @@ func TestOneBadRowIsNoAbsence(t *testing.T) {
 		f.source.set(errDown, false)
 		began := time.Now()
 		f.gets("alice", 1) // it is too old to be taken from memory unasked
-		if f.Away() != nil || time.Since(began) > patience {
-			t.Errorf("away %v after %s", f.Away(), time.Since(began))
+		if f.Unavailable() != nil || time.Since(began) > patience {
+			t.Errorf("away %v after %s", f.Unavailable(), time.Since(began))
 		}
 	})
 }

@@ -24,7 +24,7 @@ const (
 	maxLevel = 5 * time.Second
 )
 
-// costs knows what the stored password hashes cost to check. As long as not
+// decoys knows what the stored password hashes cost to check. As long as not
 // all of them cost the same, the time of an answer would tell who has which,
 // and that the others do not exist. So every refusal takes as long as one of the
 // dearest hash that is stored: by waiting, for which the next one need not wait.
@@ -32,7 +32,7 @@ const (
 //
 // Those hashes are replaced when their owners log in, and with the last of
 // them nobody waits.
-type costs struct {
+type decoys struct {
 	store  *store.Store
 	away   func() error
 	logger *zap.Logger
@@ -46,7 +46,7 @@ type costs struct {
 
 // current returns how much work the dearest stored hash is, in checks of one of
 // today's cost, or zero when all are of that cost.
-func (c *costs) current(ctx context.Context) (float64, error) {
+func (c *decoys) current(ctx context.Context) (float64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known && time.Since(c.readAt) < costsLife || c.away() != nil {
@@ -71,7 +71,7 @@ func (c *costs) current(ctx context.Context) (float64, error) {
 }
 
 // add is called with the lock held.
-func (c *costs) add(hash string) {
+func (c *decoys) add(hash string) {
 	if password.ValidHash(hash) != nil {
 		return
 	}
@@ -88,7 +88,7 @@ func (c *costs) add(hash string) {
 }
 
 // outdated makes the next check look again: there is a cost that is not known.
-func (c *costs) outdated() {
+func (c *decoys) outdated() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readAt = time.Time{}

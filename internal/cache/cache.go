@@ -48,9 +48,9 @@ type Source interface {
 	AnonymousPermissions(ctx context.Context) ([]store.Effective, error)
 }
 
-// Directory answers from memory and from a store. It is safe for concurrent
+// Cache answers from memory and from a store. It is safe for concurrent
 // use.
-type Directory struct {
+type Cache struct {
 	*shared
 	serveStale time.Duration
 }
@@ -60,11 +60,11 @@ type shared struct {
 	source Source
 	logger *zap.Logger
 
-	known   atomic.Pointer[knowledge]
+	known   atomic.Pointer[latestMarks]
 	failing atomic.Pointer[failure] // nil while the database answers
-	// touches are the changes in the database, by revision, and own those by this
+	// changes are the changes in the database, by revision, and own those by this
 	// process, by how many it heard of.
-	touches, own *touches
+	changes, own *latestChanges
 	heard        atomic.Int64
 	// late is set while an answer about the marks has been waited for in vain.
 	late   atomic.Bool
@@ -85,11 +85,11 @@ type shared struct {
 // New makes a Directory that serves for [DefaultServeStale] without the
 // database. It asks for the marks when a request needs them, until Start. Close
 // it before the source.
-func New(source Source, logger *zap.Logger) *Directory {
+func New(source Source, logger *zap.Logger) *Cache {
 	d := &shared{
 		source: source, logger: logger,
-		touches:       newTouches(),
-		own:           newTouches(),
+		changes:       newLatestChanges(),
+		own:           newLatestChanges(),
 		logins:        newMemory(loginWeight, func(_ string, l store.Login) int64 { return l.ID }),
 		accessTokens:  newMemory(accessTokenWeight, func(_ string, l store.AccessTokenLogin) int64 { return l.ID }),
 		refreshTokens: newMemory(refreshTokenWeight, func(_ string, l store.RefreshTokenLogin) int64 { return l.ID }),
@@ -97,14 +97,14 @@ func New(source Source, logger *zap.Logger) *Directory {
 		changed:       make(chan struct{}, 1),
 		stop:          func() {},
 	}
-	d.known.Store(new(knowledge))
+	d.known.Store(new(latestMarks))
 	source.Watch(d.hear)
-	return &Directory{shared: d, serveStale: DefaultServeStale}
+	return &Cache{shared: d, serveStale: DefaultServeStale}
 }
 
 // Start keeps the marks and what is in memory up to date in the background, so
 // that requests need not wait for either.
-func (d *Directory) Start() {
+func (d *Cache) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
 	d.done.Go(func() { d.follow(ctx) })
@@ -114,7 +114,7 @@ func (d *Directory) Start() {
 // Observe has f told when the database goes away, and why, and when it answers
 // again, with nil and how long it was away, for every Directory that shares it. f
 // must not block.
-func (d *Directory) Observe(f func(away error, after time.Duration)) { d.observer.Store(&f) }
+func (d *Cache) Observe(f func(away error, after time.Duration)) { d.observer.Store(&f) }
 
 func (d *shared) tell(away error, after time.Duration) {
 	if f := d.observer.Load(); f != nil {
@@ -125,16 +125,16 @@ func (d *shared) tell(away error, after time.Duration) {
 // With returns a Directory that serves for another time without the database
 // and shares everything else. Zero is the default, a negative time is not at
 // all.
-func (d *Directory) With(serveStale time.Duration) *Directory {
+func (d *Cache) With(serveStale time.Duration) *Cache {
 	if serveStale == 0 {
 		serveStale = DefaultServeStale
 	}
-	return &Directory{shared: d.shared, serveStale: serveStale}
+	return &Cache{shared: d.shared, serveStale: serveStale}
 }
 
 // Close ends what goes on in the background, for every Directory that shares
 // it.
-func (d *Directory) Close() {
+func (d *Cache) Close() {
 	d.stop()
 	d.done.Wait()
 }
@@ -143,7 +143,7 @@ func (d *Directory) Close() {
 // that the time it takes says nothing about whether it was in memory. Only
 // while the database does not answer it is taken from there. Errors:
 // [store.ErrNotFound], [ErrUnavailable].
-func (d *Directory) Login(ctx context.Context, name string) (store.Login, error) {
+func (d *Cache) Login(ctx context.Context, name string) (store.Login, error) {
 	return lookUp(ctx, d, d.logins, name, false, func(ctx context.Context) (store.Login, error) {
 		return d.source.Login(ctx, name)
 	})
@@ -151,7 +151,7 @@ func (d *Directory) Login(ctx context.Context, name string) (store.Login, error)
 
 // RecallLogin is what is in memory of a user or robot and holds still, without
 // a query.
-func (d *Directory) RecallLogin(ctx context.Context, name string) (store.Login, bool) {
+func (d *Cache) RecallLogin(ctx context.Context, name string) (store.Login, bool) {
 	k, err := d.confirm(ctx)
 	if e, ok := d.logins.get(name); ok && d.holds(e.stamp, e.value.ID, k, err) {
 		return e.value, true
@@ -161,7 +161,7 @@ func (d *Directory) RecallLogin(ctx context.Context, name string) (store.Login, 
 
 // AccessToken finds an access token and its owner. Errors: [store.ErrNotFound],
 // [ErrUnavailable].
-func (d *Directory) AccessToken(ctx context.Context, id string) (store.AccessTokenLogin, error) {
+func (d *Cache) AccessToken(ctx context.Context, id string) (store.AccessTokenLogin, error) {
 	return lookUp(ctx, d, d.accessTokens, id, true, func(ctx context.Context) (store.AccessTokenLogin, error) {
 		return d.source.AccessTokenLogin(ctx, id)
 	})
@@ -170,7 +170,7 @@ func (d *Directory) AccessToken(ctx context.Context, id string) (store.AccessTok
 // RefreshToken finds a refresh token and its owner. Its last use may be behind
 // by a minute more than [store.RefreshTokenLogin] says. Errors:
 // [store.ErrNotFound], [ErrUnavailable].
-func (d *Directory) RefreshToken(ctx context.Context, id string) (store.RefreshTokenLogin, error) {
+func (d *Cache) RefreshToken(ctx context.Context, id string) (store.RefreshTokenLogin, error) {
 	return lookUp(ctx, d, d.refreshTokens, id, true, func(ctx context.Context) (store.RefreshTokenLogin, error) {
 		return d.source.RefreshTokenLogin(ctx, id)
 	})
@@ -178,7 +178,7 @@ func (d *Directory) RefreshToken(ctx context.Context, id string) (store.RefreshT
 
 // Permissions lists what a user or robot may use once it is logged in. Do not
 // change it. It returns [ErrUnavailable].
-func (d *Directory) Permissions(ctx context.Context, id int64, ref subject.Ref) ([]access.Permission, error) {
+func (d *Cache) Permissions(ctx context.Context, id int64, ref subject.Ref) ([]access.Permission, error) {
 	return lookUp(ctx, d, d.permissions, id, true, func(ctx context.Context) ([]access.Permission, error) {
 		return permissionsOf(d.source.EffectivePermissionsByID(ctx, id, ref))
 	})
@@ -190,7 +190,7 @@ const anonymous = 0
 
 // AnonymousPermissions lists what a request without credentials may use. Do not
 // change it. It returns [ErrUnavailable].
-func (d *Directory) AnonymousPermissions(ctx context.Context) ([]access.Permission, error) {
+func (d *Cache) AnonymousPermissions(ctx context.Context) ([]access.Permission, error) {
 	return lookUp(ctx, d, d.permissions, anonymous, true, func(ctx context.Context) ([]access.Permission, error) {
 		return permissionsOf(d.source.AnonymousPermissions(ctx))
 	})
@@ -211,7 +211,7 @@ func permissionsOf(effective []store.Effective, err error) ([]access.Permission,
 const readTimeout = 3 * time.Second
 
 // lookUp answers from memory, if recall allows that, or else by read.
-func lookUp[K comparable, V any](ctx context.Context, d *Directory, m *memory[K, V], key K, recall bool, read func(context.Context) (V, error)) (V, error) {
+func lookUp[K comparable, V any](ctx context.Context, d *Cache, m *memory[K, V], key K, recall bool, read func(context.Context) (V, error)) (V, error) {
 	k, unconfirmed := d.confirm(ctx)
 	e, remembered := m.get(key)
 	holds := func(unconfirmed error) bool {

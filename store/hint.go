@@ -10,10 +10,10 @@ import (
 	sqlitelib "modernc.org/sqlite/lib"
 )
 
-// Remedy says in words what to do about an error of the database itself, such
+// Hint says in words what to do about an error of the database itself, such
 // as a full disk or a server that is away, or returns an empty string. It names no path and no secret,
 // so that clients may read it.
-func Remedy(err error) string {
+func Hint(err error) string {
 	if errors.Is(err, ErrLate) {
 		return locked
 	}
@@ -40,7 +40,7 @@ func Remedy(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "" // which says nothing about the database
 	}
-	return mysqlAdvice(err)
+	return mysqlHint(err)
 }
 
 const (
@@ -49,9 +49,9 @@ const (
 	notWritable = "the database cannot be written: make the file and its folder, where SQLite keeps files beside it, writable for the user that runs Dockit"
 )
 
-// remedied adds to an error what to do about it, unless it says so already.
-func remedied(err error) error {
-	remedy := Remedy(err)
+// hinted adds to an error what to do about it, unless it says so already.
+func hinted(err error) error {
+	remedy := Hint(err)
 	if remedy == "" || strings.Contains(err.Error(), remedy) {
 		return err
 	}

@@ -19,7 +19,7 @@ func TestBrowserAsksForTokens(t *testing.T) {
 		return w
 	}
 	preflight := func() *http.Request {
-		r := httptest.NewRequest(http.MethodOptions, TokenPath+"?service="+service, nil)
+		r := httptest.NewRequest(http.MethodOptions, tokenPath+"?service="+service, nil)
 		r.Header.Set("Access-Control-Request-Method", http.MethodGet)
 		r.Header.Set("Access-Control-Request-Headers", "authorization")
 		return r

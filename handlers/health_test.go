@@ -15,7 +15,7 @@ import (
 // ready asks what the server can do.
 func (f *fixture) ready(query string) (status int, answer readiness) {
 	f.Helper()
-	w := f.do(httptest.NewRequest(http.MethodGet, ReadyPath+query, nil))
+	w := f.do(httptest.NewRequest(http.MethodGet, readyPath+query, nil))
 	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 		f.Fatalf("%s: %v", w.Body, err)
 	}
@@ -24,12 +24,12 @@ func (f *fixture) ready(query string) (status int, answer readiness) {
 
 func TestHealth(t *testing.T) {
 	f := newFixture(t)
-	for _, path := range []string{HealthPath, ReadyPath, ReadyPath + "?can=issue", ReadyPath + "?can=change"} {
+	for _, path := range []string{healthPath, readyPath, readyPath + "?can=issue", readyPath + "?can=change"} {
 		if w := f.do(httptest.NewRequest(http.MethodGet, path, nil)); w.Code != http.StatusOK {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
-	if w := f.do(httptest.NewRequest(http.MethodGet, ReadyPath+"?can=fly", nil)); w.Code != http.StatusBadRequest {
+	if w := f.do(httptest.NewRequest(http.MethodGet, readyPath+"?can=fly", nil)); w.Code != http.StatusBadRequest {
 		t.Errorf("can fly: %d %s", w.Code, w.Body)
 	}
 	if err := f.store.Close(); err != nil {
@@ -48,7 +48,7 @@ func TestHealth(t *testing.T) {
 			t.Errorf("without a database, %q: %d %+v", tc.query, status, answer)
 		}
 	}
-	if w := f.do(httptest.NewRequest(http.MethodGet, HealthPath, nil)); w.Code != http.StatusOK {
+	if w := f.do(httptest.NewRequest(http.MethodGet, healthPath, nil)); w.Code != http.StatusOK {
 		t.Errorf("alive without a database: %d %s", w.Code, w.Body)
 	}
 }

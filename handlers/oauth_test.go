@@ -49,7 +49,7 @@ func form(fields ...string) string {
 }
 
 func tokenPOST(body, contentType string) *http.Request {
-	r := httptest.NewRequest(http.MethodPost, TokenPath, strings.NewReader(body))
+	r := httptest.NewRequest(http.MethodPost, tokenPath, strings.NewReader(body))
 	r.Header.Set("Content-Type", contentType)
 	return r
 }
@@ -143,7 +143,7 @@ func TestPostRefusals(t *testing.T) {
 		{"26 client_credentials without anything else", only("grant_type=client_credentials"), 400, "unsupported_grant_type", `"client_credentials"`},
 		{"refresh tokens not enabled", only("grant_type=refresh_token", "service="+service, "refresh_token=x"), 400, "unsupported_grant_type", `"refresh_token"`},
 		{"27 credentials in the query", inQuery, 400, "invalid_request", "username"},
-		{"27 everything in the query", httptest.NewRequest(http.MethodPost, TokenPath+"?"+form(asAlice...), nil), 400, "invalid_request", formType},
+		{"27 everything in the query", httptest.NewRequest(http.MethodPost, tokenPath+"?"+form(asAlice...), nil), 400, "invalid_request", formType},
 		{"29 a thousand scopes", with("scope=" + manyScopes(1000, "r")), 400, "invalid_request", "too many scopes"},
 		{"29 a large body", with("scope=" + strings.Repeat("x", 65<<10)), 400, "invalid_request", "64 KB"},
 		{"no grant", only("service=" + service), 400, "invalid_request", "grant_type"},

@@ -58,7 +58,7 @@ func (p *PlainRefusal) log(r *http.Request) {
 	// What a client sent stands behind everything else.
 	fields := []zap.Field{addressField(peer.Addr())}
 	// A client of RFC 6749 has its password in the body.
-	sent := r.Header.Get("Authorization") != "" || r.URL.Path == TokenPath && r.ContentLength != 0
+	sent := r.Header.Get("Authorization") != "" || r.URL.Path == tokenPath && r.ContentLength != 0
 	message := "refused over plain HTTP: whoever sends credentials here has to use https"
 	if sent {
 		message = "credentials were sent over plain HTTP, where anybody on the way can read them: change the password or token, and make the client use https"

@@ -146,13 +146,13 @@ func TestRefusals(t *testing.T) {
 		{"29 a thousand scopes in one value", tokenGET(alice, forService, "scope="+manyScopes(1000, "r")), 400, "too many scopes"},
 		{"29 65 parameters", tokenGET(alice, append([]string{forService}, scopeParameters(65)...)...), 400, "too many scopes"},
 		{"29 a long query", tokenGET(alice, forService, "scope=repository:"+strings.Repeat("a", 17<<10)+":pull"), 400, "16 KB"},
-		{"malformed query", httptest.NewRequest(http.MethodGet, TokenPath+"?service=%zz", nil), 400, "malformed query"},
+		{"malformed query", httptest.NewRequest(http.MethodGet, tokenPath+"?service=%zz", nil), 400, "malformed query"},
 		{"malformed Basic", withHeader(tokenGET("", forService, pull), "Authorization", "Basic !!!"), 401, "malformed Authorization"},
 		{"Basic without colon", withHeader(tokenGET("", forService, pull), "Authorization", "Basic YWxpY2U="), 401, "malformed Authorization"},
 		{"another scheme", withHeader(tokenGET("", forService, pull), "Authorization", "Bearer x"), 401, "malformed Authorization"},
 		{"credentials twice", withHeader(tokenGET(alice, forService, pull), "Authorization", "Basic Ym9iOng="), 401, "malformed Authorization"},
-		{"PUT", httptest.NewRequest(http.MethodPut, TokenPath+"?"+forService, nil), 405, "GET and POST"},
-		{"DELETE", httptest.NewRequest(http.MethodDelete, TokenPath+"?"+forService, nil), 405, "GET and POST"},
+		{"PUT", httptest.NewRequest(http.MethodPut, tokenPath+"?"+forService, nil), 405, "GET and POST"},
+		{"DELETE", httptest.NewRequest(http.MethodDelete, tokenPath+"?"+forService, nil), 405, "GET and POST"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := &fixture{TB: t, server: f.server, store: f.store, ring: f.ring}
@@ -359,7 +359,7 @@ func FuzzToken(f *testing.F) {
 	f.Add("scope=::&scope=%20&service=registry.example.com", "")
 	shared := withPeople(f)
 	f.Fuzz(func(t *testing.T, query, authorization string) {
-		r := httptest.NewRequest(http.MethodGet, TokenPath, nil)
+		r := httptest.NewRequest(http.MethodGet, tokenPath, nil)
 		r.URL.RawQuery = query
 		if authorization != "" {
 			r.Header["Authorization"] = []string{authorization}

@@ -45,7 +45,7 @@ type Config struct {
 	// CORSOrigins are the pages that may ask for tokens from a browser, each as
 	// [ValidateOrigin] wants it. Default: none.
 	CORSOrigins []string
-	// Admin answers everything below [AdminPath], within bounds of its own.
+	// Admin answers everything below [adminPath], within bounds of its own.
 	Admin   http.Handler
 	Metrics *Metrics
 	Logger  *zap.Logger
@@ -61,26 +61,26 @@ type Server struct {
 
 // Paths of the endpoints.
 const (
-	TokenPath  = "/v2/token"
-	PEMPath    = "/v2/certs/pem"
-	JWKSPath   = "/v2/certs/jwks"
-	JWSPath    = "/v2/certs/jws"
-	AdminPath  = "/dockit/api/v1/"
-	HealthPath = "/healthz"
-	ReadyPath  = "/readyz"
+	tokenPath  = "/v2/token"
+	pemPath    = "/v2/certs/pem"
+	jwksPath   = "/v2/certs/jwks"
+	jwsPath    = "/v2/certs/jws"
+	adminPath  = "/dockit/api/v1/"
+	healthPath = "/healthz"
+	readyPath  = "/readyz"
 )
 
 // Endpoints is a set of groups of endpoints.
 type Endpoints uint8
 
 const (
-	// Token is [TokenPath].
+	// Token is [tokenPath].
 	Token Endpoints = 1 << iota
-	// Certs is [PEMPath], [JWKSPath] and [JWSPath].
+	// Certs is [pemPath], [jwksPath] and [jwsPath].
 	Certs
-	// Admin is everything below [AdminPath].
+	// Admin is everything below [adminPath].
 	Admin
-	// Health is [HealthPath] and [ReadyPath].
+	// Health is [healthPath] and [readyPath].
 	Health
 
 	// AllEndpoints is every group.
@@ -130,12 +130,12 @@ func (c Config) Validate() error {
 
 // groups are the groups of the endpoints that have one path.
 var groups = map[string]Endpoints{
-	TokenPath:  Token,
-	PEMPath:    Certs,
-	JWKSPath:   Certs,
-	JWSPath:    Certs,
-	HealthPath: Health,
-	ReadyPath:  Health,
+	tokenPath:  Token,
+	pemPath:    Certs,
+	jwksPath:   Certs,
+	jwsPath:    Certs,
+	healthPath: Health,
+	readyPath:  Health,
 }
 
 // Include reports whether a path is that of one of the endpoints.
@@ -143,12 +143,12 @@ func (e Endpoints) Include(path string) bool {
 	if group, found := groups[path]; found {
 		return group&e != 0
 	}
-	return e&Admin != 0 && strings.HasPrefix(path, AdminPath)
+	return e&Admin != 0 && strings.HasPrefix(path, adminPath)
 }
 
 // ExamplePaths has a path of every endpoint.
 func ExamplePaths() []string {
-	return append(slices.Sorted(maps.Keys(groups)), AdminPath+"users")
+	return append(slices.Sorted(maps.Keys(groups)), adminPath+"users")
 }
 
 // New makes a Server, or says what the configuration lacks.
@@ -167,12 +167,12 @@ func New(config Config) (*Server, error) {
 		s.services[service.Name] = service
 	}
 	s.routes = map[string]http.Handler{
-		TokenPath:  bounded(allowOrigins(config.CORSOrigins, withOrigin(http.HandlerFunc(s.serveToken)))),
-		PEMPath:    bounded(http.HandlerFunc(s.servePEM)),
-		JWKSPath:   bounded(http.HandlerFunc(s.serveJWKS)),
-		JWSPath:    bounded(http.HandlerFunc(s.serveJWS)),
-		HealthPath: bounded(http.HandlerFunc(s.serveHealth)),
-		ReadyPath:  bounded(http.HandlerFunc(s.serveReady)),
+		tokenPath:  bounded(allowOrigins(config.CORSOrigins, withOrigin(http.HandlerFunc(s.serveToken)))),
+		pemPath:    bounded(http.HandlerFunc(s.servePEM)),
+		jwksPath:   bounded(http.HandlerFunc(s.serveJWKS)),
+		jwsPath:    bounded(http.HandlerFunc(s.serveJWS)),
+		healthPath: bounded(http.HandlerFunc(s.serveHealth)),
+		readyPath:  bounded(http.HandlerFunc(s.serveReady)),
 	}
 	return s, nil
 }

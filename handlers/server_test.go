@@ -141,7 +141,7 @@ func tokenGET(credentials string, query ...string) *http.Request {
 		key, value, _ := strings.Cut(one, "=")
 		values.Add(key, value)
 	}
-	r := httptest.NewRequest(http.MethodGet, TokenPath+"?"+values.Encode(), nil)
+	r := httptest.NewRequest(http.MethodGet, tokenPath+"?"+values.Encode(), nil)
 	if credentials != "" {
 		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(credentials)))
 	}
@@ -292,17 +292,17 @@ func TestCerts(t *testing.T) {
 		}
 		return f.do(r)
 	}
-	bundle := get(PEMPath, "")
+	bundle := get(pemPath, "")
 	if bundle.Code != http.StatusOK || strings.Count(bundle.Body.String(), "BEGIN CERTIFICATE") < 2 {
 		t.Fatalf("bundle without this and the next authority: %d %s", bundle.Code, bundle.Body)
 	}
 	if strings.Contains(bundle.Body.String(), "PRIVATE") {
 		t.Fatal("the bundle holds a private key")
 	}
-	if w := get(PEMPath, bundle.Header().Get("ETag")); w.Code != http.StatusNotModified || w.Body.Len() != 0 {
+	if w := get(pemPath, bundle.Header().Get("ETag")); w.Code != http.StatusNotModified || w.Body.Len() != 0 {
 		t.Errorf("the same bundle again: %d %s", w.Code, w.Body)
 	}
-	keys := get(JWKSPath, "")
+	keys := get(jwksPath, "")
 	var set struct {
 		Keys []map[string]any `json:"keys"`
 	}
@@ -314,7 +314,7 @@ func TestCerts(t *testing.T) {
 			t.Error("the JWK set holds a private key")
 		}
 	}
-	signed := get(JWSPath, "")
+	signed := get(jwsPath, "")
 	statement, err := pki.ParseStatement(signed.Body.Bytes())
 	if err != nil || signed.Header().Get("Content-Type") != "application/jose+json" {
 		t.Fatalf("signed list %d %s: %v", signed.Code, signed.Body, err)
@@ -325,9 +325,9 @@ func TestCerts(t *testing.T) {
 	if err := statement.Verify(statement.Certificates, statement.Keys, time.Now()); err != nil {
 		t.Error(err)
 	}
-	f.refused(get(JWSPath+"?service=unknown.example.com", ""), http.StatusBadRequest)
-	f.refused(get(PEMPath+"?service=unknown.example.com", ""), http.StatusBadRequest)
-	post := f.do(httptest.NewRequest(http.MethodPost, PEMPath, nil))
+	f.refused(get(jwsPath+"?service=unknown.example.com", ""), http.StatusBadRequest)
+	f.refused(get(pemPath+"?service=unknown.example.com", ""), http.StatusBadRequest)
+	post := f.do(httptest.NewRequest(http.MethodPost, pemPath, nil))
 	f.refused(post, http.StatusMethodNotAllowed)
 	if post.Header().Get("Allow") == "" {
 		t.Error("405 without Allow")

@@ -66,8 +66,8 @@ func TestEveryTokenRequestIsLogged(t *testing.T) {
 		}},
 		{"what steers a terminal", tokenGET(alice, "service=a\u202eb\x1b[2J"), "token refused", map[string]any{"service": "ab[2J"}},
 		{"no service", tokenGET(alice), "token refused", map[string]any{"service": "", "outcome": "invalid"}},
-		{"a method", httptest.NewRequest(http.MethodDelete, TokenPath, nil), "token refused", map[string]any{"status": int64(405)}},
-		{"a body of another type", httptest.NewRequest(http.MethodPost, TokenPath, strings.NewReader("{}")), "token refused", map[string]any{"outcome": "invalid"}},
+		{"a method", httptest.NewRequest(http.MethodDelete, tokenPath, nil), "token refused", map[string]any{"status": int64(405)}},
+		{"a body of another type", httptest.NewRequest(http.MethodPost, tokenPath, strings.NewReader("{}")), "token refused", map[string]any{"outcome": "invalid"}},
 	} {
 		tc.request.Header.Set("User-Agent", "docker/29")
 		w := f.do(tc.request)
@@ -184,7 +184,7 @@ func TestClientsThatLeaveAreNoErrors(t *testing.T) {
 		}
 	}
 	f.do(tokenGET(alice, "service="+service).WithContext(gone))
-	f.do(httptest.NewRequestWithContext(gone, http.MethodGet, ReadyPath+"?can=change", nil))
+	f.do(httptest.NewRequestWithContext(gone, http.MethodGet, readyPath+"?can=change", nil))
 	for _, line := range logs.TakeAll() {
 		if line.Level > zap.InfoLevel {
 			t.Errorf("%s: %s %v", line.Level, line.Message, line.ContextMap())

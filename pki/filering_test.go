@@ -96,7 +96,7 @@ func TestBroughtCertificateAndServicesWithKeysOfTheirOwn(t *testing.T) {
 	path := write(t, p.pem(t))
 	options := Options{Services: []string{"registry"}, Own: []string{"zot"}, Now: newClock().Now, PollInterval: still}
 
-	if _, err := NewFileRing(t.Context(), nil, Files{Key: path}, options, zaptest.NewLogger(t)); !errors.Is(err, ErrSharedKey) {
+	if _, err := NewFileRing(t.Context(), nil, Files{Key: path}, options, zaptest.NewLogger(t)); !errors.Is(err, errSharedKey) {
 		t.Errorf("without a store: %v", err)
 	}
 	r := fileRing(t, new(MemoryStore), newClock(), path, options)
@@ -125,7 +125,7 @@ func TestBroughtKeyWithAZeroByte(t *testing.T) {
 		t.Error("reported as good for kid-only tokens")
 	}
 	_, err := NewFileRing(t.Context(), nil, Files{Key: path}, Options{KidOnly: []string{"jwks"}, Now: newClock().Now}, zaptest.NewLogger(t))
-	if !errors.Is(err, ErrUnsupportedKey) {
+	if !errors.Is(err, errUnsupportedKey) {
 		t.Errorf("for a kid-only service: %v", err)
 	}
 }
@@ -403,7 +403,7 @@ func TestExpiryIsWarnedOfOnceADay(t *testing.T) {
 	}
 	c.advance(28*24*time.Hour - time.Minute)
 	r.tick(t.Context())
-	if _, err := r.SigningKey(""); !errors.Is(err, ErrNoSigningKey) {
+	if _, err := r.SigningKey(""); !errors.Is(err, errNoSigningKey) {
 		t.Errorf("a minute before its end: %v", err)
 	}
 	if !r.Stats().SigningKeyNotAfter.IsZero() {

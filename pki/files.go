@@ -17,30 +17,30 @@ import (
 const maxPEMSize = 1 << 20
 
 var (
-	// ErrFileTooLarge is returned for a file that cannot be a key and a few
+	// errFileTooLarge is returned for a file that cannot be a key and a few
 	// certificates.
-	ErrFileTooLarge = errors.New("file is too large")
-	// ErrNotRegularFile is returned for a path that is no regular file.
-	ErrNotRegularFile = errors.New("not a regular file")
-	// ErrMalformedPEM is returned for a file that is cut off, or whose content
+	errFileTooLarge = errors.New("file is too large")
+	// errNotRegularFile is returned for a path that is no regular file.
+	errNotRegularFile = errors.New("not a regular file")
+	// errMalformedPEM is returned for a file that is cut off, or whose content
 	// does not decode.
-	ErrMalformedPEM = errors.New("malformed PEM")
-	// ErrNoKey is returned for a file without a private key.
-	ErrNoKey = errors.New("no private key")
-	// ErrSeveralKeys is returned for a file with more than one private key.
-	ErrSeveralKeys = errors.New("more than one private key")
-	// ErrEncryptedKey is returned for a private key behind a passphrase.
-	ErrEncryptedKey = errors.New("private key is protected by a passphrase")
-	// ErrNoCertificate is returned for a file without a certificate.
-	ErrNoCertificate = errors.New("no certificate")
-	// ErrExpired is returned for a certificate that is past its end, or so
+	errMalformedPEM = errors.New("malformed PEM")
+	// errNoKey is returned for a file without a private key.
+	errNoKey = errors.New("no private key")
+	// errSeveralKeys is returned for a file with more than one private key.
+	errSeveralKeys = errors.New("more than one private key")
+	// errEncryptedKey is returned for a private key behind a passphrase.
+	errEncryptedKey = errors.New("private key is protected by a passphrase")
+	// errNoCertificate is returned for a file without a certificate.
+	errNoCertificate = errors.New("no certificate")
+	// errExpired is returned for a certificate that is past its end, or so
 	// close to it that no token can be signed with it.
-	ErrExpired = errors.New("certificate has expired")
-	// ErrNotYetValid is returned for a certificate whose time has not come.
-	ErrNotYetValid = errors.New("certificate is not valid yet")
-	// ErrCannotSignCertificates is returned for the certificate of an
+	errExpired = errors.New("certificate has expired")
+	// errNotYetValid is returned for a certificate whose time has not come.
+	errNotYetValid = errors.New("certificate is not valid yet")
+	// errCannotSignCertificates is returned for the certificate of an
 	// authority that its own key usage keeps from signing certificates.
-	ErrCannotSignCertificates = errors.New("certificate authority must not sign certificates by its own key usage")
+	errCannotSignCertificates = errors.New("certificate authority must not sign certificates by its own key usage")
 )
 
 // Files says where a private key and its certificate were brought to.
@@ -88,7 +88,7 @@ func readPEMFile(path string) ([]byte, error) {
 		return nil, withoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, ErrNotRegularFile
+		return nil, errNotRegularFile
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -100,7 +100,7 @@ func readPEMFile(path string) ([]byte, error) {
 		return nil, withoutPath(err)
 	}
 	if len(content) > maxPEMSize {
-		return nil, fmt.Errorf("%w: more than %d bytes", ErrFileTooLarge, maxPEMSize)
+		return nil, fmt.Errorf("%w: more than %d bytes", errFileTooLarge, maxPEMSize)
 	}
 	return content, nil
 }
@@ -152,7 +152,7 @@ func parsePair(content []byte) (*pair, error) {
 		block, rest := pem.Decode(content)
 		if block == nil {
 			if bytes.Contains(content, []byte("-----BEGIN ")) {
-				return nil, fmt.Errorf("%w: a block is damaged or cut off", ErrMalformedPEM)
+				return nil, fmt.Errorf("%w: a block is damaged or cut off", errMalformedPEM)
 			}
 			break
 		}
@@ -161,7 +161,7 @@ func parsePair(content []byte) (*pair, error) {
 		case "CERTIFICATE":
 			cert, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
-				return nil, fmt.Errorf("%w: certificate %d: %w", ErrMalformedPEM, len(certs)+1, err)
+				return nil, fmt.Errorf("%w: certificate %d: %w", errMalformedPEM, len(certs)+1, err)
 			}
 			certs = append(certs, cert)
 		case "PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY":
@@ -170,30 +170,30 @@ func parsePair(content []byte) (*pair, error) {
 				return nil, err
 			}
 			if signer != nil {
-				return nil, fmt.Errorf("%w: leave only the one that belongs to the certificate", ErrSeveralKeys)
+				return nil, fmt.Errorf("%w: leave only the one that belongs to the certificate", errSeveralKeys)
 			}
 			signer = key
 		}
 	}
 	if signer == nil {
-		return nil, fmt.Errorf("%w: put one into the file, as PKCS #1, SEC 1 or PKCS #8 in PEM", ErrNoKey)
+		return nil, fmt.Errorf("%w: put one into the file, as PKCS #1, SEC 1 or PKCS #8 in PEM", errNoKey)
 	}
 	if len(certs) == 0 {
-		return nil, fmt.Errorf("%w: put the one of the private key into the file, in PEM", ErrNoCertificate)
+		return nil, fmt.Errorf("%w: put the one of the private key into the file, in PEM", errNoCertificate)
 	}
 	for _, cert := range certs {
 		if samePublicKey(signer.Public(), cert.PublicKey) {
 			return &pair{signer, cert}, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: looked at %d, the first is of %q", ErrKeyMismatch, len(certs), clip(certs[0].Subject.String()))
+	return nil, fmt.Errorf("%w: looked at %d, the first is of %q", errKeyMismatch, len(certs), clip(certs[0].Subject.String()))
 }
 
 // parsePrivateKey reads a key of a kind and size that may sign tokens. No
 // error of it repeats any part of the key.
 func parsePrivateKey(block *pem.Block) (crypto.Signer, error) {
 	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
-		return nil, fmt.Errorf("%w: write it without one, for example with: openssl pkey", ErrEncryptedKey)
+		return nil, fmt.Errorf("%w: write it without one, for example with: openssl pkey", errEncryptedKey)
 	}
 	var (
 		key any
@@ -208,11 +208,11 @@ func parsePrivateKey(block *pem.Block) (crypto.Signer, error) {
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: private key: %w", ErrMalformedPEM, err)
+		return nil, fmt.Errorf("%w: private key: %w", errMalformedPEM, err)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("%w: %T; use an EC or RSA key", ErrUnsupportedKey, key)
+		return nil, fmt.Errorf("%w: %T; use an EC or RSA key", errUnsupportedKey, key)
 	}
 	if _, err := algorithmOf(signer.Public()); err != nil {
 		return nil, err
@@ -224,11 +224,11 @@ func parsePrivateKey(block *pem.Block) (crypto.Signer, error) {
 func (p *pair) check(now time.Time) error {
 	switch {
 	case now.After(p.cert.NotAfter):
-		return fmt.Errorf("%w: %q ended at %s", ErrExpired, clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: %q ended at %s", errExpired, clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
 	case now.Before(p.cert.NotBefore):
-		return fmt.Errorf("%w: %q starts at %s", ErrNotYetValid, clip(p.cert.Subject.String()), p.cert.NotBefore.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: %q starts at %s", errNotYetValid, clip(p.cert.Subject.String()), p.cert.NotBefore.UTC().Format(time.RFC3339))
 	case p.cert.IsCA && p.cert.KeyUsage != 0 && p.cert.KeyUsage&x509.KeyUsageCertSign == 0:
-		return fmt.Errorf("%w: %q", ErrCannotSignCertificates, clip(p.cert.Subject.String()))
+		return fmt.Errorf("%w: %q", errCannotSignCertificates, clip(p.cert.Subject.String()))
 	}
 	return nil
 }

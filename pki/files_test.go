@@ -165,26 +165,26 @@ func TestLoadRefuses(t *testing.T) {
 		content []byte
 		want    error
 	}{
-		{"an empty file", nil, ErrNoKey},
-		{"a web page", []byte("<!doctype html><p>404"), ErrNoKey},
-		{"no key", certPEM(leaf), ErrNoKey},
-		{"no certificate", pkcs8(t, key), ErrNoCertificate},
-		{"another key", slices.Concat(pkcs8(t, generate(t, EC256)), certPEM(leaf)), ErrKeyMismatch},
-		{"another kind of key", slices.Concat(pkcs8(t, generate(t, Ed25519)), certPEM(leaf)), ErrKeyMismatch},
-		{"two keys", slices.Concat(good, pkcs8(t, generate(t, EC256))), ErrSeveralKeys},
-		{"expired", slices.Concat(pkcs8(t, key), certPEM(certificate(t, x509.Certificate{NotAfter: start.Add(-time.Second)}, key, nil))), ErrExpired},
-		{"not valid yet", slices.Concat(pkcs8(t, key), certPEM(certificate(t, x509.Certificate{NotBefore: start.Add(time.Minute)}, key, nil))), ErrNotYetValid},
-		{"an authority that must not sign", slices.Concat(pkcs8(t, key), certPEM(certificate(t, x509.Certificate{IsCA: true, KeyUsage: x509.KeyUsageDigitalSignature}, key, nil))), ErrCannotSignCertificates},
-		{"P-224", slices.Concat(sec1(t, p224), certPEM(certificate(t, x509.Certificate{}, p224, nil))), ErrUnsupportedKey},
-		{"a key that cannot sign", slices.Concat(block("PRIVATE KEY", x25519), certPEM(leaf)), ErrUnsupportedKey},
-		{"RSA 1024", slices.Concat(pkcs1(small), certPEM(leaf)), ErrRSAKeyTooSmall},
-		{"a passphrase", slices.Concat(block("ENCRYPTED PRIVATE KEY", []byte{1}), certPEM(leaf)), ErrEncryptedKey},
-		{"a passphrase of old", []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"), ErrEncryptedKey},
-		{"a certificate that does not decode", slices.Concat(pkcs8(t, key), block("CERTIFICATE", []byte("no"))), ErrMalformedPEM},
-		{"a key that does not decode", slices.Concat(block("PRIVATE KEY", []byte("no")), certPEM(leaf)), ErrMalformedPEM},
-		{"cut off in the certificate", good[:len(good)-60], ErrMalformedPEM},
-		{"cut off in the key", pkcs8(t, key)[:100], ErrMalformedPEM},
-		{"too large", bytes.Repeat(certPEM(leaf), maxPEMSize/len(certPEM(leaf))+1), ErrFileTooLarge},
+		{"an empty file", nil, errNoKey},
+		{"a web page", []byte("<!doctype html><p>404"), errNoKey},
+		{"no key", certPEM(leaf), errNoKey},
+		{"no certificate", pkcs8(t, key), errNoCertificate},
+		{"another key", slices.Concat(pkcs8(t, generate(t, EC256)), certPEM(leaf)), errKeyMismatch},
+		{"another kind of key", slices.Concat(pkcs8(t, generate(t, Ed25519)), certPEM(leaf)), errKeyMismatch},
+		{"two keys", slices.Concat(good, pkcs8(t, generate(t, EC256))), errSeveralKeys},
+		{"expired", slices.Concat(pkcs8(t, key), certPEM(certificate(t, x509.Certificate{NotAfter: start.Add(-time.Second)}, key, nil))), errExpired},
+		{"not valid yet", slices.Concat(pkcs8(t, key), certPEM(certificate(t, x509.Certificate{NotBefore: start.Add(time.Minute)}, key, nil))), errNotYetValid},
+		{"an authority that must not sign", slices.Concat(pkcs8(t, key), certPEM(certificate(t, x509.Certificate{IsCA: true, KeyUsage: x509.KeyUsageDigitalSignature}, key, nil))), errCannotSignCertificates},
+		{"P-224", slices.Concat(sec1(t, p224), certPEM(certificate(t, x509.Certificate{}, p224, nil))), errUnsupportedKey},
+		{"a key that cannot sign", slices.Concat(block("PRIVATE KEY", x25519), certPEM(leaf)), errUnsupportedKey},
+		{"RSA 1024", slices.Concat(pkcs1(small), certPEM(leaf)), errRSAKeyTooSmall},
+		{"a passphrase", slices.Concat(block("ENCRYPTED PRIVATE KEY", []byte{1}), certPEM(leaf)), errEncryptedKey},
+		{"a passphrase of old", []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"), errEncryptedKey},
+		{"a certificate that does not decode", slices.Concat(pkcs8(t, key), block("CERTIFICATE", []byte("no"))), errMalformedPEM},
+		{"a key that does not decode", slices.Concat(block("PRIVATE KEY", []byte("no")), certPEM(leaf)), errMalformedPEM},
+		{"cut off in the certificate", good[:len(good)-60], errMalformedPEM},
+		{"cut off in the key", pkcs8(t, key)[:100], errMalformedPEM},
+		{"too large", bytes.Repeat(certPEM(leaf), maxPEMSize/len(certPEM(leaf))+1), errFileTooLarge},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := write(t, test.content)
@@ -205,7 +205,7 @@ func TestLoadRefuses(t *testing.T) {
 		}
 	})
 	t.Run("a folder", func(t *testing.T) {
-		if _, err := (Files{Key: t.TempDir()}).load(start); !errors.Is(err, ErrNotRegularFile) {
+		if _, err := (Files{Key: t.TempDir()}).load(start); !errors.Is(err, errNotRegularFile) {
 			t.Error(err)
 		}
 	})

@@ -132,7 +132,7 @@ func readRecord(record Record, seals sealer) (*storedKey, error) {
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok || !samePublicKey(signer.Public(), cert.PublicKey) {
-		return e, fmt.Errorf("%w of %q in the database", ErrKeyMismatch, cert.Subject)
+		return e, fmt.Errorf("%w of %q in the database", errKeyMismatch, cert.Subject)
 	}
 	if err := e.checkSealed(seals); err != nil {
 		return e, err
@@ -161,19 +161,19 @@ func newEntry(purpose Purpose, service string, cert *x509.Certificate, signer cr
 }
 
 var (
-	// ErrUnsupportedKey is returned for a key that is neither ECDSA on P-256,
+	// errUnsupportedKey is returned for a key that is neither ECDSA on P-256,
 	// P-384 or P-521, nor RSA, nor Ed25519.
-	ErrUnsupportedKey = errors.New("unsupported kind of key")
-	// ErrRSAKeyTooSmall is returned for an RSA key of less than
-	// [MinRSABits] bits.
-	ErrRSAKeyTooSmall = errors.New("RSA key is too small")
-	// ErrKeyMismatch is returned when a private key does not belong to the
+	errUnsupportedKey = errors.New("unsupported kind of key")
+	// errRSAKeyTooSmall is returned for an RSA key of less than
+	// [minRSABits] bits.
+	errRSAKeyTooSmall = errors.New("RSA key is too small")
+	// errKeyMismatch is returned when a private key does not belong to the
 	// certificate beside it.
-	ErrKeyMismatch = errors.New("private key does not match the certificate")
+	errKeyMismatch = errors.New("private key does not match the certificate")
 )
 
-// MinRSABits is the size of the smallest RSA key that may sign tokens.
-const MinRSABits = 2048
+// minRSABits is the size of the smallest RSA key that may sign tokens.
+const minRSABits = 2048
 
 // SigningKey signs registry tokens. It does not change once made, and many
 // goroutines may use it at once.
@@ -203,7 +203,7 @@ func NewSigningKey(signer crypto.Signer, chain ...*x509.Certificate) (*SigningKe
 		return nil, err
 	}
 	if len(chain) > 0 && !samePublicKey(signer.Public(), chain[0].PublicKey) {
-		return nil, fmt.Errorf("%w of %q", ErrKeyMismatch, chain[0].Subject)
+		return nil, fmt.Errorf("%w of %q", errKeyMismatch, chain[0].Subject)
 	}
 	id, err := thumbprint(signer.Public())
 	if err != nil {
@@ -230,16 +230,16 @@ func algorithmOf(public crypto.PublicKey) (string, error) {
 		case elliptic.P521():
 			return string(jose.ES512), nil
 		}
-		return "", fmt.Errorf("%w: curve %s; use P-256, P-384 or P-521", ErrUnsupportedKey, key.Params().Name)
+		return "", fmt.Errorf("%w: curve %s; use P-256, P-384 or P-521", errUnsupportedKey, key.Params().Name)
 	case *rsa.PublicKey:
-		if key.N.BitLen() < MinRSABits {
-			return "", fmt.Errorf("%w: %d bits; at least %d are needed", ErrRSAKeyTooSmall, key.N.BitLen(), MinRSABits)
+		if key.N.BitLen() < minRSABits {
+			return "", fmt.Errorf("%w: %d bits; at least %d are needed", errRSAKeyTooSmall, key.N.BitLen(), minRSABits)
 		}
 		return string(jose.RS256), nil
 	case ed25519.PublicKey:
 		return string(jose.EdDSA), nil
 	default:
-		return "", fmt.Errorf("%w: %T; use an EC or RSA key", ErrUnsupportedKey, public)
+		return "", fmt.Errorf("%w: %T; use an EC or RSA key", errUnsupportedKey, public)
 	}
 }
 
@@ -247,7 +247,7 @@ func algorithmOf(public crypto.PublicKey) (string, error) {
 func thumbprint(public crypto.PublicKey) (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnsupportedKey, err)
+		return "", fmt.Errorf("%w: %w", errUnsupportedKey, err)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }

@@ -27,20 +27,20 @@ const (
 	Ed25519 KeyType = "ed25519"
 )
 
-// KeyTypes lists every type, in the order in which they are shown.
-var KeyTypes = []KeyType{EC256, EC384, EC521, RSA2048, RSA3072, RSA4096, Ed25519}
+// keyTypes lists every type, in the order in which they are shown.
+var keyTypes = []KeyType{EC256, EC384, EC521, RSA2048, RSA3072, RSA4096, Ed25519}
 
-// ErrInvalidKeyType is returned for a type of key that Dockit does not make.
-var ErrInvalidKeyType = errors.New("invalid type of key")
+// errInvalidKeyType is returned for a type of key that Dockit does not make.
+var errInvalidKeyType = errors.New("invalid type of key")
 
 // ParseKeyType reads a type of key such as ec256 or rsa3072.
 func ParseKeyType(s string) (KeyType, error) {
-	for _, t := range KeyTypes {
+	for _, t := range keyTypes {
 		if s == string(t) {
 			return t, nil
 		}
 	}
-	return "", fmt.Errorf("%w %q: use one of %s", ErrInvalidKeyType, clip(s), joinKeyTypes())
+	return "", fmt.Errorf("%w %q: use one of %s", errInvalidKeyType, clip(s), joinKeyTypes())
 }
 
 // KeyTypeOf puts a type of key together from an algorithm, which is ec, rsa or
@@ -54,22 +54,22 @@ func KeyTypeOf(algorithm string, ecSize, rsaSize int) (KeyType, error) {
 		}
 		t := KeyType(fmt.Sprintf("ec%d", ecSize))
 		if t != EC256 && t != EC384 && t != EC521 {
-			return "", fmt.Errorf("%w: EC with %d bits: use 256, 384 or 521", ErrInvalidKeyType, ecSize)
+			return "", fmt.Errorf("%w: EC with %d bits: use 256, 384 or 521", errInvalidKeyType, ecSize)
 		}
 		return t, nil
 	case "rsa":
 		if rsaSize == 0 {
-			rsaSize = MinRSABits
+			rsaSize = minRSABits
 		}
 		t := KeyType(fmt.Sprintf("rsa%d", rsaSize))
 		if t != RSA2048 && t != RSA3072 && t != RSA4096 {
-			return "", fmt.Errorf("%w: RSA with %d bits: use 2048, 3072 or 4096", ErrInvalidKeyType, rsaSize)
+			return "", fmt.Errorf("%w: RSA with %d bits: use 2048, 3072 or 4096", errInvalidKeyType, rsaSize)
 		}
 		return t, nil
 	case "ed25519":
 		return Ed25519, nil
 	default:
-		return "", fmt.Errorf("%w %q: use ec, rsa or ed25519", ErrInvalidKeyType, clip(algorithm))
+		return "", fmt.Errorf("%w %q: use ec, rsa or ed25519", errInvalidKeyType, clip(algorithm))
 	}
 }
 
@@ -93,7 +93,7 @@ func (t KeyType) GenerateKey() (crypto.Signer, error) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		return key, err
 	default:
-		return nil, fmt.Errorf("%w %q: use one of %s", ErrInvalidKeyType, clip(string(t)), joinKeyTypes())
+		return nil, fmt.Errorf("%w %q: use one of %s", errInvalidKeyType, clip(string(t)), joinKeyTypes())
 	}
 }
 
@@ -124,8 +124,8 @@ func (t KeyType) matches(public crypto.PublicKey) bool {
 }
 
 func joinKeyTypes() string {
-	names := make([]string, len(KeyTypes))
-	for i, t := range KeyTypes {
+	names := make([]string, len(keyTypes))
+	for i, t := range keyTypes {
 		names[i] = string(t)
 	}
 	return strings.Join(names, ", ")

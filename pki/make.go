@@ -132,8 +132,8 @@ func encodeCertificates(certs []*x509.Certificate) []byte {
 }
 
 var (
-	// ErrInvalidSubject is returned for a subject that cannot be read.
-	ErrInvalidSubject = errors.New("invalid subject")
+	// errInvalidSubject is returned for a subject that cannot be read.
+	errInvalidSubject = errors.New("invalid subject")
 	// ErrInvalidName is returned for an alternative name that is neither a
 	// DNS name nor an IP address.
 	ErrInvalidName = errors.New("invalid alternative name")
@@ -236,7 +236,7 @@ func ParseSubject(s string) (pkix.Name, error) {
 	var name pkix.Name
 	if !strings.Contains(s, "=") {
 		if strings.TrimSpace(s) == "" {
-			return name, fmt.Errorf("%w: it is empty; write for example CN=dockit", ErrInvalidSubject)
+			return name, fmt.Errorf("%w: it is empty; write for example CN=dockit", errInvalidSubject)
 		}
 		name.CommonName = s
 		return name, nil
@@ -245,12 +245,12 @@ func ParseSubject(s string) (pkix.Name, error) {
 		key, value, _ := strings.Cut(part, "=")
 		value = strings.TrimSpace(value)
 		if value == "" {
-			return pkix.Name{}, fmt.Errorf("%w: %q has no value", ErrInvalidSubject, clip(part))
+			return pkix.Name{}, fmt.Errorf("%w: %q has no value", errInvalidSubject, clip(part))
 		}
 		switch strings.ToUpper(strings.TrimSpace(key)) {
 		case "CN":
 			if name.CommonName != "" {
-				return pkix.Name{}, fmt.Errorf("%w: CN stands there twice", ErrInvalidSubject)
+				return pkix.Name{}, fmt.Errorf("%w: CN stands there twice", errInvalidSubject)
 			}
 			name.CommonName = value
 		case "O":
@@ -264,7 +264,7 @@ func ParseSubject(s string) (pkix.Name, error) {
 		case "L":
 			name.Locality = append(name.Locality, value)
 		default:
-			return pkix.Name{}, fmt.Errorf("%w: unknown %q; use CN, O, OU, C, ST or L", ErrInvalidSubject, clip(key))
+			return pkix.Name{}, fmt.Errorf("%w: unknown %q; use CN, O, OU, C, ST or L", errInvalidSubject, clip(key))
 		}
 	}
 	return name, nil

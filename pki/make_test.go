@@ -10,7 +10,7 @@ import (
 )
 
 func TestNewPairCanBeBroughtAlong(t *testing.T) {
-	for _, keyType := range KeyTypes {
+	for _, keyType := range keyTypes {
 		for _, authority := range []bool{false, true} {
 			key, cert, err := NewPair(PairRequest{
 				KeyType: keyType, Subject: pkix.Name{CommonName: "dockit"}, Names: []string{"dockit.example.com", "192.0.2.1"},
@@ -41,7 +41,7 @@ func TestNewPairRefuses(t *testing.T) {
 		{"too far in the future", func(r *PairRequest) { r.NotAfter = start.AddDate(9000, 0, 0) }, ErrInvalidValidity},
 		{"a name with a space", func(r *PairRequest) { r.Names = []string{"a b"} }, ErrInvalidName},
 		{"an empty label", func(r *PairRequest) { r.Names = []string{"a..b"} }, ErrInvalidName},
-		{"an unknown type of key", func(r *PairRequest) { r.KeyType = "dsa" }, ErrInvalidKeyType},
+		{"an unknown type of key", func(r *PairRequest) { r.KeyType = "dsa" }, errInvalidKeyType},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			request := PairRequest{Subject: pkix.Name{CommonName: "dockit"}, NotBefore: start, NotAfter: start.Add(time.Hour)}
@@ -65,11 +65,11 @@ func TestParseSubject(t *testing.T) {
 			CommonName: "dockit", Organization: []string{"Example, Inc."}, OrganizationalUnit: []string{"a", "b"}, Country: []string{"CH"},
 		}, nil},
 		{"CN=a=b", pkix.Name{CommonName: "a=b"}, nil},
-		{"", pkix.Name{}, ErrInvalidSubject},
-		{"CN=", pkix.Name{}, ErrInvalidSubject},
-		{"CN=a,", pkix.Name{}, ErrInvalidSubject},
-		{"CN=a,CN=b", pkix.Name{}, ErrInvalidSubject},
-		{"EMAIL=a@example.com", pkix.Name{}, ErrInvalidSubject},
+		{"", pkix.Name{}, errInvalidSubject},
+		{"CN=", pkix.Name{}, errInvalidSubject},
+		{"CN=a,", pkix.Name{}, errInvalidSubject},
+		{"CN=a,CN=b", pkix.Name{}, errInvalidSubject},
+		{"EMAIL=a@example.com", pkix.Name{}, errInvalidSubject},
 	} {
 		got, err := ParseSubject(test.text)
 		if !errors.Is(err, test.err) || !reflect.DeepEqual(got, test.want) {
@@ -95,10 +95,10 @@ func TestKeyTypeOf(t *testing.T) {
 		{"dsa", 0, 0, "", true},
 	} {
 		got, err := KeyTypeOf(test.algorithm, test.ec, test.rsa)
-		if got != test.want || errors.Is(err, ErrInvalidKeyType) != test.wantInvalid {
+		if got != test.want || errors.Is(err, errInvalidKeyType) != test.wantInvalid {
 			t.Errorf("%s %d %d: %q, %v", test.algorithm, test.ec, test.rsa, got, err)
 		}
-		if err == nil && !slices.Contains(KeyTypes, got) {
+		if err == nil && !slices.Contains(keyTypes, got) {
 			t.Errorf("%q is not among the types", got)
 		}
 	}

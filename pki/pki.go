@@ -31,9 +31,9 @@ const (
 	margin = 2 * time.Minute
 )
 
-// ErrLeafLife is returned when signing certificates would not live long enough
+// errLeafLife is returned when signing certificates would not live long enough
 // to be replaced in time.
-var ErrLeafLife = errors.New("life of signing certificates is too short")
+var errLeafLife = errors.New("life of signing certificates is too short")
 
 // Options say how a [Ring] makes and keeps its keys. The zero value is good
 // for one service that takes certificates with its tokens.
@@ -123,7 +123,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if least := 3 * (o.MaxTokenTTL + margin); o.LeafLife < least {
 		return o, fmt.Errorf("%w: %s; with tokens that live for %s it takes at least %s",
-			ErrLeafLife, o.LeafLife, o.MaxTokenTTL, least)
+			errLeafLife, o.LeafLife, o.MaxTokenTTL, least)
 	}
 	if o.SealExisting && len(o.EncryptionKeys) == 0 {
 		return o, errors.New("sealing the keys that exist takes an encryption key")
@@ -140,18 +140,18 @@ func (o Options) withDefaults() (Options, error) {
 func (o Options) verification() time.Duration { return o.MaxTokenTTL + margin }
 
 var (
-	// ErrNoSigningKey is returned when no key may sign at the moment: the
+	// errNoSigningKey is returned when no key may sign at the moment: the
 	// external certificate has run out, or the database cannot be asked
 	// whether the keys this node knows still hold.
-	ErrNoSigningKey = errors.New("no key can sign tokens")
-	// ErrKeyInUse is returned when a external key is one that Dockit made for
+	errNoSigningKey = errors.New("no key can sign tokens")
+	// errKeyInUse is returned when a external key is one that Dockit made for
 	// another purpose.
-	ErrKeyInUse = errors.New("key is in use for another purpose")
-	// ErrRevoked is returned when a external certificate was revoked before.
-	ErrRevoked = errors.New("certificate was revoked; bring another key")
-	// ErrSharedKey is returned when a service that trusts exactly one key
+	errKeyInUse = errors.New("key is in use for another purpose")
+	// errRevoked is returned when a external certificate was revoked before.
+	errRevoked = errors.New("certificate was revoked; bring another key")
+	// errSharedKey is returned when a service that trusts exactly one key
 	// would share it with others.
-	ErrSharedKey = errors.New("service needs a signing key that no other service shares")
+	errSharedKey = errors.New("service needs a signing key that no other service shares")
 	// ErrUnknownKey is returned for the ID of a key that is not there.
 	ErrUnknownKey = errors.New("no such key")
 	// ErrExternal is returned for an operation on a key that was brought along

@@ -124,9 +124,9 @@ func (p *plan) reconcileExternal() error {
 		p.keys = append(p.keys, e)
 	case e.Purpose != Authority || !e.External:
 		return fmt.Errorf("%w: the key of %q is already used by Dockit for something else",
-			ErrKeyInUse, clip(p.external.cert.Subject.String()))
+			errKeyInUse, clip(p.external.cert.Subject.String()))
 	case e.revoked():
-		return fmt.Errorf("%w: %q", ErrRevoked, clip(p.external.cert.Subject.String()))
+		return fmt.Errorf("%w: %q", errRevoked, clip(p.external.cert.Subject.String()))
 	case !e.unproven && !e.cert.NotAfter.Before(p.external.cert.NotAfter):
 		// Unchanged, or this node has not seen the renewal yet.
 		return nil
@@ -149,7 +149,7 @@ func (p *plan) issuer() (*storedKey, error) {
 	}
 	e := p.authorities().current(p.now)
 	if e == nil || e.signer == nil {
-		return nil, fmt.Errorf("%w: the key of the certificate authority cannot be read", ErrNoSigningKey)
+		return nil, fmt.Errorf("%w: the key of the certificate authority cannot be read", errNoSigningKey)
 	}
 	return e, nil
 }

@@ -139,15 +139,15 @@ func (r *Ring) accept(p *pair, now time.Time) error {
 		return nil
 	}
 	if !now.Before(p.cert.NotAfter.Add(-r.options.verification())) {
-		return fmt.Errorf("%s: %w: %q ends at %s, before a token signed now would", r.files, ErrExpired,
+		return fmt.Errorf("%s: %w: %q ends at %s, before a token signed now would", r.files, errExpired,
 			clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
 	}
 	if len(r.options.Own) > 0 && !r.options.alone() && r.store == nil {
-		return fmt.Errorf("%s: %w: %q", r.files, ErrSharedKey, r.options.Own[0])
+		return fmt.Errorf("%s: %w: %q", r.files, errSharedKey, r.options.Own[0])
 	}
 	if len(r.options.KidOnly) > 0 && !hasFullCoordinates(p.signer.Public()) {
 		return fmt.Errorf("%s: %w: a coordinate of the key begins with a zero byte, and service %q, which knows keys by their ID alone, would refuse its tokens; make another key",
-			r.files, ErrUnsupportedKey, r.options.KidOnly[0])
+			r.files, errUnsupportedKey, r.options.KidOnly[0])
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (r *Ring) Close() {
 }
 
 // SigningKey is the key that signs the tokens of a service now. It returns
-// [ErrNoSigningKey] when there is none.
+// [errNoSigningKey] when there is none.
 //
 // A node that has not heard of the others for a while, because the machine
 // slept or the database is away, asks the store first. When that does not
@@ -196,13 +196,13 @@ func (r *Ring) SigningKey(service string) (*SigningKey, error) {
 	v := r.view.Load()
 	if !r.fresh(now) {
 		if err := r.ask(); err != nil && !r.stale(now) {
-			return nil, fmt.Errorf("%w: asking the database: %w", ErrNoSigningKey, err)
+			return nil, fmt.Errorf("%w: asking the database: %w", errNoSigningKey, err)
 		}
 		v = r.view.Load()
 	}
 	s := v.of(service).at(now)
 	if s == nil {
-		return nil, fmt.Errorf("%w for service %q", ErrNoSigningKey, clip(service))
+		return nil, fmt.Errorf("%w for service %q", errNoSigningKey, clip(service))
 	}
 	return s.key, nil
 }

@@ -289,8 +289,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		options Options
 		want    error
 	}{
-		{"unknown key type", Options{KeyType: "ec512"}, ErrInvalidKeyType},
-		{"leaf outlived by its tokens", Options{LeafLife: time.Hour, MaxTokenTTL: time.Hour}, ErrLeafLife},
+		{"unknown key type", Options{KeyType: "ec512"}, errInvalidKeyType},
+		{"leaf outlived by its tokens", Options{LeafLife: time.Hour, MaxTokenTTL: time.Hour}, errLeafLife},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store := new(MemoryStore)

@@ -122,7 +122,7 @@ func (r *Ring) RotateAuthority(ctx context.Context, force bool) (Rotation, error
 		series := p.authorities()
 		current, waiting := series.current(p.now), series.waiting()
 		if len(waiting) == 0 || current == nil {
-			return fmt.Errorf("%w: there is no next certificate authority", ErrNoSigningKey)
+			return fmt.Errorf("%w: there is no next certificate authority", errNoSigningKey)
 		}
 		next := waiting[0]
 		if since := p.now.Sub(next.CreatedAt); !force && next.CreatedAt.After(current.CreatedAt) && since < authoritySettles {

@@ -191,7 +191,7 @@ func TestNothingIsSignedWhileTheStoreIsAway(t *testing.T) {
 		t.Errorf("refused while the keys are fresh: %v", err)
 	}
 	c.advance(24 * time.Hour)
-	if _, err := r.SigningKey(""); !errors.Is(err, ErrNoSigningKey) || !errors.Is(err, away) {
+	if _, err := r.SigningKey(""); !errors.Is(err, errNoSigningKey) || !errors.Is(err, away) {
 		t.Errorf("error %v", err)
 	}
 	if len(r.Bundle("")) == 0 {
@@ -215,7 +215,7 @@ func TestKeysSignForAWhileWithoutTheStore(t *testing.T) {
 		}
 	}
 	c.advance(time.Hour)
-	if _, err := r.SigningKey(""); !errors.Is(err, ErrNoSigningKey) || !errors.Is(err, away) {
+	if _, err := r.SigningKey(""); !errors.Is(err, errNoSigningKey) || !errors.Is(err, away) {
 		t.Errorf("error %v after a day", err)
 	}
 	store.fail(nil)
@@ -497,7 +497,7 @@ func TestLeafDoesNotOutliveItsAuthority(t *testing.T) {
 	}
 	c.advance(2 * time.Hour)
 	r.tick(t.Context())
-	if _, err := r.SigningKey(""); !errors.Is(err, ErrNoSigningKey) {
+	if _, err := r.SigningKey(""); !errors.Is(err, errNoSigningKey) {
 		t.Errorf("after the end of the authority: %v", err)
 	}
 }

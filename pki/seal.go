@@ -14,23 +14,23 @@ import (
 	"time"
 )
 
-// MinEncryptionKeyLength is how many bytes the text of an encryption key has
+// minEncryptionKeyLength is how many bytes the text of an encryption key has
 // at least. 32 random bytes in base64 or hexadecimal are well above it.
-const MinEncryptionKeyLength = 32
+const minEncryptionKeyLength = 32
 
 var (
-	// ErrEncryptionKeyTooShort is returned for an encryption key that could
+	// errEncryptionKeyTooShort is returned for an encryption key that could
 	// be guessed.
-	ErrEncryptionKeyTooShort = errors.New("encryption key is too short")
-	// ErrSealed is returned when private keys in the store are sealed and no
+	errEncryptionKeyTooShort = errors.New("encryption key is too short")
+	// errSealed is returned when private keys in the store are sealed and no
 	// encryption key was given.
-	ErrSealed = errors.New("private keys in the database are encrypted, and no encryption key is configured")
-	// ErrWrongEncryptionKey is returned when private keys in the store are
+	errSealed = errors.New("private keys in the database are encrypted, and no encryption key is configured")
+	// errWrongEncryptionKey is returned when private keys in the store are
 	// sealed under another encryption key than those given.
-	ErrWrongEncryptionKey = errors.New("wrong encryption key")
-	// ErrTampered is returned when a sealed private key or what stands beside
+	errWrongEncryptionKey = errors.New("wrong encryption key")
+	// errTampered is returned when a sealed private key or what stands beside
 	// it was changed, or moved to another record.
-	ErrTampered = errors.New("signing key in the database was damaged or tampered with")
+	errTampered = errors.New("signing key in the database was damaged or tampered with")
 )
 
 // EncryptionKey seals private keys at rest, with AES-256-GCM, and authenticates
@@ -43,13 +43,13 @@ type EncryptionKey struct {
 	macKey []byte
 }
 
-// NewEncryptionKey derives an encryption key from a secret text of at least
-// [MinEncryptionKeyLength] bytes. It should be random: nothing here slows down
+// newEncryptionKey derives an encryption key from a secret text of at least
+// [minEncryptionKeyLength] bytes. It should be random: nothing here slows down
 // the guessing of a passphrase.
-func NewEncryptionKey(secret string) (EncryptionKey, error) {
-	if len(secret) < MinEncryptionKeyLength {
+func newEncryptionKey(secret string) (EncryptionKey, error) {
+	if len(secret) < minEncryptionKeyLength {
 		return EncryptionKey{}, fmt.Errorf("%w: %d bytes; make one of at least %d, for example with: openssl rand -base64 48",
-			ErrEncryptionKeyTooShort, len(secret), MinEncryptionKeyLength)
+			errEncryptionKeyTooShort, len(secret), minEncryptionKeyLength)
 	}
 	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "dockit pki sealing key 1", 32)
 	if err != nil {
@@ -84,14 +84,14 @@ func ParseEncryptionKeys(text string) ([]EncryptionKey, error) {
 		if line == "" {
 			continue
 		}
-		key, err := NewEncryptionKey(line)
+		key, err := newEncryptionKey(line)
 		if err != nil {
 			return nil, fmt.Errorf("encryption key %d: %w", len(keys)+1, err)
 		}
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%w: it is empty", ErrEncryptionKeyTooShort)
+		return nil, fmt.Errorf("%w: it is empty", errEncryptionKeyTooShort)
 	}
 	return keys, nil
 }
@@ -126,7 +126,7 @@ func (s sealer) open(record *Record) ([]byte, error) {
 		return record.PrivateKey, nil
 	}
 	if len(s.keys) == 0 {
-		return nil, fmt.Errorf("%w: give the one named %s", ErrSealed, clip(record.Sealing))
+		return nil, fmt.Errorf("%w: give the one named %s", errSealed, clip(record.Sealing))
 	}
 	for _, key := range s.keys {
 		if key.name != record.Sealing {
@@ -134,12 +134,12 @@ func (s sealer) open(record *Record) ([]byte, error) {
 		}
 		plain, err := key.aead.Open(nil, nil, record.PrivateKey, binding(record))
 		if err != nil {
-			return nil, fmt.Errorf("%w: key %s", ErrTampered, clip(record.ID))
+			return nil, fmt.Errorf("%w: key %s", errTampered, clip(record.ID))
 		}
 		return plain, nil
 	}
 	return nil, fmt.Errorf("%w: private keys are sealed under the one named %s, the configured one is named %s; when the key changes, keep the old one on a line below the new one",
-		ErrWrongEncryptionKey, clip(record.Sealing), s.keys[0].name)
+		errWrongEncryptionKey, clip(record.Sealing), s.keys[0].name)
 }
 
 // settled reports whether the record stands as it should: sealed, and
@@ -233,13 +233,13 @@ func (e *storedKey) checkSealed(seals sealer) error {
 	case seals.authentic(&e.Record), seals.adopts(&e.Record):
 		return nil
 	case len(e.MAC) > 0:
-		return fmt.Errorf("%w: the record of key %s", ErrTampered, clip(e.ID))
+		return fmt.Errorf("%w: the record of key %s", errTampered, clip(e.ID))
 	case e.Purpose == Shared:
 		e.unproven = true // until its authority proves it
 		return nil
 	default:
 		if err := e.cert.CheckSignature(e.cert.SignatureAlgorithm, e.cert.RawTBSCertificate, e.cert.Signature); err != nil {
-			return fmt.Errorf("%w: the certificate of key %s", ErrTampered, clip(e.ID))
+			return fmt.Errorf("%w: the certificate of key %s", errTampered, clip(e.ID))
 		}
 		return nil
 	}
@@ -280,7 +280,7 @@ func (k keyring) unprovenError() error {
 	for _, e := range k {
 		if e.unproven && !e.revoked() && e.RetiredAt.IsZero() {
 			return fmt.Errorf("%w: nobody with the encryption key has written the record of key %s, for purpose %s, with the certificate sha256:%s: it is not used, and registries are not told to trust it",
-				ErrTampered, clip(e.ID), e.Purpose, Fingerprint(e.cert))
+				errTampered, clip(e.ID), e.Purpose, Fingerprint(e.cert))
 		}
 	}
 	return nil

@@ -100,8 +100,8 @@ func TestWrongEncryptionKeyIsAClearError(t *testing.T) {
 		keys []EncryptionKey
 		want error
 	}{
-		{"another key", encryptionKeys(t, secretB), ErrWrongEncryptionKey},
-		{"no key", nil, ErrSealed},
+		{"another key", encryptionKeys(t, secretB), errWrongEncryptionKey},
+		{"no key", nil, errSealed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := NewGeneratedRing(t.Context(), store, Options{EncryptionKeys: test.keys, Now: c.Now}, zaptest.NewLogger(t))
@@ -136,7 +136,7 @@ func TestSealedKeyBelongsToItsRecord(t *testing.T) {
 			changed := record
 			changed.PrivateKey = bytes.Clone(record.PrivateKey)
 			change(&changed)
-			if _, err := seals.open(&changed); !errors.Is(err, ErrTampered) {
+			if _, err := seals.open(&changed); !errors.Is(err, errTampered) {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -148,7 +148,7 @@ func TestSealedKeyBelongsToItsRecord(t *testing.T) {
 
 func TestParseEncryptionKeysRefuses(t *testing.T) {
 	for _, text := range []string{"", "\n \n", "short", secretA + "\nshort"} {
-		if _, err := ParseEncryptionKeys(text); !errors.Is(err, ErrEncryptionKeyTooShort) {
+		if _, err := ParseEncryptionKeys(text); !errors.Is(err, errEncryptionKeyTooShort) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -257,12 +257,12 @@ func TestForgedRecordsAreTrustedWithNothing(t *testing.T) {
 			forged := *recordOf(t, foreign, Authority, waits)
 			forged.PrivateKey, forged.Sealing = []byte("sealed, or so it says, with a nonce"), records[0].Sealing
 			return append(records, forged)
-		}, ErrTampered},
+		}, errTampered},
 		"a waiting authority sealed under an unknown key": {func(t *testing.T, _ *clock, records, foreign []Record) []Record {
 			forged := *recordOf(t, foreign, Authority, waits)
 			forged.PrivateKey, forged.Sealing = []byte("sealed, or so it says, with a nonce"), "0011223344556677"
 			return append(records, forged)
-		}, ErrWrongEncryptionKey},
+		}, errWrongEncryptionKey},
 		"a retired authority with a key that still verifies": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
 			leaf := *recordOf(t, foreign, Shared, func(Record) bool { return true })
 			authority := *recordOf(t, foreign, Authority, func(r Record) bool { return r.ID == leaf.Issuer })
@@ -287,19 +287,19 @@ func TestForgedRecordsAreTrustedWithNothing(t *testing.T) {
 		"the certificate of another key": {func(t *testing.T, _ *clock, records, foreign []Record) []Record {
 			recordOf(t, records, Authority, waits).Certificate = recordOf(t, foreign, Authority, waits).Certificate
 			return records
-		}, ErrKeyMismatch},
+		}, errKeyMismatch},
 		"another certificate of the same key": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
 			target, issuer := recordOf(t, records, Authority, waits), recordOf(t, foreign, Authority, waits)
 			target.Certificate = crossSigned(t, target, issuer)
 			issuer.Certificate = target.Certificate // what must not be trusted
 			return records
-		}, ErrTampered},
+		}, errTampered},
 		"the same without a MAC": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
 			target, issuer := recordOf(t, records, Authority, waits), recordOf(t, foreign, Authority, waits)
 			target.Certificate, target.MAC = crossSigned(t, target, issuer), nil
 			issuer.Certificate = target.Certificate
 			return records
-		}, ErrTampered},
+		}, errTampered},
 		"a signing key under another authority, without a MAC": {func(t *testing.T, c *clock, records, foreign []Record) []Record {
 			target, issuer := recordOf(t, records, Shared, func(Record) bool { return true }), recordOf(t, foreign, Authority, waits)
 			target.Certificate, target.Issuer, target.MAC = crossSigned(t, target, issuer), issuer.ID, nil

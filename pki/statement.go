@@ -27,12 +27,12 @@ const (
 )
 
 var (
-	// ErrMalformedStatement is returned for something that is no statement.
-	ErrMalformedStatement = errors.New("not a signed list of what registries are to trust")
-	// ErrStatementExpired is returned for a statement from another time.
-	ErrStatementExpired = errors.New("signed list of what registries are to trust is from another time")
-	// ErrNotVouchedFor is returned for a statement that no trusted key signed.
-	ErrNotVouchedFor = errors.New("no trusted key has signed the list of what registries are to trust")
+	// errMalformedStatement is returned for something that is no statement.
+	errMalformedStatement = errors.New("not a signed list of what registries are to trust")
+	// errStatementExpired is returned for a statement from another time.
+	errStatementExpired = errors.New("signed list of what registries are to trust is from another time")
+	// errNotVouchedFor is returned for a statement that no trusted key signed.
+	errNotVouchedFor = errors.New("no trusted key has signed the list of what registries are to trust")
 )
 
 // Statement is what a server says that the registry of a service is to trust,
@@ -87,7 +87,7 @@ func (t *trust) statement(now time.Time) ([]byte, error) {
 
 func (t *trust) sign(now time.Time) ([]byte, error) {
 	if len(t.signers) == 0 {
-		return nil, ErrNoSigningKey
+		return nil, errNoSigningKey
 	}
 	payload := statementPayload{
 		IssuedAt: now.Unix(), ExpiresAt: now.Add(statementLife).Unix(),
@@ -145,14 +145,14 @@ func (p *plan) vouchAll(b *trustBuilder, series keyring) error {
 func ParseStatement(content []byte) (*Statement, error) {
 	signed, err := jose.ParseSignedJSON(string(content), []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512, jose.RS256, jose.EdDSA})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformedStatement, err)
+		return nil, fmt.Errorf("%w: %w", errMalformedStatement, err)
 	}
 	if n := len(signed.Signatures); n > maxStatementSignatures {
-		return nil, fmt.Errorf("%w: it has %d signatures, more than %d", ErrMalformedStatement, n, maxStatementSignatures)
+		return nil, fmt.Errorf("%w: it has %d signatures, more than %d", errMalformedStatement, n, maxStatementSignatures)
 	}
 	var payload statementPayload
 	if err := json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &payload); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformedStatement, err)
+		return nil, fmt.Errorf("%w: %w", errMalformedStatement, err)
 	}
 	s := &Statement{
 		Keys:   payload.Keys,
@@ -161,13 +161,13 @@ func ParseStatement(content []byte) (*Statement, error) {
 	for _, der := range payload.Certificates {
 		cert, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrMalformedStatement, err)
+			return nil, fmt.Errorf("%w: %w", errMalformedStatement, err)
 		}
 		s.Certificates = append(s.Certificates, cert)
 	}
 	for _, key := range s.Keys.Keys {
 		if !key.Valid() || !key.IsPublic() {
-			return nil, fmt.Errorf("%w: it names something else than a public key", ErrMalformedStatement)
+			return nil, fmt.Errorf("%w: it names something else than a public key", errMalformedStatement)
 		}
 	}
 	return s, nil
@@ -177,7 +177,7 @@ func ParseStatement(content []byte) (*Statement, error) {
 // registries with these certificates, or these keys, trust.
 func (s *Statement) Verify(anchors []*x509.Certificate, keys jose.JSONWebKeySet, now time.Time) error {
 	if now.Add(statementLeeway).Before(s.issued) || now.After(s.expires.Add(statementLeeway)) || s.expires.Sub(s.issued) > statementLife {
-		return fmt.Errorf("%w: it holds from %s to %s; compare the clocks", ErrStatementExpired,
+		return fmt.Errorf("%w: it holds from %s to %s; compare the clocks", errStatementExpired,
 			s.issued.UTC().Format(time.RFC3339), s.expires.UTC().Format(time.RFC3339))
 	}
 	roots := x509.NewCertPool()
@@ -191,7 +191,7 @@ func (s *Statement) Verify(anchors []*x509.Certificate, keys jose.JSONWebKeySet,
 			}
 		}
 	}
-	return ErrNotVouchedFor
+	return errNotVouchedFor
 }
 
 // signedBy reports whether a key made one of the signatures.

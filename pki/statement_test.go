@@ -90,7 +90,7 @@ func TestStatementVouchesForWhatComesNext(t *testing.T) {
 			c.advance(time.Minute)
 			test.change(t, r, c)
 			s := statement(t, r, test.service)
-			if err := s.Verify(anchors, jose.JSONWebKeySet{}, c.Now()); (err == nil) != test.vouched || err != nil && !errors.Is(err, ErrNotVouchedFor) {
+			if err := s.Verify(anchors, jose.JSONWebKeySet{}, c.Now()); (err == nil) != test.vouched || err != nil && !errors.Is(err, errNotVouchedFor) {
 				t.Errorf("by the certificates of before: %v", err)
 			}
 			if test.service != "" { // shared signing keys do not live that long
@@ -140,7 +140,7 @@ func TestStatementAfterAnotherFile(t *testing.T) {
 	c.advance(time.Hour)
 	r.reload(t.Context())
 	update(t, r)
-	if err := statement(t, r, "").Verify(before, jose.JSONWebKeySet{}, c.Now()); !errors.Is(err, ErrNotVouchedFor) {
+	if err := statement(t, r, "").Verify(before, jose.JSONWebKeySet{}, c.Now()); !errors.Is(err, errNotVouchedFor) {
 		t.Errorf("an hour later: %v", err)
 	}
 }
@@ -151,7 +151,7 @@ func TestStatementIsOfItsTime(t *testing.T) {
 	anchors := bundle(t, r.Bundle(""))
 	s := statement(t, r, "")
 	for after, want := range map[time.Duration]error{
-		-time.Hour: ErrStatementExpired, -time.Minute: nil, 0: nil, statementLife: nil, time.Hour: ErrStatementExpired,
+		-time.Hour: errStatementExpired, -time.Minute: nil, 0: nil, statementLife: nil, time.Hour: errStatementExpired,
 	} {
 		if err := s.Verify(anchors, jose.JSONWebKeySet{}, c.Now().Add(after)); !errors.Is(err, want) {
 			t.Errorf("%s after it was signed: %v", after, err)
@@ -178,7 +178,7 @@ func TestStatementNeedsItsType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for typ, want := range map[jose.ContentType]error{"JWT": ErrNotVouchedFor, statementType: nil} {
+	for typ, want := range map[jose.ContentType]error{"JWT": errNotVouchedFor, statementType: nil} {
 		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.Signer, KeyID: key.ID}},
 			new(jose.SignerOptions).WithType(typ))
 		if err != nil {
@@ -222,7 +222,7 @@ func TestParseStatementRefuses(t *testing.T) {
 		"half":                string(good[:len(good)/2]),
 		"too many signatures": string(many),
 	} {
-		if _, err := ParseStatement([]byte(content)); !errors.Is(err, ErrMalformedStatement) {
+		if _, err := ParseStatement([]byte(content)); !errors.Is(err, errMalformedStatement) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -109,7 +109,7 @@ func (r *Ring) read(records []Record, strict bool) (*plan, error) {
 			// Another node has sealed it anew. A key that was read before
 			// goes on to be used.
 			known, ok := r.opened[e.ID]
-			resealed := errors.Is(err, ErrWrongEncryptionKey) || errors.Is(err, ErrSealed)
+			resealed := errors.Is(err, errWrongEncryptionKey) || errors.Is(err, errSealed)
 			switch {
 			case ok && resealed && known.cert.Equal(e.cert):
 				e.signer = known.signer

@@ -17,8 +17,8 @@ import (
 // server uses it or not. The copy is checked, needs no other file, and can be
 // read by its owner alone: it holds the password hashes and keys. A file that
 // exists is replaced with force only, and in one step. Errors: [ErrFileExists],
-// [ErrDamaged] and [ErrForeign] for the database, [ErrNewerSchema] and
-// [ErrUnsupportedDialect].
+// [ErrDamaged] and [ErrForeign] for the database, [errNewerSchema] and
+// [errUnsupportedDialect].
 func Backup(ctx context.Context, config Config, file string, force bool) (c Copy, err error) {
 	path, query, err := sqlitePath(config)
 	if err != nil {
@@ -80,8 +80,8 @@ func checkBackupTarget(path, file string, force bool) error {
 // replaced with force only, even one that is damaged, but never one that a
 // process has open. Behind a symbolic link, its target is replaced. What SQLite and Litestream keep beside a database goes with
 // the old one. Errors: [ErrFileExists] and [ErrInUse] for the database,
-// [ErrDamaged], [ErrForeign], [ErrForeignSchema] and [ErrNewerSchema] for the
-// backup, and [ErrUnsupportedDialect].
+// [ErrDamaged], [ErrForeign], [errForeignSchema] and [errNewerSchema] for the
+// backup, and [errUnsupportedDialect].
 func Restore(ctx context.Context, config Config, file string, force bool) (c Copy, err error) {
 	path, query, err := sqlitePath(config)
 	if err != nil {

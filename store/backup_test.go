@@ -130,15 +130,15 @@ func TestBadBackups(t *testing.T) {
 		"cut":     {func(t *testing.T, path string) { shorten(t, path) }, ErrDamaged},
 		"empty":   {func(t *testing.T, path string) { _ = os.Truncate(path, 0) }, ErrForeign},
 		"foreign": {func(t *testing.T, path string) { execute(t, path, "DROP TABLE permissions") }, ErrForeign},
-		"newer":   {func(t *testing.T, path string) { makeNewer(t, path) }, ErrNewerSchema},
+		"newer":   {func(t *testing.T, path string) { makeNewer(t, path) }, errNewerSchema},
 		"trigger": {func(t *testing.T, path string) {
 			execute(t, path, "CREATE TRIGGER evil AFTER INSERT ON login_failures BEGIN UPDATE subjects SET admin = 1; END")
-		}, ErrForeignSchema},
-		"view":    {func(t *testing.T, path string) { execute(t, path, "CREATE VIEW evil AS SELECT 1") }, ErrForeignSchema},
-		"table":   {func(t *testing.T, path string) { execute(t, path, "CREATE TABLE evil (a)") }, ErrForeignSchema},
-		"index":   {func(t *testing.T, path string) { execute(t, path, "CREATE INDEX evil ON subjects (name)") }, ErrForeignSchema},
-		"column":  {func(t *testing.T, path string) { execute(t, path, "ALTER TABLE subjects ADD COLUMN evil INTEGER") }, ErrForeignSchema},
-		"dropped": {func(t *testing.T, path string) { execute(t, path, "DROP TABLE changes") }, ErrForeignSchema},
+		}, errForeignSchema},
+		"view":    {func(t *testing.T, path string) { execute(t, path, "CREATE VIEW evil AS SELECT 1") }, errForeignSchema},
+		"table":   {func(t *testing.T, path string) { execute(t, path, "CREATE TABLE evil (a)") }, errForeignSchema},
+		"index":   {func(t *testing.T, path string) { execute(t, path, "CREATE INDEX evil ON subjects (name)") }, errForeignSchema},
+		"column":  {func(t *testing.T, path string) { execute(t, path, "ALTER TABLE subjects ADD COLUMN evil INTEGER") }, errForeignSchema},
+		"dropped": {func(t *testing.T, path string) { execute(t, path, "DROP TABLE changes") }, errForeignSchema},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -14,7 +14,7 @@ import (
 // without a trace: nothing is made, migrated or locked, no connection to a MySQL
 // server is opened, and of a SQLite database only its schema is read. A file
 // that does not exist is right where [Open] can make it. Errors:
-// [ErrUnsupportedDialect], [ErrForeign], [ErrDamaged], [ErrNewerSchema].
+// [errUnsupportedDialect], [ErrForeign], [ErrDamaged], [errNewerSchema].
 func Check(ctx context.Context, config Config) error {
 	d, err := dialectOf(config.Dialect)
 	if err != nil {
@@ -61,7 +61,7 @@ func checkSQLite(ctx context.Context, dsn string) error {
 		return err
 	}
 	if version > known {
-		return fmt.Errorf("SQLite database %q: %w: schema version %d, this Dockit knows %d: start the newer Dockit, or restore a backup", path, ErrNewerSchema, version, known)
+		return fmt.Errorf("SQLite database %q: %w: schema version %d, this Dockit knows %d: start the newer Dockit, or restore a backup", path, errNewerSchema, version, known)
 	}
 	return nil
 }

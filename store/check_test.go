@@ -53,7 +53,7 @@ func TestCheckLeavesNoTrace(t *testing.T) {
 			_, err := s.writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999999, 1)")
 			require.NoError(t, err)
 			require.NoError(t, s.Close())
-		}, ErrNewerSchema},
+		}, errNewerSchema},
 		"no database": {func(t *testing.T, path string) {
 			require.NoError(t, os.WriteFile(path, []byte("this is not a database, whatever its name says"), 0o600))
 		}, ErrForeign},

@@ -11,15 +11,15 @@ import (
 )
 
 var (
-	// ErrNotEmpty is returned by [CopyAll] for a target that holds more than a
+	// errNotEmpty is returned by [CopyAll] for a target that holds more than a
 	// fresh database does.
-	ErrNotEmpty = errors.New("the database to copy to is not empty")
-	// ErrSourceChanged is returned by [CopyAll] when somebody wrote to the
+	errNotEmpty = errors.New("the database to copy to is not empty")
+	// errSourceChanged is returned by [CopyAll] when somebody wrote to the
 	// source meanwhile.
-	ErrSourceChanged = errors.New("the database was changed while it was copied")
-	// ErrCopyDiffers is returned by [CopyAll] when what it finds in the target
+	errSourceChanged = errors.New("the database was changed while it was copied")
+	// errCopyDiffers is returned by [CopyAll] when what it finds in the target
 	// is not what it read from the source.
-	ErrCopyDiffers = errors.New("the copy is not equal to the database")
+	errCopyDiffers = errors.New("the copy is not equal to the database")
 	// ErrAuditBroken is returned by [CopyAll] when the audit of the source does
 	// not verify.
 	ErrAuditBroken = errors.New("the chain of the audit is broken")
@@ -43,8 +43,8 @@ const (
 // in one transaction, which is committed only when the target holds the same
 // rows, its state is exported as the same bytes, and its audit verifies. progress
 // is told how many rows were written; it may be nil. The database to copy from
-// must not be written to meanwhile. Errors: [ErrNotEmpty], [ErrSourceChanged],
-// [ErrCopyDiffers], [ErrAuditBroken], [ErrForeignSchema] and [ErrUnknownOutcome]; after all but the
+// must not be written to meanwhile. Errors: [errNotEmpty], [errSourceChanged],
+// [errCopyDiffers], [ErrAuditBroken], [errForeignSchema] and [ErrUnknownOutcome]; after all but the
 // last one the target is as it was.
 func CopyAll(ctx context.Context, from, to *Store, progress func(rows int64)) ([]CopiedTable, error) {
 	if progress == nil {
@@ -92,7 +92,7 @@ func checkFresh(ctx context.Context, tx *sql.Tx) error {
 			return fmt.Errorf("look whether the table %s is empty: %w", t.name, err)
 		}
 		if filled {
-			return fmt.Errorf("%w: something is in its table %s: name a new one", ErrNotEmpty, t.name)
+			return fmt.Errorf("%w: something is in its table %s: name a new one", errNotEmpty, t.name)
 		}
 	}
 	return nil

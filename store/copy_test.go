@@ -185,7 +185,7 @@ func TestCopyAllRefusesWhatIsNotEmpty(t *testing.T) {
 					t.Fatal(err)
 				}
 				before := export(t, to)
-				if _, err := CopyAll(t.Context(), from, to, nil); !errors.Is(err, ErrNotEmpty) {
+				if _, err := CopyAll(t.Context(), from, to, nil); !errors.Is(err, errNotEmpty) {
 					t.Errorf("error %v", err)
 				}
 				if after := export(t, to); after != before {
@@ -218,10 +218,10 @@ func TestCopyAllOrNothing(t *testing.T) {
 			}
 		}
 		spoil("CREATE TRIGGER spoil AFTER INSERT ON subjects BEGIN UPDATE subjects SET password_hash = 'x' WHERE name = 'bob'; END")
-		refused(ErrCopyDiffers, nil)
+		refused(errCopyDiffers, nil)
 		spoil("DROP TRIGGER spoil")
 		changed := false
-		refused(ErrSourceChanged, func(int64) {
+		refused(errSourceChanged, func(int64) {
 			if !changed {
 				create(t, from, "user:zoe")
 			}
@@ -251,7 +251,7 @@ func TestCopyRefusesWhatIsNotOurs(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := CopyAll(t.Context(), from, onSQLite.open(t), nil); !errors.Is(err, ErrForeignSchema) || !strings.Contains(err.Error(), name+" evil") {
+			if _, err := CopyAll(t.Context(), from, onSQLite.open(t), nil); !errors.Is(err, errForeignSchema) || !strings.Contains(err.Error(), name+" evil") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -299,7 +299,7 @@ func TestCopyOpensExistingOnly(t *testing.T) {
 		return s.Close()
 	}
 	missing := onSQLite.config(t)
-	if err := open(missing); !errors.Is(err, ErrNoDatabase) {
+	if err := open(missing); !errors.Is(err, errNoDatabase) {
 		t.Errorf("missing: %v", err)
 	}
 	if _, err := os.Stat(missing.DSN); err == nil {
@@ -309,7 +309,7 @@ func TestCopyOpensExistingOnly(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := open(Config{Dialect: "sqlite", DSN: empty}); !errors.Is(err, ErrNoDatabase) {
+	if err := open(Config{Dialect: "sqlite", DSN: empty}); !errors.Is(err, errNoDatabase) {
 		t.Errorf("empty file: %v", err)
 	}
 	if content, err := os.ReadFile(empty); err != nil || len(content) > 0 {
@@ -317,7 +317,7 @@ func TestCopyOpensExistingOnly(t *testing.T) {
 	}
 	eachDatabase(t, func(t *testing.T, db database) {
 		config := db.config(t)
-		if err := open(config); !errors.Is(err, ErrNoDatabase) {
+		if err := open(config); !errors.Is(err, errNoDatabase) {
 			t.Errorf("empty database: %v", err)
 		}
 		openConfig(t, config)

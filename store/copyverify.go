@@ -13,7 +13,7 @@ import (
 )
 
 // verifyCopy compares both sides row by row and as an export, and follows the
-// audit of the target. Errors: [ErrCopyDiffers], [ErrAuditBroken].
+// audit of the target. Errors: [errCopyDiffers], [ErrAuditBroken].
 func verifyCopy(ctx context.Context, source, target *sql.Tx) error {
 	for _, t := range copiedTables {
 		if err := compare(source, target, "the rows of the table "+t.name, func(tx *sql.Tx) ([]byte, error) {
@@ -40,7 +40,7 @@ func compare(source, target *sql.Tx, what string, digest func(tx *sql.Tx) ([]byt
 		return fmt.Errorf("read %s of the copy to compare: %w", what, err)
 	}
 	if !bytes.Equal(was, is) {
-		return fmt.Errorf("%w: %s: nothing was copied", ErrCopyDiffers, what)
+		return fmt.Errorf("%w: %s: nothing was copied", errCopyDiffers, what)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (s *Store) checkUnchanged(ctx context.Context, tx *sql.Tx) error {
 		return fmt.Errorf("look for changes: %w", err)
 	}
 	if was != is {
-		return fmt.Errorf("%w: nothing was copied: stop every Dockit that uses it, and try again", ErrSourceChanged)
+		return fmt.Errorf("%w: nothing was copied: stop every Dockit that uses it, and try again", errSourceChanged)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ type dialect struct {
 	open func(ctx context.Context, dsn string) (writer, reader *sql.DB, err error)
 	// check says what is wrong with a DSN and what it names, without a trace.
 	check func(ctx context.Context, dsn string) error
-	// find reports [ErrNoDatabase] where no Dockit made its tables, and makes
+	// find reports [errNoDatabase] where no Dockit made its tables, and makes
 	// nothing.
 	find func(ctx context.Context, dsn string) error
 	// exposed says who else can read the database, or is empty.
@@ -72,7 +72,7 @@ func dialectOf(name string) (*dialect, error) {
 	case "mysql":
 		return mysqlDialect, nil
 	default:
-		return nil, fmt.Errorf("%w %q: use sqlite or mysql", ErrUnsupportedDialect, name)
+		return nil, fmt.Errorf("%w %q: use sqlite or mysql", errUnsupportedDialect, name)
 	}
 }
 

@@ -12,10 +12,10 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// ErrForeignSchema is returned for a database that holds something that no
+// errForeignSchema is returned for a database that holds something that no
 // migration makes, such as a trigger, which would go on to change what Dockit
 // writes.
-var ErrForeignSchema = errors.New("the schema is not the one that Dockit makes")
+var errForeignSchema = errors.New("the schema is not the one that Dockit makes")
 
 // schemaObject is a table, an index, a trigger or a view.
 type schemaObject struct{ kind, name, table, definition string }
@@ -29,7 +29,7 @@ func (o schemaObject) String() string {
 }
 
 // checkSQLiteSchema compares a database, whose schema has a version, with what
-// the migrations up to that make. Errors: [ErrForeignSchema].
+// the migrations up to that make. Errors: [errForeignSchema].
 func checkSQLiteSchema(ctx context.Context, db *sql.DB, version int64) error {
 	made, err := migratedSchema(ctx, version)
 	if err != nil {
@@ -52,9 +52,9 @@ func checkSQLiteSchema(ctx context.Context, db *sql.DB, version int64) error {
 	}
 	switch {
 	case len(foreign) > 0:
-		return fmt.Errorf("%w: not Dockit's, or not as Dockit makes it: %s: use a database without", ErrForeignSchema, some(foreign))
+		return fmt.Errorf("%w: not Dockit's, or not as Dockit makes it: %s: use a database without", errForeignSchema, some(foreign))
 	case len(missing) > 0:
-		return fmt.Errorf("%w: missing: %s", ErrForeignSchema, some(missing))
+		return fmt.Errorf("%w: missing: %s", errForeignSchema, some(missing))
 	default:
 		return nil
 	}
@@ -116,7 +116,7 @@ func definitionOf(text string) string {
 }
 
 // checkMySQLSchema looks for what would make a table something else than it
-// seems to be. Errors: [ErrForeignSchema].
+// seems to be. Errors: [errForeignSchema].
 func checkMySQLSchema(ctx context.Context, db *sql.DB, _ int64) error {
 	found, err := collect(ctx, db, func(row scanner) (o schemaObject, err error) { return o, row.Scan(&o.kind, &o.name, &o.table) }, `
 		SELECT 'trigger', trigger_name, event_object_table FROM information_schema.triggers WHERE event_object_schema = DATABASE()
@@ -132,5 +132,5 @@ func checkMySQLSchema(ctx context.Context, db *sql.DB, _ int64) error {
 	for i, o := range found {
 		foreign[i] = o.String()
 	}
-	return fmt.Errorf("%w: not Dockit's: %s: use a database without", ErrForeignSchema, some(foreign))
+	return fmt.Errorf("%w: not Dockit's: %s: use a database without", errForeignSchema, some(foreign))
 }

@@ -49,7 +49,7 @@ func migrateOnce(ctx context.Context, provider *goose.Provider, logger *zap.Logg
 		return fmt.Errorf("read schema version: %w", err)
 	}
 	if target := newest(provider); current > target {
-		return fmt.Errorf("%w: schema version %d, this Dockit knows %d: start the newer Dockit, or restore a backup", ErrNewerSchema, current, target)
+		return fmt.Errorf("%w: schema version %d, this Dockit knows %d: start the newer Dockit, or restore a backup", errNewerSchema, current, target)
 	}
 	results, err := provider.Up(ctx)
 	for _, r := range results {
@@ -137,12 +137,12 @@ func beginVersions(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// ErrNoDatabase is returned by [OpenExisting] where no Dockit has made its
+// errNoDatabase is returned by [OpenExisting] where no Dockit has made its
 // tables.
-var ErrNoDatabase = errors.New("there is no database of Dockit")
+var errNoDatabase = errors.New("there is no database of Dockit")
 
 // OpenExisting is [Open] for a database that a Dockit made before: it makes
-// neither a file nor tables where there are none. Errors: [ErrNoDatabase] and
+// neither a file nor tables where there are none. Errors: [errNoDatabase] and
 // those of Open.
 func OpenExisting(ctx context.Context, config Config, logger *zap.Logger) (*Store, error) {
 	d, err := dialectOf(config.Dialect)
@@ -161,7 +161,7 @@ func findSQLite(ctx context.Context, dsn string) (err error) {
 		return err
 	}
 	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoDatabase, err)
+		return fmt.Errorf("%w: %w", errNoDatabase, err)
 	}
 	db, err := sql.Open("sqlite", sqliteURI(path, query, "deferred", "query_only(1)"))
 	if err != nil {
@@ -173,7 +173,7 @@ func findSQLite(ctx context.Context, dsn string) (err error) {
 		return fmt.Errorf("open SQLite database %q: %w: check that it is a SQLite database, or name another file", path, err)
 	}
 	if !made {
-		return fmt.Errorf("%w in %q: name another file", ErrNoDatabase, path)
+		return fmt.Errorf("%w in %q: name another file", errNoDatabase, path)
 	}
 	return nil
 }
@@ -189,7 +189,7 @@ func findMySQL(ctx context.Context, dsn string) (err error) {
 	case err != nil:
 		return explainMySQL(err)
 	case version == 0:
-		return fmt.Errorf("%w: its tables are not there: name another database in the DSN", ErrNoDatabase)
+		return fmt.Errorf("%w: its tables are not there: name another database in the DSN", errNoDatabase)
 	default:
 		return nil
 	}

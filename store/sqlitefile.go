@@ -49,7 +49,7 @@ type Copy struct {
 // parameters of the DSN.
 func sqlitePath(config Config) (path string, query url.Values, err error) {
 	if config.Dialect != sqlite.name {
-		return "", nil, fmt.Errorf("%w %q: files are copied of sqlite databases only; a MySQL server has tools of its own, such as mariadb-dump", ErrUnsupportedDialect, config.Dialect)
+		return "", nil, fmt.Errorf("%w %q: files are copied of sqlite databases only; a MySQL server has tools of its own, such as mariadb-dump", errUnsupportedDialect, config.Dialect)
 	}
 	return parseSQLiteDSN(config.DSN)
 }
@@ -77,8 +77,8 @@ func with(query url.Values, name, value string) url.Values {
 }
 
 // inspectSQLite checks that a database is one of Dockit, intact, and not newer
-// than this program. Errors: [ErrForeign], [ErrDamaged], [ErrNewerSchema],
-// [ErrForeignSchema].
+// than this program. Errors: [ErrForeign], [ErrDamaged], [errNewerSchema],
+// [errForeignSchema].
 func inspectSQLite(ctx context.Context, db *sql.DB) (Copy, error) {
 	var c Copy
 	if err := checkIntegrity(ctx, db); err != nil {
@@ -101,7 +101,7 @@ func inspectSQLite(ctx context.Context, db *sql.DB) (Copy, error) {
 		return c, err
 	}
 	if c.Schema > known {
-		return c, fmt.Errorf("%w: schema version %d, this Dockit knows %d: use the newer Dockit", ErrNewerSchema, c.Schema, known)
+		return c, fmt.Errorf("%w: schema version %d, this Dockit knows %d: use the newer Dockit", errNewerSchema, c.Schema, known)
 	}
 	return c, checkSQLiteSchema(ctx, db, c.Schema)
 }

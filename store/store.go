@@ -37,11 +37,11 @@ var (
 	// ErrIncluded is returned when pull is to be revoked where push, which
 	// includes it, stays.
 	ErrIncluded = errors.New("pull is included in push")
-	// ErrNewerSchema is returned by [Open] for a database that a newer Dockit
+	// errNewerSchema is returned by [Open] for a database that a newer Dockit
 	// has migrated.
-	ErrNewerSchema = errors.New("database was migrated by a newer version")
-	// ErrUnsupportedDialect is returned by [Open] for an unknown dialect.
-	ErrUnsupportedDialect = errors.New("unsupported SQL dialect")
+	errNewerSchema = errors.New("database was migrated by a newer version")
+	// errUnsupportedDialect is returned by [Open] for an unknown dialect.
+	errUnsupportedDialect = errors.New("unsupported SQL dialect")
 )
 
 // Config says which database to open.

@@ -106,8 +106,8 @@ func TestOpenRefusesNewerSchema(t *testing.T) {
 		if _, err := s.writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(t.Context(), config, zaptest.NewLogger(t)); !errors.Is(err, ErrNewerSchema) {
-			t.Fatalf("Open = %v, want %v", err, ErrNewerSchema)
+		if _, err := Open(t.Context(), config, zaptest.NewLogger(t)); !errors.Is(err, errNewerSchema) {
+			t.Fatalf("Open = %v, want %v", err, errNewerSchema)
 		}
 	})
 }

@@ -46,11 +46,11 @@ const (
 )
 
 var (
-	// ErrNoToken is returned for a text that is no token: a password, or a
+	// errNoToken is returned for a text that is no token: a password, or a
 	// token that was cut or mistyped.
-	ErrNoToken = errors.New("not a token of Dockit")
-	// ErrID is returned for a text that cannot be the id of a token.
-	ErrID = errors.New("not the id of a token")
+	errNoToken = errors.New("not a token of Dockit")
+	// errID is returned for a text that cannot be the id of a token.
+	errID = errors.New("not the id of a token")
 )
 
 // Token is an access token or a refresh token. Printed, it shows its kind and
@@ -80,7 +80,7 @@ func random(n int) string {
 	return string(text)
 }
 
-// Parse reads a token, or returns [ErrNoToken].
+// Parse reads a token, or returns [errNoToken].
 func Parse(text string) (Token, error) {
 	kind, rest, _ := strings.Cut(text, "_")
 	id, rest, found := strings.Cut(rest, "_")
@@ -88,12 +88,12 @@ func Parse(text string) (Token, error) {
 	switch {
 	case !found, token.kind != Access && token.kind != Refresh,
 		!isRandom(id, idLength), !isRandom(rest, secretLength+checksumLength):
-		return Token{}, ErrNoToken
+		return Token{}, errNoToken
 	}
 	token.secret = rest[:secretLength]
 	// Not secret, for it follows from what the caller has.
 	if rest[secretLength:] != token.checksum() {
-		return Token{}, ErrNoToken
+		return Token{}, errNoToken
 	}
 	return token, nil
 }
@@ -105,9 +105,9 @@ func ValidateID(id string) error {
 		return nil
 	}
 	if _, err := Parse(id); err == nil {
-		return fmt.Errorf("%w: it is the token itself: give the %d characters between its underscores", ErrID, idLength)
+		return fmt.Errorf("%w: it is the token itself: give the %d characters between its underscores", errID, idLength)
 	}
-	return fmt.Errorf("%w: an id has %d lower-case letters and digits", ErrID, idLength)
+	return fmt.Errorf("%w: an id has %d lower-case letters and digits", errID, idLength)
 }
 
 func isRandom(s string, length int) bool {

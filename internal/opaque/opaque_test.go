@@ -34,18 +34,18 @@ func TestParse(t *testing.T) {
 		err        error
 	}{
 		{"handed out before", fixed, "abcdefghij23", nil},
-		{"empty", "", "", ErrNoToken},
-		{"password", "correct horse battery", "", ErrNoToken},
-		{"password with underscores", "dockit_is_great", "", ErrNoToken},
-		{"cut", fixed[:len(fixed)-1], "", ErrNoToken},
-		{"too long", fixed + "a", "", ErrNoToken},
-		{"line feed", fixed + "\n", "", ErrNoToken},
-		{"capitals", strings.ToUpper(fixed), "", ErrNoToken},
-		{"mistyped secret", strings.Replace(fixed, "mnop", "mnpo", 1), "", ErrNoToken},
-		{"mistyped id", swapped, "", ErrNoToken},
-		{"another kind", "dockitrefresh" + strings.TrimPrefix(fixed, "dockit"), "", ErrNoToken},
-		{"unknown kind", "docker" + strings.TrimPrefix(fixed, "dockit"), "", ErrNoToken},
-		{"no id", "dockit_" + fixed[len(fixed)-39:], "", ErrNoToken},
+		{"empty", "", "", errNoToken},
+		{"password", "correct horse battery", "", errNoToken},
+		{"password with underscores", "dockit_is_great", "", errNoToken},
+		{"cut", fixed[:len(fixed)-1], "", errNoToken},
+		{"too long", fixed + "a", "", errNoToken},
+		{"line feed", fixed + "\n", "", errNoToken},
+		{"capitals", strings.ToUpper(fixed), "", errNoToken},
+		{"mistyped secret", strings.Replace(fixed, "mnop", "mnpo", 1), "", errNoToken},
+		{"mistyped id", swapped, "", errNoToken},
+		{"another kind", "dockitrefresh" + strings.TrimPrefix(fixed, "dockit"), "", errNoToken},
+		{"unknown kind", "docker" + strings.TrimPrefix(fixed, "dockit"), "", errNoToken},
+		{"no id", "dockit_" + fixed[len(fixed)-39:], "", errNoToken},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			token, err := Parse(tc.text)
@@ -101,7 +101,7 @@ func TestValidateID(t *testing.T) {
 	}
 	for _, id := range []string{"", "17", "ABCDEFGHIJKL", "abcdefghijk1", "abcdefghij-2", fixed} {
 		err := ValidateID(id)
-		if !errors.Is(err, ErrID) {
+		if !errors.Is(err, errID) {
 			t.Errorf("ValidateID(%q) = %v", id, err)
 		}
 		if err != nil && strings.Contains(err.Error(), fixed[20:]) {

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// MinLength is the shortest password for a person, in characters.
-	MinLength = 12
+	// minLength is the shortest password for a person, in characters.
+	minLength = 12
 	// MaxLength is the longest password that is looked at, in bytes.
 	MaxLength = 1024
 
@@ -57,8 +57,8 @@ func Check(pw string) error {
 	switch {
 	case strings.TrimSpace(pw) != pw:
 		return fmt.Errorf("%w: it begins or ends with a space, a tab or a line break, which docker login --password-stdin and others take away, so that it would be wrong there: leave that out", ErrSpace)
-	case utf8.RuneCountInString(pw) < MinLength:
-		return fmt.Errorf("%w: at least %d characters are needed, these are %d", ErrLength, MinLength, utf8.RuneCountInString(pw))
+	case utf8.RuneCountInString(pw) < minLength:
+		return fmt.Errorf("%w: at least %d characters are needed, these are %d", ErrLength, minLength, utf8.RuneCountInString(pw))
 	case len(pw) > MaxLength:
 		return fmt.Errorf("%w: at most %d bytes are allowed, these are %d", ErrLength, MaxLength, len(pw))
 	}

@@ -25,7 +25,7 @@ type Rules struct {
 
 // LoadRules reads a file of refused passwords, one a line, such as a list of
 // those that leaked elsewhere. Capitals make no difference. Lines shorter than
-// [MinLength] are skipped, because such passwords are refused anyway.
+// [minLength] are skipped, because such passwords are refused anyway.
 func LoadRules(file string) (*Rules, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -35,7 +35,7 @@ func LoadRules(file string) (*Rules, error) {
 	r := &Rules{seed: maphash.MakeSeed()}
 	lines := bufio.NewScanner(f)
 	for line := 1; lines.Scan(); line++ {
-		if pw := strings.TrimSuffix(lines.Text(), "\r"); len(pw) >= MinLength {
+		if pw := strings.TrimSuffix(lines.Text(), "\r"); len(pw) >= minLength {
 			r.refused = append(r.refused, r.hash(pw))
 		}
 	}

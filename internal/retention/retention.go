@@ -58,7 +58,7 @@ func Start(s *store.Store, ring *pki.Ring, keep time.Duration, logger *zap.Logge
 		defer close(k.done)
 		for {
 			signer := k.signer() // before, so that one that changes meanwhile is seen
-			if err := k.Run(running); err != nil && running.Err() == nil {
+			if err := k.run(running); err != nil && running.Err() == nil {
 				logger.Error("cannot cut the audit", zap.Error(err))
 			}
 			if !k.wait(running, signer) {
@@ -100,8 +100,8 @@ func (k *Keeper) Close() {
 	<-k.done
 }
 
-// Run cuts once what is old enough.
-func (k *Keeper) Run(ctx context.Context) error {
+// run cuts once what is old enough.
+func (k *Keeper) run(ctx context.Context) error {
 	last, err := k.store.LastAuditCheckpoint(ctx)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (k *Keeper) verify(last audit.Statement) (audit.Checkpoint, error) {
 	if last == k.vouched {
 		return last.Read()
 	}
-	c, err := last.Verify(Trusted(k.ring))
+	c, err := last.Verify(trusted(k.ring))
 	if err == nil {
 		k.vouched = last
 	}
@@ -173,7 +173,7 @@ func (k *Keeper) checkpoint(ctx context.Context, last audit.Statement, from, nex
 	if err != nil {
 		return err
 	}
-	if _, err := statement.Verify(Trusted(k.ring)); err != nil {
+	if _, err := statement.Verify(trusted(k.ring)); err != nil {
 		return fmt.Errorf("sign where the audit is cut: %w", err)
 	}
 	switch err := k.store.CutAudit(ctx, next, statement); {
@@ -199,9 +199,9 @@ func chainOf(key *pki.SigningKey, bundle []byte) [][]byte {
 	return [][]byte{leaf.Raw}
 }
 
-// Trusted are the fingerprints of the certificates whose signatures count: the
+// trusted are the fingerprints of the certificates whose signatures count: the
 // authorities, and the keys that were brought without one.
-func Trusted(ring *pki.Ring) []string {
+func trusted(ring *pki.Ring) []string {
 	var trusted []string
 	for _, key := range ring.Keys() {
 		if key.RevokedAt.IsZero() && !key.Unproven && (key.Purpose == pki.Authority || key.External) {

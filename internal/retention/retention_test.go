@@ -62,7 +62,7 @@ func (f *fixture) add(n int) {
 func (f *fixture) cut() error {
 	f.t.Helper()
 	f.keeper.now = func() time.Time { return time.Now().Add(keep + 2*day) }
-	return f.keeper.Run(f.t.Context())
+	return f.keeper.run(f.t.Context())
 }
 
 func (f *fixture) exec(statement string, args ...any) {
@@ -87,7 +87,7 @@ func (f *fixture) verify() (int64, error) {
 	}
 	last, statement := checkpoints.Last()
 	if statement != "" {
-		if _, err := statement.Verify(Trusted(f.ring)); err != nil {
+		if _, err := statement.Verify(trusted(f.ring)); err != nil {
 			return 0, err
 		}
 	}
@@ -107,7 +107,7 @@ func (f *fixture) verify() (int64, error) {
 func TestAuditIsCutAtASignedCheckpoint(t *testing.T) {
 	f := newFixture(t)
 	f.add(2500)
-	require.NoError(t, f.keeper.Run(t.Context()))
+	require.NoError(t, f.keeper.run(t.Context()))
 	from, err := f.verify()
 	require.NoError(t, err)
 	assert.Equal(t, int64(1), from, "nothing is old")
@@ -228,7 +228,7 @@ func TestCheckpointOutlivesItsAuthority(t *testing.T) {
 	_, err = f.ring.RotateAuthority(t.Context(), true)
 	require.NoError(t, err)
 	f.keeper.keep = 0 // whatever is kept now
-	require.NoError(t, f.keeper.Run(t.Context()))
+	require.NoError(t, f.keeper.run(t.Context()))
 	after, err := f.store.LastAuditCheckpoint(t.Context())
 	require.NoError(t, err)
 	assert.NotEqual(t, before, after, "it is signed anew")
@@ -241,7 +241,7 @@ func TestCheckpointOutlivesItsAuthority(t *testing.T) {
 	from, err := f.verify()
 	require.NoError(t, err)
 	assert.Equal(t, int64(6), from)
-	require.NoError(t, f.keeper.Run(t.Context()))
+	require.NoError(t, f.keeper.run(t.Context()))
 	again, err := f.store.LastAuditCheckpoint(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, after, again, "once is enough")
@@ -262,12 +262,12 @@ func TestCheckpointOutlivesARevokedAuthority(t *testing.T) {
 	_, err := f.verify()
 	require.ErrorIs(t, err, audit.ErrCheckpoint)
 	stranger := &Keeper{store: f.store, ring: f.ring, keep: keep, logger: zap.NewNop(), now: time.Now}
-	require.ErrorIs(t, stranger.Run(t.Context()), audit.ErrCheckpoint, "who did not see it hold does not vouch for it")
-	require.NoError(t, f.keeper.Run(t.Context()))
+	require.ErrorIs(t, stranger.run(t.Context()), audit.ErrCheckpoint, "who did not see it hold does not vouch for it")
+	require.NoError(t, f.keeper.run(t.Context()))
 	from, err := f.verify()
 	require.NoError(t, err)
 	assert.Equal(t, int64(6), from)
-	require.NoError(t, stranger.Run(t.Context()))
+	require.NoError(t, stranger.run(t.Context()))
 }
 
 // TestCheckpointIsSignedAnewAtOnce waits for it without a call, for an authority

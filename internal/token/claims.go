@@ -37,9 +37,9 @@ type Access struct {
 	Actions []string `json:"actions"`
 }
 
-// AccessTo writes granted scopes as claims. It never returns nil, which
+// accessTo writes granted scopes as claims. It never returns nil, which
 // registries would have to read as null.
-func AccessTo(granted []access.Scope) []Access {
+func accessTo(granted []access.Scope) []Access {
 	list := make([]Access, len(granted))
 	for i, scope := range granted {
 		list[i] = Access{Type: string(scope.Type), Name: scope.Name, Actions: scope.ActionList()}

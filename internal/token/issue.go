@@ -59,7 +59,7 @@ func Issue(key *pki.SigningKey, request Request) (Issued, error) {
 	now = now.UTC().Truncate(time.Second)
 	ttl := max(request.TTL, MinTTL).Truncate(time.Second)
 	start := now.Add(-backdating).Unix()
-	signed, err := Sign(key, request.Profile, Claims{
+	signed, err := sign(key, request.Profile, Claims{
 		Issuer:    request.Issuer,
 		Subject:   request.Subject,
 		Audience:  request.Service,
@@ -67,7 +67,7 @@ func Issue(key *pki.SigningKey, request Request) (Issued, error) {
 		NotBefore: start,
 		IssuedAt:  start,
 		ID:        rand.Text(),
-		Access:    AccessTo(request.Access),
+		Access:    accessTo(request.Access),
 	})
 	if err != nil {
 		return Issued{}, err

@@ -179,7 +179,7 @@ func TestClaimsAsTheLibraryReadsThem(t *testing.T) {
 
 func TestAccessTo(t *testing.T) {
 	for name, granted := range map[string][]access.Scope{"nil": nil, "empty": {}} {
-		if text, err := json.Marshal(AccessTo(granted)); err != nil || string(text) != `[]` {
+		if text, err := json.Marshal(accessTo(granted)); err != nil || string(text) != `[]` {
 			t.Errorf("%s: %s, %v", name, text, err)
 		}
 	}

@@ -23,8 +23,8 @@ const (
 	ProfileZot Profile = "zot"
 )
 
-// ErrInvalidProfile is returned for anything but x5c, jwks or zot.
-var ErrInvalidProfile = errors.New("invalid profile")
+// errInvalidProfile is returned for anything but x5c, jwks or zot.
+var errInvalidProfile = errors.New("invalid profile")
 
 // ParseProfile reads a profile.
 func ParseProfile(s string) (Profile, error) {
@@ -36,7 +36,7 @@ func ParseProfile(s string) (Profile, error) {
 		if len(s) > most {
 			s = s[:most] + "…"
 		}
-		return "", fmt.Errorf("%w %q: use x5c, jwks or zot", ErrInvalidProfile, s)
+		return "", fmt.Errorf("%w %q: use x5c, jwks or zot", errInvalidProfile, s)
 	}
 }
 

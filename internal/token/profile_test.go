@@ -14,7 +14,7 @@ func TestParseProfile(t *testing.T) {
 	}
 	for _, s := range []string{"", "X5C", "kid", strings.Repeat("x", 10_000)} {
 		got, err := ParseProfile(s)
-		if got != "" || !errors.Is(err, ErrInvalidProfile) {
+		if got != "" || !errors.Is(err, errInvalidProfile) {
 			t.Errorf("ParseProfile(%.20q) = %q, %v; want ErrInvalidProfile", s, got, err)
 			continue
 		}

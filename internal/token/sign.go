@@ -11,12 +11,12 @@ import (
 )
 
 var (
-	// ErrNoCertificate is returned when a profile needs a certificate in the
+	// errNoCertificate is returned when a profile needs a certificate in the
 	// token and the key comes without one.
-	ErrNoCertificate = errors.New("signing key has no certificate")
-	// ErrUnsupportedAlgorithm is returned for a key whose algorithm registries
+	errNoCertificate = errors.New("signing key has no certificate")
+	// errUnsupportedAlgorithm is returned for a key whose algorithm registries
 	// do not take.
-	ErrUnsupportedAlgorithm = errors.New("unsupported signature algorithm")
+	errUnsupportedAlgorithm = errors.New("unsupported signature algorithm")
 )
 
 // methods holds the algorithms that tokens may be signed with. Registry 2.8
@@ -29,11 +29,11 @@ var methods = map[string]jwt.SigningMethod{
 	jwt.SigningMethodEdDSA.Alg(): jwt.SigningMethodEdDSA,
 }
 
-// Sign makes a token of the claims, with the headers of the profile.
-func Sign(key *pki.SigningKey, profile Profile, claims Claims) (string, error) {
+// sign makes a token of the claims, with the headers of the profile.
+func sign(key *pki.SigningKey, profile Profile, claims Claims) (string, error) {
 	method, ok := methods[key.Algorithm]
 	if !ok {
-		return "", fmt.Errorf("%w %q of key %s: use an EC, RSA or Ed25519 key", ErrUnsupportedAlgorithm, key.Algorithm, key.ID)
+		return "", fmt.Errorf("%w %q of key %s: use an EC, RSA or Ed25519 key", errUnsupportedAlgorithm, key.Algorithm, key.ID)
 	}
 	if claims.Access == nil {
 		claims.Access = []Access{}
@@ -42,7 +42,7 @@ func Sign(key *pki.SigningKey, profile Profile, claims Claims) (string, error) {
 	unsigned.Header["kid"] = key.ID
 	if profile.carriesCertificates() {
 		if len(key.Chain) == 0 {
-			return "", fmt.Errorf("%w: profile %s needs one for key %s", ErrNoCertificate, profile, key.ID)
+			return "", fmt.Errorf("%w: profile %s needs one for key %s", errNoCertificate, profile, key.ID)
 		}
 		chain := make([]string, len(key.Chain))
 		for i, certificate := range key.Chain {

@@ -94,7 +94,7 @@ func TestSignWithEachKeyType(t *testing.T) {
 		t.Run(string(keyType), func(t *testing.T) {
 			key, roots := newKey(t, keyType)
 			for _, profile := range []Profile{ProfileX5C, ProfileJWKS, ProfileZot} {
-				signed, err := Sign(key, profile, Claims{
+				signed, err := sign(key, profile, Claims{
 					Issuer: "dockit", Subject: "alice", Audience: "registry", ID: "1",
 					ExpiresAt: time.Now().Add(time.Minute).Unix(),
 				})
@@ -148,7 +148,7 @@ func TestSignCarriesTheWholeChain(t *testing.T) {
 	key, _ := newKey(t, pki.EC256)
 	other, _ := newKey(t, pki.EC256)
 	key.Chain = append(key.Chain, other.Chain...)
-	signed, err := Sign(key, ProfileX5C, Claims{})
+	signed, err := sign(key, ProfileX5C, Claims{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,23 +178,23 @@ func TestSignRefuses(t *testing.T) {
 		profile Profile
 		err     error
 	}{
-		{name: "x5c without a certificate", key: bare(pki.EC256), profile: ProfileX5C, err: ErrNoCertificate},
-		{name: "zot without a certificate", key: bare(pki.EC256), profile: ProfileZot, err: ErrNoCertificate},
-		{name: "no signature", key: withAlgorithm("none"), profile: ProfileX5C, err: ErrUnsupportedAlgorithm},
-		{name: "shared secret", key: withAlgorithm("HS256"), profile: ProfileX5C, err: ErrUnsupportedAlgorithm},
-		{name: "no algorithm", key: withAlgorithm(""), profile: ProfileX5C, err: ErrUnsupportedAlgorithm},
+		{name: "x5c without a certificate", key: bare(pki.EC256), profile: ProfileX5C, err: errNoCertificate},
+		{name: "zot without a certificate", key: bare(pki.EC256), profile: ProfileZot, err: errNoCertificate},
+		{name: "no signature", key: withAlgorithm("none"), profile: ProfileX5C, err: errUnsupportedAlgorithm},
+		{name: "shared secret", key: withAlgorithm("HS256"), profile: ProfileX5C, err: errUnsupportedAlgorithm},
+		{name: "no algorithm", key: withAlgorithm(""), profile: ProfileX5C, err: errUnsupportedAlgorithm},
 		{name: "algorithm of another curve", key: withAlgorithm("ES384"), profile: ProfileX5C, err: jwt.ErrInvalidKey},
 		{name: "algorithm of another kind of key", key: withAlgorithm("RS256"), profile: ProfileX5C, err: jwt.ErrInvalidKeyType},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			signed, err := Sign(&tc.key, tc.profile, Claims{})
+			signed, err := sign(&tc.key, tc.profile, Claims{})
 			if signed != "" || !errors.Is(err, tc.err) {
 				t.Errorf("Sign = %q, %v; want %v", signed, err, tc.err)
 			}
 		})
 	}
 	key := bare(pki.EC256)
-	if _, err := Sign(&key, ProfileJWKS, Claims{}); err != nil {
+	if _, err := sign(&key, ProfileJWKS, Claims{}); err != nil {
 		t.Errorf("profile jwks needs no certificate, but: %v", err)
 	}
 }

@@ -18,9 +18,14 @@ func (g *guard) failures(ctx context.Context, p bucket, after, earlier time.Time
 	m := g.quiets.mark(mark)
 	// Before the store is asked: what is written in between is in either.
 	uncounted, forgotten := g.unstored.failures(p, after, earlier)
-	const attempts = 2 // a connection may break while the database answers on another one
+	const (
+		attempts = 5 // connections may break while the database answers on others
+		timeout  = 4 * time.Second
+	)
+	reading, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	for attempt := 1; g.directory.Unavailable() == nil; attempt++ {
-		failures, err := g.read(ctx, p, after, earlier)
+		failures, err := g.read(reading, p, after, earlier)
 		if err == nil {
 			failures = slices.DeleteFunc(failures, func(f store.Failure) bool { return forgotten[f.Network] })
 			all := latestFirst(failures, uncounted)
@@ -37,18 +42,15 @@ func (g *guard) failures(ctx context.Context, p bucket, after, earlier time.Time
 		if g.directory.Status(ctx).Unavailable != nil {
 			break
 		}
-		if attempt == attempts {
+		if attempt == attempts || reading.Err() != nil {
 			return nil, fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
 		}
 	}
 	return latestFirst(g.recent.recall(p, after, earlier), uncounted), nil //nolint:nilerr // memory answers for a database that is away
 }
 
-// read asks the store, and does not wait for it for long.
+// read asks the store.
 func (g *guard) read(ctx context.Context, p bucket, after, earlier time.Time) ([]store.Failure, error) {
-	const timeout = 3 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	return hedged.Do(ctx, func(ctx context.Context) ([]store.Failure, error) {
 		return g.store.Failures(ctx, p.name, after, p.network, earlier)
 	})

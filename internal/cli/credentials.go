@@ -58,7 +58,7 @@ func (l *LoginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username,
 }
 
 // Registry is where docker's stored credentials are looked for.
-func (l *LoginFlags) Registry() (registryHost, error) {
+func (l *LoginFlags) Registry() (RegistryHost, error) {
 	if l.RegistryURL != "" {
 		return hostOf(l.RegistryURL)
 	}

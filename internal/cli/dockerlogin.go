@@ -20,14 +20,14 @@ import (
 	"github.com/dockit-registry/dockit/internal/printable"
 )
 
-// registryHost is what docker stores credentials under: a host, with its port
+// RegistryHost is what docker stores credentials under: a host, with its port
 // if it has one. podman may have stored them for a namespace there, which then
 // follows after a slash.
-type registryHost string
+type RegistryHost string
 
 // hostOf reads a registry as people write it: registry.example.com,
 // localhost:5000, https://registry.example.com/ or registry.example.com/team.
-func hostOf(registry string) (registryHost, error) {
+func hostOf(registry string) (RegistryHost, error) {
 	if !strings.Contains(registry, "://") {
 		registry = "https://" + registry
 	}
@@ -35,17 +35,17 @@ func hostOf(registry string) (registryHost, error) {
 	if err != nil || u.Host == "" || u.User != nil {
 		return "", fmt.Errorf("registry URL %q: write registry.example.com or https://registry.example.com", printable.Clip(registry))
 	}
-	return registryHost(strings.TrimRight(u.Host+u.Path, "/")), nil
+	return RegistryHost(strings.TrimRight(u.Host+u.Path, "/")), nil
 }
 
 // Host is the registry without a namespace.
-func (h registryHost) Host() registryHost {
+func (h RegistryHost) Host() RegistryHost {
 	host, _, _ := strings.Cut(string(h), "/")
-	return registryHost(host)
+	return RegistryHost(host)
 }
 
 // keys are what the login may be stored under, the most special first.
-func (h registryHost) keys() []string {
+func (h RegistryHost) keys() []string {
 	keys := []string{string(h)}
 	for at := strings.LastIndexByte(string(h), '/'); at > 0; at = strings.LastIndexByte(string(h[:at]), '/') {
 		keys = append(keys, string(h[:at]))
@@ -57,7 +57,7 @@ func (h registryHost) keys() []string {
 // registry, in a file or by a credential helper: in the first place that has
 // something. Without any, the password is empty. An identity token goes without
 // a name.
-func dockerLogin(_ context.Context, host registryHost) (username, pw string, err error) {
+func dockerLogin(_ context.Context, host RegistryHost) (username, pw string, err error) {
 	var faults []error
 	for _, path := range loginFiles() {
 		found, err := storedIn(path, host)
@@ -107,7 +107,7 @@ func loginFiles() []string {
 
 // storedIn finds what one file has for a registry, which is nothing when the
 // file does not exist.
-func storedIn(path string, host registryHost) (types.AuthConfig, error) {
+func storedIn(path string, host RegistryHost) (types.AuthConfig, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return types.AuthConfig{}, nil
@@ -150,7 +150,7 @@ func storedUnder(logins *configfile.ConfigFile, key string) (types.AuthConfig, e
 
 // onlyNamespace is the login for a namespace of a host that has no other: of
 // several nobody can tell which is meant.
-func onlyNamespace(logins *configfile.ConfigFile, host registryHost) types.AuthConfig {
+func onlyNamespace(logins *configfile.ConfigFile, host RegistryHost) types.AuthConfig {
 	var found []types.AuthConfig
 	for stored, login := range logins.AuthConfigs {
 		if strings.HasPrefix(stored, string(host)+"/") {

@@ -14,7 +14,7 @@ import (
 )
 
 func TestHostOf(t *testing.T) {
-	for registry, host := range map[string]registryHost{
+	for registry, host := range map[string]RegistryHost{
 		"registry.example.com":              "registry.example.com",
 		"localhost:5000":                    "localhost:5000",
 		"https://registry.example.com/":     "registry.example.com",
@@ -138,7 +138,7 @@ func TestDockerLoginLooksInTheNextFile(t *testing.T) {
 			if tc.files[named] != "" {
 				t.Setenv("REGISTRY_AUTH_FILE", filepath.Join(home, named))
 			}
-			username, _, err := dockerLogin(t.Context(), registryHost(cmp.Or(tc.registry, "r.example.com")))
+			username, _, err := dockerLogin(t.Context(), RegistryHost(cmp.Or(tc.registry, "r.example.com")))
 			require.NoError(t, err)
 			assert.Equal(t, tc.want, username)
 		})

@@ -33,6 +33,7 @@ func UsageError(err error) error {
 	return &WrongUsage{err}
 }
 
+// Usagef makes an error that is wrong usage.
 func Usagef(format string, args ...any) error { return UsageError(fmt.Errorf(format, args...)) }
 
 // Answer is a result that is told by an exit code. It is no failure, so its

@@ -19,7 +19,7 @@ const (
 
 // Meter shows on a terminal how far something long has come. A nil meter
 // shows nothing.
-type meter struct {
+type Meter struct {
 	out     io.Writer
 	message string
 	// total is zero when nobody knows it.
@@ -31,15 +31,15 @@ type meter struct {
 
 // Meter starts to show progress on standard error. With streaming, results go
 // to standard output meanwhile, which must not be the same terminal.
-func (p *Printer) Meter(message string, total int64, streaming bool) *meter {
+func (p *Printer) Meter(message string, total int64, streaming bool) *Meter {
 	if p.progress == nil || p.Quiet || streaming && p.width > 0 {
 		return nil
 	}
 	return startMeter(p.progress, message, total, meterDelay)
 }
 
-func startMeter(out io.Writer, message string, total int64, delay time.Duration) *meter {
-	m := &meter{out: out, message: message, total: total, stop: make(chan struct{})}
+func startMeter(out io.Writer, message string, total int64, delay time.Duration) *Meter {
+	m := &Meter{out: out, message: message, total: total, stop: make(chan struct{})}
 	m.done.Go(func() {
 		next := time.NewTimer(delay)
 		defer next.Stop()
@@ -59,7 +59,7 @@ func startMeter(out io.Writer, message string, total int64, delay time.Duration)
 	return m
 }
 
-func (m *meter) line() string {
+func (m *Meter) line() string {
 	value := m.value.Load()
 	if m.total <= 0 {
 		return fmt.Sprintf("%s %d", m.message, value)
@@ -69,21 +69,21 @@ func (m *meter) line() string {
 	return fmt.Sprintf("%s [%s%s] %3.0f%%", m.message, strings.Repeat("#", filled), strings.Repeat(" ", meterWidth-filled), part*100)
 }
 
-func (m *meter) add(n int) {
+func (m *Meter) add(n int) {
 	if m != nil {
 		m.value.Add(int64(n))
 	}
 }
 
 // Set says how far it has come.
-func (m *meter) Set(value int64) {
+func (m *Meter) Set(value int64) {
 	if m != nil {
 		m.value.Store(value)
 	}
 }
 
 // Finish takes the meter off the terminal.
-func (m *meter) Finish() {
+func (m *Meter) Finish() {
 	if m != nil {
 		close(m.stop)
 		m.done.Wait()
@@ -91,7 +91,7 @@ func (m *meter) Finish() {
 }
 
 // Counted counts items as they pass.
-func Counted[T any](m *meter, items iter.Seq2[T, error]) iter.Seq2[T, error] {
+func Counted[T any](m *Meter, items iter.Seq2[T, error]) iter.Seq2[T, error] {
 	if m == nil {
 		return items
 	}
@@ -106,14 +106,14 @@ func Counted[T any](m *meter, items iter.Seq2[T, error]) iter.Seq2[T, error] {
 }
 
 // Write counts bytes as they pass to what it is put before by [io.MultiWriter].
-func (m *meter) Write(p []byte) (int, error) {
+func (m *Meter) Write(p []byte) (int, error) {
 	m.add(len(p))
 	return len(p), nil
 }
 
 // Clock counts seconds until the returned function is called, for what tells
 // nothing of how far it is.
-func (m *meter) Clock() (stop func()) {
+func (m *Meter) Clock() (stop func()) {
 	if m == nil {
 		return func() {}
 	}

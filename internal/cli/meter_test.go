@@ -43,7 +43,7 @@ func TestMeter(t *testing.T) {
 	startMeter(s, "reading", 0, time.Hour).Finish()
 	assert.Empty(t, s.String(), "what is done at once shows nothing")
 
-	var none *meter
+	var none *Meter
 	none.add(1)
 	none.Finish()
 	n := 0
@@ -54,7 +54,7 @@ func TestMeter(t *testing.T) {
 }
 
 func TestMeterOfUnknownLength(t *testing.T) {
-	m := &meter{message: "reading"}
+	m := &Meter{message: "reading"}
 	for range Counted(m, ValuesOf([]int{1, 2, 3})) {
 		continue
 	}

@@ -22,6 +22,7 @@ import (
 // Format is how results are written.
 type Format string
 
+// The formats. Table is for people, and the default.
 const (
 	FormatTable Format = "table"
 	FormatJSON  Format = "json"

@@ -13,23 +13,24 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is where questions can be asked: standard input, if a person sits
+// Terminal is where questions can be asked: standard input, if a person sits
 // at it. Questions go to standard error.
-type terminal struct {
+type Terminal struct {
 	in  *os.File
 	Out io.Writer
 }
 
-func TerminalOf(cmd *cobra.Command) (*terminal, bool) {
+// TerminalOf returns where a command can ask, if it can.
+func TerminalOf(cmd *cobra.Command) (*Terminal, bool) {
 	file, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil, false
 	}
-	return &terminal{file, cmd.ErrOrStderr()}, true
+	return &Terminal{file, cmd.ErrOrStderr()}, true
 }
 
 // ask reads a line.
-func (t *terminal) ask(question string) (string, error) {
+func (t *Terminal) ask(question string) (string, error) {
 	fmt.Fprint(t.Out, question)
 	line, err := bufio.NewReader(t.in).ReadString('\n')
 	if err != nil {
@@ -40,7 +41,7 @@ func (t *terminal) ask(question string) (string, error) {
 
 // askSecret reads a line without showing it. An interrupt leaves the terminal
 // as it was.
-func (t *terminal) askSecret(question string) (string, error) {
+func (t *Terminal) askSecret(question string) (string, error) {
 	fd := int(t.in.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
@@ -74,7 +75,7 @@ func (t *terminal) askSecret(question string) (string, error) {
 }
 
 // askNewSecret reads a new secret twice.
-func (t *terminal) askNewSecret(question string) (string, error) {
+func (t *Terminal) askNewSecret(question string) (string, error) {
 	first, err := t.askSecret(question + ": ")
 	if err != nil {
 		return "", err

@@ -1,3 +1,4 @@
+// Package duration reads and writes how long something takes, in days as well.
 package duration
 
 import (

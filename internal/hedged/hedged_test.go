@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestDo(t *testing.T) {
@@ -67,7 +68,7 @@ func TestDo(t *testing.T) {
 				})
 				assert.Equal(t, tc.took, time.Since(began))
 				assert.Equal(t, tc.want, got)
-				assert.ErrorIs(t, err, tc.err)
+				require.ErrorIs(t, err, tc.err)
 				time.Sleep(time.Minute)
 				assert.Equal(t, tc.asked, asked.Load(), "questions")
 			})

@@ -1,3 +1,4 @@
+// Package version knows which Dockit and which Caddy are running.
 package version
 
 import (

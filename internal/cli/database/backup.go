@@ -10,6 +10,7 @@ import (
 	"github.com/dockit-registry/dockit/store"
 )
 
+// NewBackupCommand makes the command backup.
 func NewBackupCommand() *cobra.Command {
 	var f fileCommand
 	cmd := &cobra.Command{

@@ -19,6 +19,7 @@ type migration struct {
 	output   cli.OutputFlags
 }
 
+// NewMigrateCommand makes the command migrate.
 func NewMigrateCommand() *cobra.Command {
 	var m migration
 	cmd := &cobra.Command{

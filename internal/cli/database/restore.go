@@ -10,6 +10,7 @@ import (
 	"github.com/dockit-registry/dockit/store"
 )
 
+// NewRestoreCommand makes the command restore.
 func NewRestoreCommand() *cobra.Command {
 	var f fileCommand
 	cmd := &cobra.Command{

@@ -14,6 +14,7 @@ type rbac struct {
 	output cli.OutputFlags
 }
 
+// NewCommand makes the command rbac with everything below it.
 func NewCommand() *cobra.Command {
 	r := &rbac{}
 	cmd := &cobra.Command{

@@ -31,6 +31,7 @@ type Format struct {
 	fingerprints func(content []byte) ([]string, error)
 }
 
+// Formats are the forms by name.
 var Formats = map[string]Format{
 	"pem":  {"/v2/certs/pem", CheckBundle, bundleFingerprints},
 	"jwks": {"/v2/certs/jwks", checkKeySet, keySetFingerprints},

@@ -64,6 +64,7 @@ registry reads the file when it starts, so a change can be followed by a signal
 command (--exec, split at spaces and run without a shell). The command has a minute, and
 whatever it leaves running in its process group is ended with it.`
 
+// NewInitContainerCommand makes the command init-container.
 func NewInitContainerCommand() *cobra.Command {
 	f := &initContainerFlags{}
 	cmd := &cobra.Command{
@@ -184,7 +185,7 @@ func (i *initContainer) remember() {
 
 // written is what a run has put in place.
 type written struct {
-	*trusted
+	*Trusted
 	// replaced is set when there was another file before.
 	replaced bool
 }
@@ -220,9 +221,9 @@ func (i *initContainer) run(ctx context.Context) (*written, error) {
 
 // Fetch gets what the registry is to trust, and makes sure that it will accept
 // this server's tokens by it.
-func (i *initContainer) fetch(ctx context.Context) (*trusted, error) { return i.fetchNewer(ctx, "") }
+func (i *initContainer) fetch(ctx context.Context) (*Trusted, error) { return i.fetchNewer(ctx, "") }
 
-func (i *initContainer) fetchNewer(ctx context.Context, tag string) (*trusted, error) {
+func (i *initContainer) fetchNewer(ctx context.Context, tag string) (*Trusted, error) {
 	found, err := i.source.fetchNewer(ctx, tag)
 	if err != nil || found == nil {
 		return nil, err
@@ -250,14 +251,14 @@ func (i *initContainer) kept(cause error) (*written, error) {
 		return nil, fmt.Errorf("%w: and %s is not worth keeping: %w", cause, i.path, err)
 	}
 	cli.Warnf(i.stderr, "Warning: %v: keeping what is there", cause)
-	found := &trusted{Content: content, summary: summary}
+	found := &Trusted{Content: content, summary: summary}
 	i.vouching.known = content
 	i.report("kept", found)
 	return &written{found, false}, nil
 }
 
 // write puts what was found in place.
-func (i *initContainer) write(found *trusted) (*written, error) {
+func (i *initContainer) write(found *Trusted) (*written, error) {
 	_, err := os.Lstat(i.path)
 	existed := err == nil
 	changed, err := replaceFile(i.path, found.Content, i.attributes)
@@ -274,7 +275,7 @@ func (i *initContainer) write(found *trusted) (*written, error) {
 }
 
 // report says what the file holds.
-func (i *initContainer) report(done string, found *trusted) {
+func (i *initContainer) report(done string, found *Trusted) {
 	cli.Warnf(i.stdout, "%s %s", done, i.path)
 	for _, line := range found.summary {
 		cli.Warnf(i.stdout, "  %s", line)

@@ -23,7 +23,7 @@ func (i *initContainer) runAndWatch(ctx context.Context) error {
 		}
 		return err
 	}
-	w := &watch{initContainer: i, present: current.trusted, owed: current.replaced, problems: map[string]string{}}
+	w := &watch{initContainer: i, present: current.Trusted, owed: current.replaced, problems: map[string]string{}}
 	cli.Warnf(i.stdout, "watching %s every %s", i.source.URL.Redacted(), i.interval)
 	ticker := time.NewTicker(i.interval)
 	defer ticker.Stop()
@@ -41,7 +41,7 @@ func (i *initContainer) runAndWatch(ctx context.Context) error {
 // watch follows one file.
 type watch struct {
 	*initContainer
-	present *trusted
+	present *Trusted
 	// owed is set while somebody is to be told of a change.
 	owed bool
 	// problems are the last ones that were told, by what failed.

@@ -28,6 +28,7 @@ type pkiGenerate struct {
 // clocks of those who check it differ.
 const backdate = 10 * time.Minute
 
+// NewPKIGenerateCommand makes the command pki-generate.
 func NewPKIGenerateCommand() *cobra.Command {
 	var o pkiGenerate
 	cmd := &cobra.Command{

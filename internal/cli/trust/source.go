@@ -37,6 +37,8 @@ type Source struct {
 	http   *http.Client
 }
 
+// NewSource makes the source of one form of what registries must trust, of all
+// services or, with a name, of one. Without roots the system's count.
 func NewSource(baseURL string, format Format, service string, roots *x509.CertPool, insecure bool) (*Source, error) {
 	base, err := cli.ParseBaseURL(baseURL)
 	if err != nil {
@@ -53,8 +55,8 @@ func (s *Source) beside(format Format) *Source {
 	return &Source{s.base, s.base.JoinPath(format.path), format, s.http}
 }
 
-// trusted is an answer that passed every check.
-type trusted struct {
+// Trusted is an answer that passed every check.
+type Trusted struct {
 	Content []byte
 	// summary says in lines what it holds.
 	summary []string
@@ -64,7 +66,7 @@ type trusted struct {
 
 // await fetches until there is something to trust or the time is over. It
 // tells of every new reason to wait.
-func await(ctx context.Context, timeout time.Duration, fetch func(context.Context) (*trusted, error), waiting func(error)) (*trusted, error) {
+func await(ctx context.Context, timeout time.Duration, fetch func(context.Context) (*Trusted, error), waiting func(error)) (*Trusted, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var last error
@@ -92,10 +94,10 @@ func await(ctx context.Context, timeout time.Duration, fetch func(context.Contex
 }
 
 // Fetch gets and checks what the server has now.
-func (s *Source) Fetch(ctx context.Context) (*trusted, error) { return s.fetchNewer(ctx, "") }
+func (s *Source) Fetch(ctx context.Context) (*Trusted, error) { return s.fetchNewer(ctx, "") }
 
 // fetchNewer returns nil when the server's entity tag is still the given one.
-func (s *Source) fetchNewer(ctx context.Context, tag string) (*trusted, error) {
+func (s *Source) fetchNewer(ctx context.Context, tag string) (*Trusted, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL.String(), nil)
 	if err != nil {
 		return nil, &cli.PermanentError{Err: err}
@@ -124,7 +126,7 @@ func (s *Source) fetchNewer(ctx context.Context, tag string) (*trusted, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &trusted{content, summary, response.Header.Get("ETag")}, nil
+	return &Trusted{content, summary, response.Header.Get("ETag")}, nil
 }
 
 // permanentStatus are answers that waiting does not change.

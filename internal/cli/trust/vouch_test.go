@@ -137,7 +137,7 @@ func TestInitContainerWatchOverPlainHTTP(t *testing.T) {
 	i, _, _ := overPlainHTTP(t, path, func(w http.ResponseWriter, r *http.Request) { (*handler.Load())(w, r) }, nil)
 	current, err := i.run(t.Context())
 	require.NoError(t, err)
-	w := &watch{initContainer: i, present: current.trusted, problems: map[string]string{}}
+	w := &watch{initContainer: i, present: current.Trusted, problems: map[string]string{}}
 	holds := func(want string) {
 		t.Helper()
 		content, err := os.ReadFile(path)

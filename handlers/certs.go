@@ -35,7 +35,7 @@ func (s *Server) serveJWKS(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveJWS answers with both of the above, signed with the keys that registries
-// trust already: so that who has the present certificates can tell that the next
+// trust already: so that a client with the present certificates can check that the next
 // ones are this server's.
 func (s *Server) serveJWS(w http.ResponseWriter, r *http.Request) {
 	service, ok := s.trustingService(w, r)

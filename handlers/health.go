@@ -51,7 +51,7 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, errorInvalidRequest, "unknown can: ask for issue or change")
 		return
 	}
-	// Whoever only wants tokens costs no write.
+	// A probe that only asks about tokens costs no write.
 	changes := s.config.Store.RefusesChanges
 	if can == "change" {
 		changes = s.config.Store.CanChange
@@ -115,7 +115,7 @@ func (s *Server) readiness(ctx context.Context, changes func(context.Context) er
 	return answer
 }
 
-// remedyField tells the log what to do about an error of the database.
+// remedyField is a log field that says what to do about an error of the database.
 func remedyField(err error) zap.Field {
 	if hint := store.Hint(err); hint != "" {
 		return zap.String("remedy", hint)

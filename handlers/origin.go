@@ -28,7 +28,7 @@ func clientIP(r *http.Request) netip.Addr {
 	return address.Addr()
 }
 
-// withOrigin tells package auth where each request comes from.
+// withOrigin hands package auth where each request comes from.
 func withOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, fromClient(r, r.UserAgent()))

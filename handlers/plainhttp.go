@@ -18,7 +18,7 @@ const plainRefusal = "this server takes credentials over HTTPS alone: write http
 	"a password or token that was sent over plain http can be read on its way: change it"
 
 // PlainRefusal refuses over plain HTTP what takes credentials. A redirect would
-// make clients send them a second time, and nobody would notice the first.
+// make clients send them a second time, and no user would notice the first.
 type PlainRefusal struct {
 	logger   *zap.Logger
 	refusals *refusalLog

@@ -56,7 +56,7 @@ func (l *refusalLog) take(ip netip.Addr) bool {
 	defer l.mu.Unlock()
 	count, known := l.places.Get(place)
 	if known && now.Sub(count.began) >= refusalWindow {
-		l.places.Remove(place) // which tells of it
+		l.places.Remove(place) // which logs it
 		known = false
 	}
 	if !known {

@@ -163,7 +163,7 @@ func (s *Server) unknownService(name string) error {
 }
 
 // hinting has the log say which services there are. Who asks must not learn
-// that: their names may be those of hosts that are nobody's business.
+// that: their names may be those of internal hosts.
 func (s *Server) hinting(r *refusal) *refusal {
 	names := strings.Join(s.serviceNames(), ", ")
 	const most = 1000

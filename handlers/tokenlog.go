@@ -19,10 +19,10 @@ const (
 	grantAnonymous = "anonymous"
 )
 
-// maxLogged is how many scopes one line of the log tells of.
+// maxLogged is how many scopes one line of the log names.
 const maxLogged = 16
 
-// tokenLog writes a line for each request for a token, as whoever runs the
+// tokenLog writes a line for each request for a token, as an administrator of the
 // registry reads it: who asked for what and got what, or why not. Nothing
 // secret is in it, and everything a client sent is cut to a bounded length.
 type tokenLog struct {

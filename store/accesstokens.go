@@ -63,7 +63,7 @@ type Use struct {
 type NewAccessToken struct {
 	ID    string
 	Owner subject.Ref
-	// Name is empty for one that tells the day: token-2026-01-31.
+	// Name is empty for one made from the day: token-2026-01-31.
 	Name      string
 	Hash      []byte
 	Scopes    []access.Permission
@@ -295,7 +295,7 @@ func (s *Store) RotateAccessToken(ctx context.Context, id string, r Rotation) (A
 	return rotated, err
 }
 
-// auditedToken is what the audit tells of a token.
+// auditedToken is what an audit entry says of a token.
 type auditedToken struct {
 	AccessToken   string              `json:"access_token,omitempty"`
 	RefreshToken  string              `json:"refresh_token,omitempty"`
@@ -318,7 +318,7 @@ func auditedAccessToken(t AccessToken) auditedToken {
 	}
 }
 
-// AccessTokenLogin is what proving who somebody is by an access token needs to
+// AccessTokenLogin is what authenticating by an access token needs to
 // know. The PasswordHash of its Login is empty.
 type AccessTokenLogin struct {
 	Login

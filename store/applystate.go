@@ -180,7 +180,7 @@ func (a *stateApplier) usableAdmin(ctx context.Context) (bool, error) {
 	return found, nil
 }
 
-// begin keeps what the audit tells of before, and removes what is to go.
+// begin keeps what the audit entry says of before, and removes what is to go.
 func (a *stateApplier) begin(ctx context.Context, c state.Change) (*subjectState, error) {
 	if c.Action == state.Create {
 		return nil, nil //nolint:nilnil // there was nothing before
@@ -224,7 +224,7 @@ func (a *stateApplier) makerOf(c state.Change) Credential {
 	return a.maker
 }
 
-// created is what [stateApplier.create] has made, as far as the audit tells.
+// created is what [stateApplier.create] has made, as far as the audit entry says.
 func (a *stateApplier) created(c state.Change) Subject {
 	return Subject{
 		Ref: c.Subject, Admin: isTrue(c.Admin), Disabled: isTrue(c.Disabled),
@@ -311,7 +311,7 @@ func (a *stateApplier) changePermissions(ctx context.Context, c state.Change) er
 	return nil
 }
 
-// recordApplied tells the audit of one subject: its properties, and of members
+// recordApplied appends one subject to the audit: its properties, and of members
 // and permissions what went and what came.
 func (a *stateApplier) recordApplied(ctx context.Context, c state.Change, before *subjectState) error {
 	if before == nil {

@@ -65,7 +65,7 @@ func auditState(state any) (json.RawMessage, error) {
 }
 
 // appendAudit writes events, one after the other. Thousands at once cost a
-// fraction of as many calls, for as long as nobody else can write.
+// fraction of as many calls, for as long as no other change can be made.
 func (s *Store) appendAudit(ctx context.Context, tx *sql.Tx, events ...audit.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -192,7 +192,7 @@ func (s *Store) AuditHead(ctx context.Context) (audit.Head, error) {
 	return h, nil
 }
 
-// subjectState is what the audit tells of a subject.
+// subjectState is what an audit entry says of a subject.
 type subjectState struct {
 	Admin    *bool `json:"admin,omitempty"`
 	Disabled bool  `json:"disabled"`
@@ -205,7 +205,7 @@ type subjectState struct {
 	Permissions []access.Permission `json:"permissions,omitempty"`
 	Groups      []subject.Ref       `json:"groups,omitempty"`
 	Members     []subject.Ref       `json:"members,omitempty"`
-	// Cut tells that there were more permissions, groups or members.
+	// Cut is set when there were more permissions, groups or members.
 	Cut bool `json:"cut,omitempty"`
 }
 
@@ -221,7 +221,7 @@ func stateOf(s Subject) subjectState {
 	return state
 }
 
-// maxAuditList bounds what one entry tells of a subject that is removed.
+// maxAuditList bounds what one entry says of a subject that is removed.
 const maxAuditList = 1000
 
 // removedState is everything that goes with a subject.
@@ -246,7 +246,7 @@ func removedState(ctx context.Context, tx *sql.Tx, s Subject) (subjectState, err
 	return state, nil
 }
 
-// permissionState is what the audit tells of a permission that is granted or
+// permissionState is what an audit entry says of a permission that is granted or
 // revoked; no actions are no permission.
 func permissionState(p access.Permission) any {
 	if p.Actions == 0 {
@@ -257,7 +257,7 @@ func permissionState(p access.Permission) any {
 	}{p}
 }
 
-// memberState is what the audit tells of a membership.
+// memberState is what an audit entry says of a membership.
 func memberState(member subject.Ref) any {
 	return struct {
 		Member subject.Ref `json:"member"`

@@ -47,7 +47,7 @@ func affects(changed Subject) affected {
 
 // note makes a change the next revision.
 func note(ctx context.Context, tx *sql.Tx, whom affected) (Change, error) {
-	nonce := 1 + rand.Int64N(math.MaxInt64-1) //nolint:gosec // it tells apart, and keeps nobody out
+	nonce := 1 + rand.Int64N(math.MaxInt64-1) //nolint:gosec // it identifies, and keeps no attacker out
 	if _, err := tx.ExecContext(ctx, "UPDATE revision SET number = number + 1, nonce = ? WHERE id = 1", nonce); err != nil {
 		return Change{}, fmt.Errorf("increment revision: %w", err)
 	}
@@ -100,16 +100,16 @@ func (s *Store) Changes(ctx context.Context, after, upTo Marks) ([]Change, error
 }
 
 // Watch has f told of every change that was made, or may have been made,
-// through this Store, before whoever asked for it is.
+// through this Store, before the caller who asked for it is.
 func (s *Store) Watch(f func(Change)) { s.watcher.Store(&f) }
 
-// Marks tell cheaply whether something changed, on whatever node: as long as a
+// Marks show cheaply whether something changed, on whatever node: as long as a
 // mark is the same, so is what it stands for.
 type Marks struct {
 	// Revision stands for subjects, memberships, permissions and the secrets
 	// of tokens. A new token leaves it as it is: nothing was known of it.
 	Revision int64
-	// Nonce is another one in each revision, at random: it tells a revision from
+	// Nonce is another one in each revision, at random: it distinguishes a revision from
 	// one of the same number in another history of the database.
 	Nonce int64
 	// Failures stands for the wrong passwords: it changes with each that is

@@ -80,7 +80,7 @@ func checkFolder(path string) error {
 }
 
 // schemaOfFile is the version of the schema in a database file, 0 where no
-// Dockit made its tables. The file is taken for one that nobody writes: then
+// Dockit made its tables. The file is taken for one that no program writes: then
 // SQLite makes no files beside it.
 func schemaOfFile(ctx context.Context, path string) (version int64, err error) {
 	db, err := connectFile(path, url.Values{"immutable": {"1"}})

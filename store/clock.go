@@ -100,7 +100,7 @@ func (c *sharedClock) read(began clock.Moment, shown time.Time) {
 	} else {
 		c.last.Store(noticeJump(last, ended))
 	}
-	c.tell()
+	c.report()
 }
 
 // reckon decides what counts as the time when the database's clock showed one, give
@@ -168,9 +168,9 @@ func (c *sharedClock) state() Clock {
 // sure reports whether what is too old may be removed.
 func (c *sharedClock) sure() bool { return c.state().Fault == "" }
 
-// tell has the log say it once when something is wrong, is wrong in another way or
+// report logs once when something is wrong, is wrong in another way or
 // is right again.
-func (c *sharedClock) tell() {
+func (c *sharedClock) report() {
 	state := c.state()
 	still := state.Apart && state.Fault != "" && c.told.Fault != "" && (state.Ahead-c.told.Ahead).Abs() <= MaxSkew
 	if still || state.Fault == c.told.Fault {

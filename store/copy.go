@@ -14,7 +14,7 @@ var (
 	// errNotEmpty is returned by [CopyAll] for a target that holds more than a
 	// fresh database does.
 	errNotEmpty = errors.New("the database to copy to is not empty")
-	// errSourceChanged is returned by [CopyAll] when somebody wrote to the
+	// errSourceChanged is returned by [CopyAll] when another program wrote to the
 	// source meanwhile.
 	errSourceChanged = errors.New("the database was changed while it was copied")
 	// errCopyDiffers is returned by [CopyAll] when what it finds in the target

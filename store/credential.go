@@ -65,7 +65,7 @@ func (l Limits) coverNetworks(inner []netip.Prefix) bool {
 type Credential struct {
 	// ID is that of the token.
 	ID string
-	// Password tells that the actor gave the password that the token set.
+	// Password is set when the actor gave the password that the token set.
 	Password bool
 	// Limits are those at the time when the actor was proved.
 	Limits
@@ -172,7 +172,7 @@ func (c Credential) name() string {
 type subjectAfter struct {
 	removed         bool
 	admin, disabled bool
-	// password tells that it gets another one.
+	// password is set when it gets another one.
 	password bool
 }
 
@@ -218,7 +218,7 @@ func (s *Store) needsPassword(ctx context.Context, tx *sql.Tx, current Subject, 
 	return reasons, nil
 }
 
-// refuseSessions keeps a token from ending the docker logins of somebody else
+// refuseSessions keeps a token from ending the docker logins of another subject
 // than its owner.
 func (s *Store) refuseSessions(ctx context.Context, tx *sql.Tx, owner Subject) error {
 	what, err := s.sessionsOfAnother(ctx, tx, owner)
@@ -251,7 +251,7 @@ func (s *Store) sessionsOfAnother(ctx context.Context, tx *sql.Tx, owner Subject
 	return fmt.Sprintf("end the docker logins of %s (%d)", owner.Ref, sessions), nil
 }
 
-// madeByAnother reports whether a token of somebody else made the token of the
+// madeByAnother reports whether a token of another subject made the token of the
 // actor, or may have: who had that acts for a subject that it is not.
 func madeByAnother(ctx context.Context, tx *sql.Tx, actor Actor) (bool, error) {
 	if actor.Credential.Password {

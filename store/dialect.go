@@ -45,13 +45,13 @@ type dialect struct {
 	// retryable reports whether the database undid a transaction that may pass
 	// when it is run once more. A failed commit may be such an error.
 	retryable func(error) bool
-	// busy reports whether a lock that somebody else holds was waited for too
+	// busy reports whether a lock that another program holds was waited for too
 	// long.
 	busy func(error) bool
 	// writable says why the database takes no writes by its settings.
 	writable func(ctx context.Context, writer *sql.DB) error
 	// lost reports whether the connection broke: what was not committed is
-	// undone, and of a commit that was under way nobody knows.
+	// undone, and what became of a commit under way is unknown.
 	lost func(error) bool
 	// explain adds to an error what the operator can do about it.
 	explain func(error) error

@@ -12,14 +12,14 @@ import (
 
 // Failure is a wrong password.
 type Failure struct {
-	// Name is what was given as username. Nobody needs to have it.
+	// Name is what was given as username, of an existing subject or not.
 	Name string
 	// Network is the address prefix that it came from.
 	Network string
 	At      time.Time
 }
 
-// maxFailuresRead bounds what one login attempt reads. Whoever limits guesses
+// maxFailuresRead bounds what one login attempt reads. A caller that limits guesses
 // lets fewer of them happen.
 const maxFailuresRead = 5000
 
@@ -48,12 +48,12 @@ func (s *Store) Failures(ctx context.Context, name string, after time.Time, netw
 	return failures, nil
 }
 
-// UnknownName is what stands before the hash of a name that nobody has. No
+// UnknownName is what stands before the hash of a name that no subject has. No
 // subject's name begins so.
 const UnknownName = "unknown:"
 
 // RecentFailures lists the wrong passwords after a time, the latest first. Those
-// for names that nobody has come last: of them anybody can make many.
+// for names that no subject has come last: a client can make many of them.
 func (s *Store) RecentFailures(ctx context.Context, after time.Time) ([]Failure, error) {
 	return s.recentFailures(ctx, after, maxRecentFailures)
 }
@@ -145,14 +145,14 @@ func (s *Store) ClearLockout(ctx context.Context, owner subject.Ref, network str
 			return fmt.Errorf("forget failed logins of %s: %w", owner, err)
 		}
 		if cleared == 0 {
-			return nil // nothing to tell
+			return nil // nothing to record
 		}
 		return s.record(ctx, tx, audit.ClearLockout, owner, clearedLockout{cleared, network}, nil)
 	})
 	return cleared, err
 }
 
-// clearedLockout is what the audit tells of a lockout.
+// clearedLockout is what an audit entry says of a lockout.
 type clearedLockout struct {
 	Failures int64  `json:"failures"`
 	Network  string `json:"network,omitempty"`

@@ -31,7 +31,7 @@ func checkUnlocked(path string) (err error) {
 }
 
 // takeOwner gives a file to the owner of another, for a server that is not run
-// by whoever restores.
+// by the restore.
 func takeOwner(path string, like fs.FileInfo) error {
 	stat, ok := like.Sys().(*syscall.Stat_t)
 	if !ok || int(stat.Uid) == os.Geteuid() {

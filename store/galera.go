@@ -20,7 +20,7 @@ func inGalera(ctx context.Context, db *sql.DB) (bool, error) {
 
 // galeraConnector makes connections that are not used again once their node
 // left its cluster. Such a node goes on answering, with an error to everything,
-// while whoever connects anew may well be led to another one.
+// while a new connection may well be led to another one.
 type galeraConnector struct{ driver.Connector }
 
 // Connect implements [driver.Connector].

@@ -118,7 +118,7 @@ func (l *litestream) join() *replication {
 	return l.next
 }
 
-// begin starts the next round, with the lock held. Whoever asks from then on
+// begin starts the next round, with the lock held. A caller that asks from then on
 // waits for the one after it.
 func (l *litestream) begin() {
 	round := l.next
@@ -207,7 +207,7 @@ func (l *litestream) ask(ctx context.Context, method, path string, request, answ
 	return nil
 }
 
-// check tells the log at start when changes will not be acknowledged.
+// check warns in the log at start when changes will not be acknowledged.
 func (l *litestream) check(ctx context.Context, logger *zap.Logger) {
 	if l == nil {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// Login is what proving who somebody is needs to know of a subject.
+// Login is what authenticating needs to know of a subject.
 type Login struct {
 	ID           int64
 	Ref          subject.Ref
@@ -25,8 +25,8 @@ type Login struct {
 	Revision int64
 }
 
-// loginQuery reads the row of user:anonymous for a name that nobody has: reading
-// none would be faster, and tell who exists.
+// loginQuery reads the row of user:anonymous for a name that no subject has: reading
+// none would be faster, and give away who exists.
 const loginQuery = `
 SELECT id, kind, name, admin, disabled, password_hash, password_made_by, password_networks, password_expires_at, (SELECT number FROM revision WHERE id = 1)
 FROM subjects WHERE id = COALESCE((SELECT id FROM subjects WHERE name = ? AND kind IN ('user', 'robot')), 1)`

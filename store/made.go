@@ -34,7 +34,7 @@ func (m MadeWith) Count() int { return len(m.credentials) }
 // List is the first thousand of them.
 func (m MadeWith) List() []Made { return m.credentials[:min(len(m.credentials), maxAuditList)] }
 
-// audited is what an entry of the audit tells of it.
+// audited is what an audit entry says of it.
 func (m MadeWith) audited() *auditedMade {
 	if m.Count() == 0 {
 		return nil

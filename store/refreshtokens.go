@@ -149,7 +149,7 @@ func readRefreshToken(ctx context.Context, q queryer, id string) (RefreshToken, 
 	return token, nil
 }
 
-// RefreshTokenLogin is what proving who somebody is by a refresh token needs to
+// RefreshTokenLogin is what authenticating by a refresh token needs to
 // know. The PasswordHash of its Login is empty.
 type RefreshTokenLogin struct {
 	Login

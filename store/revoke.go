@@ -63,7 +63,7 @@ func (s *Store) detach(ctx context.Context, tx *sql.Tx, id, madeBy string, keepM
 
 // RevokeRefreshToken ends a refresh token and, unless it is to be kept, what was
 // made with it. Errors: [ErrNotFound]; [ErrNeedsPassword] for keeping it, and
-// for the docker login of somebody else.
+// for the docker login of another subject.
 func (s *Store) RevokeRefreshToken(ctx context.Context, id string, keepMade bool) (RefreshToken, Revocation, error) {
 	var (
 		revoked RefreshToken
@@ -106,7 +106,7 @@ func passwordMaker(ctx context.Context, tx *sql.Tx, owner Subject) (id string, e
 
 // RevokeRefreshTokens ends every refresh token of a subject and what was made
 // with them, and returns how many tokens there were. Errors: [ErrNotFound];
-// [ErrNeedsPassword] for the docker logins of somebody else.
+// [ErrNeedsPassword] for the docker logins of another subject.
 func (s *Store) RevokeRefreshTokens(ctx context.Context, owner subject.Ref) (int64, Revocation, error) {
 	var (
 		revoked int64

@@ -54,7 +54,7 @@ var sqlite = &dialect{
 	hashSamples: steppedHashSamples,
 	lost:        func(error) bool { return false },
 	explain:     func(err error) error { return err },
-	// Only a write can tell.
+	// Only a write shows it.
 	writable: func(context.Context, *sql.DB) error { return nil },
 	// Each migration is a transaction.
 	migrating: func(_ context.Context, _ *sql.DB, _ int64, migrate func() error) error { return migrate() },
@@ -216,7 +216,7 @@ func createPrivately(path string) error {
 }
 
 // exposedSQLite finds a file that others may read: one that was there before,
-// or that somebody opened up. Its mode may be meant, so it is left as it is.
+// or that an administrator opened up. Its mode may be meant, so it is left as it is.
 func exposedSQLite(dsn string) string {
 	path, _, err := parseSQLiteDSN(dsn)
 	if err != nil {

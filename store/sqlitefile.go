@@ -118,7 +118,7 @@ func checkIntegrity(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// asDamage tells what SQLite could not read as what it is.
+// asDamage reports what SQLite could not read as damage.
 func asDamage(err error) error {
 	switch sqliteCode(err) & 0xff {
 	case sqlitelib.SQLITE_NOTADB:

@@ -26,7 +26,7 @@ type Subject struct {
 	// Disabled subjects cannot log in; a disabled group gives its members
 	// nothing.
 	Disabled bool
-	// HasPassword tells that a password is set, never which.
+	// HasPassword is set when there is a password; which is never shown.
 	HasPassword bool
 	// PasswordMadeBy is the id of the token that set the password, empty when
 	// none did, and PasswordLimits are what the password has of that.
@@ -266,7 +266,7 @@ func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectCha
 		case c.PasswordHash != nil:
 			action, after.Password = audit.SetPassword, "changed"
 		case updated.Admin == current.Admin && updated.Disabled == current.Disabled:
-			return ended.affects(current), nil // nothing to tell
+			return ended.affects(current), nil // nothing to record
 		}
 		return ended.affects(current), s.record(ctx, tx, action, ref, before, after)
 	})

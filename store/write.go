@@ -145,7 +145,7 @@ func commit(ctx context.Context, tx *sql.Tx) error {
 	case <-ctx.Done():
 	}
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return <-done // nobody waits for it any more
+		return <-done // no caller waits for it any more
 	}
 	select {
 	case err := <-done:
@@ -227,7 +227,7 @@ func (s *Store) probe(ctx context.Context) error {
 }
 
 // CanChange says why the database would take no change now, such as a full disk,
-// a lock that somebody holds or a server that is read-only, or why it would not be
+// a lock that another program holds or a server that is read-only, or why it would not be
 // acknowledged. When the last write passed a while ago or was refused, it writes a
 // little to find out: once for all who ask, and every few seconds at most.
 func (s *Store) CanChange(ctx context.Context) error {

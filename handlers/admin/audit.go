@@ -73,7 +73,7 @@ func (a *API) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 			return nil, a.problemOf(ctx, err)
 		}
 	}
-	a.config.Refusals.write(ctx, false) // whoever looks sees what is due
+	a.config.Refusals.write(ctx, false) // the reader sees what is due
 	entries, err := a.config.Store.AuditEntries(ctx, query)
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
@@ -100,7 +100,7 @@ func (a *API) listCheckpoints(ctx context.Context, in *PageInput) (*checkpointsO
 	}
 	checkpoints := make([]adminapi.AuditCheckpoint, len(statements))
 	for i, statement := range statements {
-		// Whoever verifies finds out about one that cannot be read.
+		// The caller who verifies finds out about one that cannot be read.
 		c, _ := statement.Read()
 		checkpoints[i] = adminapi.AuditCheckpoint{
 			Number: c.Number, Sequence: c.Sequence, Hash: c.Hash, Until: c.Until, Removed: c.Removed, At: c.At, Statement: statement,

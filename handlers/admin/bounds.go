@@ -58,7 +58,7 @@ func (a *API) bounded(next http.Handler) http.Handler {
 	})
 }
 
-// unhurried gives whoever was let in the time that a whole state takes, and
+// unhurried gives a caller that was let in the time that a whole state takes, and
 // keeps the connection.
 func unhurried(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -80,7 +80,7 @@ func (a *API) decide(ctx context.Context, ref subject.Ref, in *decisionInput) (*
 }
 
 // asking is the name that {username} stands for when ref asks. Neither a group
-// nor somebody without credentials has one.
+// nor an anonymous client has one.
 func asking(ref subject.Ref) string {
 	if ref.Kind == subject.Group || ref == subject.Anonymous {
 		return ""

@@ -95,7 +95,7 @@ type PageInput struct {
 
 var errCursor = errors.New("the cursor is not one that this API gave out: start without one")
 
-// page reads one item more than asked, which tells whether there is a next
+// page reads one item more than asked, which shows whether there is a next
 // page.
 func (in PageInput) page() (store.Page, error) {
 	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)

@@ -154,12 +154,12 @@ func (r *Refusals) kind(k refusalKind) refusalKind {
 	return refusalKind{action: k.action, others: true}
 }
 
-// refusalState is what an entry tells.
+// refusalState is what an audit entry says.
 type refusalState struct {
 	Count int64     `json:"count"`
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
-	// Others tells that they concern several subjects, which are not named.
+	// Others is set when they concern several subjects, which are not named.
 	Others bool `json:"others,omitempty"`
 }
 

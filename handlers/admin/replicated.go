@@ -33,7 +33,7 @@ func tellsState(status int) bool {
 	}
 }
 
-// acknowledgement is an answer that tells what is in the database only when
+// acknowledgement is an answer that says what is in the database only when
 // that is replicated.
 type acknowledgement struct {
 	http.ResponseWriter
@@ -54,7 +54,7 @@ func (w *acknowledgement) WriteHeader(status int) {
 		if err := w.api.config.Store.Replicated(w.request.Context()); err != nil {
 			level := zap.ErrorLevel
 			if errors.Is(w.request.Context().Err(), context.Canceled) {
-				level = zap.InfoLevel // nobody is there to acknowledge it to
+				level = zap.InfoLevel // no client is there to acknowledge it to
 			}
 			w.api.config.Logger.Log(level, "a change is not acknowledged", zap.Error(err))
 			w.refused = true

@@ -17,8 +17,8 @@ import (
 // is not limited.
 type restraints struct {
 	refused, own *rates
-	// nameless are logins with names that nobody can have, by network. Names
-	// that somebody may have are limited by package auth.
+	// nameless are logins with names that no subject can have, by network. Names
+	// that a subject may have are limited by package auth.
 	nameless *rates
 }
 
@@ -35,7 +35,7 @@ func whoFrom(r *http.Request, p auth.Principal) string { return p.Ref.String() +
 
 func networkOf(r *http.Request) string { return auth.OriginOf(r.Context()).Network() }
 
-// restrained lets a request of somebody who logged in through, unless that one
+// restrained lets a request of a caller who logged in through, unless that one
 // is too busy, and counts it when it is refused.
 func (a *API) restrained(w http.ResponseWriter, r *http.Request, c caller, next http.Handler) {
 	who := whoFrom(r, c.Principal)
@@ -59,7 +59,7 @@ func (a *API) restrained(w http.ResponseWriter, r *http.Request, c caller, next 
 	}
 }
 
-// isRefusal tells what nobody does who means well and knows how from what happens
+// isRefusal distinguishes what no well-meaning caller who knows how does from what happens
 // to everybody, such as a name that is taken.
 func isRefusal(status int, admin bool) bool {
 	switch status {
@@ -81,7 +81,7 @@ func (a *API) refuse(r *http.Request, event audit.Event) {
 	}
 }
 
-// tooManyNameless counts a login with a name that nobody can have, which package
+// tooManyNameless counts a login with a name that no subject can have, which package
 // auth does not limit. The name beside a token may be anything.
 func (a *API) tooManyNameless(r *http.Request, username, password string) (wait time.Duration, tooOften bool) {
 	if subject.ValidateName(username) == nil {

@@ -32,7 +32,7 @@ func isOwn(r *http.Request, p auth.Principal) bool {
 	return strings.HasPrefix(path, accessTokensPath+"/") || strings.HasPrefix(path, refreshTokensPath+"/")
 }
 
-// checkOwner refuses what belongs to somebody else.
+// checkOwner refuses what belongs to another subject.
 func checkOwner(ctx context.Context, owner subject.Ref) error {
 	caller := callerOf(ctx)
 	if caller.Admin || caller.Ref == owner {

@@ -122,7 +122,7 @@ func (a *API) writeState(ctx context.Context, w *state.Writer) error {
 			return err
 		}
 		if one.Ref.BuiltIn() && len(one.Permissions) == 0 {
-			continue // there is nothing to tell
+			continue // there is nothing to say
 		}
 		if err := w.Write(one); err != nil {
 			return err

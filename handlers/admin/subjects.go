@@ -338,7 +338,7 @@ func (a *API) removeMember(ctx context.Context, in *memberInput) (*struct{}, err
 	return nil, nil //nolint:nilnil // huma: no body
 }
 
-// listGroups pages through what the store reads at once: somebody is in few
+// listGroups pages through what the store reads at once: a subject is in few
 // groups.
 func (a *API) listGroups(ctx context.Context, ref subject.Ref, in PageInput) (*subjectsOutput, error) {
 	page, err := in.page()

@@ -25,7 +25,7 @@ type Limits struct {
 // The deadline to read ends with the body. After that the server reads on only
 // to find out whether the client goes away, and a deadline would end the context
 // of this request and of every later one on the connection. It stays when the
-// body is not read to its end: the server still drains what nobody read, and
+// body is not read to its end: the server still drains what no handler read, and
 // sets another one before the next request.
 func Apply(w http.ResponseWriter, r *http.Request, l Limits) (done func()) {
 	if r.ProtoMajor > 1 {

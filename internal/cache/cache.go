@@ -38,8 +38,8 @@ type Source interface {
 	// acknowledged.
 	Watch(f func(store.Change))
 	Marks(ctx context.Context) (store.Marks, error)
-	// Changes tells the changes after earlier marks, and up to later ones, from
-	// each other. Error: [store.ErrOtherHistory].
+	// Changes lists the changes after earlier marks, and up to later ones. Error:
+	// [store.ErrOtherHistory].
 	Changes(ctx context.Context, after, upTo store.Marks) ([]store.Change, error)
 	Login(ctx context.Context, name string) (store.Login, error)
 	AccessTokenLogin(ctx context.Context, id string) (store.AccessTokenLogin, error)

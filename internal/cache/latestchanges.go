@@ -13,7 +13,7 @@ const maxChanges = 50_000
 // changes are the numbers of the latest changes that concern each subject.
 type latestChanges struct {
 	mu sync.RWMutex
-	// everybody is the latest one that concerns whoever is not in subjects.
+	// everybody is the latest one that concerns those not in subjects.
 	everybody int64
 	latest    int64
 	subjects  map[int64]int64

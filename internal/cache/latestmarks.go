@@ -106,7 +106,7 @@ func (d *shared) hear(c store.Change) {
 }
 
 // holds reports whether what was read at a time is still true, or may be taken
-// for true because nobody can be asked.
+// for true because the database cannot be asked.
 func (d *Cache) holds(s stamp, subjectID int64, k *latestMarks, unconfirmed error) bool {
 	if !d.current(s, subjectID) {
 		return false

@@ -22,7 +22,7 @@ const (
 	refreshInterval = time.Second
 	// maxRefreshFailures in a row end one round.
 	maxRefreshFailures = 3
-	// unusedAfter is how long something is kept up to date that nobody uses:
+	// unusedAfter is how long something is kept up to date that no client uses:
 	// who pushes once a day is there tomorrow.
 	unusedAfter = 25 * time.Hour
 )
@@ -103,7 +103,7 @@ func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memor
 }
 
 // outdated lists what may have changed since it was read, what is used most
-// first, and forgets what nobody uses.
+// first, and forgets what no client uses.
 func (m *memory[K, V]) outdated(d *shared) []K {
 	var outdated, unused []K
 	for e := range m.entries.Hottest() {

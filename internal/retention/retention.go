@@ -108,7 +108,7 @@ func (k *Keeper) run(ctx context.Context) error {
 	}
 	var from audit.Checkpoint
 	if last != "" {
-		// Whoever signs the next one vouches for this one.
+		// The key that signs the next one vouches for this one.
 		if from, err = k.verify(last); err != nil {
 			return fmt.Errorf("%w: somebody wrote to the database, or the authority changed while no Dockit ran: "+
 				"see 'dockit rbac audit verify'; nothing is cut", err)

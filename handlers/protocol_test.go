@@ -204,27 +204,39 @@ func TestCase3SameBody(t *testing.T) {
 func TestCase3SameTime(t *testing.T) {
 	f := withPeople(t)
 	f.subject(store.NewSubject{Ref: subject.Ref{Kind: subject.Robot, Name: "ci"}})
+	attempts := map[string]string{
+		"known": "alice:wrong password", "unknown": "nobody:wrong password", "disabled": "gone:password of the gone",
+		"robot": "ci:wrong password", "no name": "A B:wrong password",
+	}
+	// The fastest of several, since a busy machine makes any of them slow.
+	fastest := map[string]time.Duration{}
+	apart := func() (names []string) {
+		known := fastest["known"]
+		for name, took := range fastest {
+			if took < known/3 || took > 3*known {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	const least, most = 7, 50
 	addresses := 0
-	fastest := func(credentials string) time.Duration {
-		best := time.Hour
-		for range 7 {
+	for round := 0; round < least || len(apart()) > 0 && round < most; round++ {
+		for name, credentials := range attempts {
 			r := tokenGET(credentials, "service="+service)
 			// From one address, they would be slowed down.
 			addresses++
-			r.RemoteAddr = fmt.Sprintf("198.51.100.%d:4000", addresses)
+			r.RemoteAddr = fmt.Sprintf("198.51.%d.%d:4000", addresses/250, addresses%250)
 			began := time.Now()
 			f.do(r)
-			best = min(best, time.Since(began))
+			took := time.Since(began)
+			if best, ok := fastest[name]; !ok || took < best {
+				fastest[name] = took
+			}
 		}
-		return best
 	}
-	known := fastest("alice:wrong password")
-	for name, credentials := range map[string]string{
-		"unknown": "nobody:wrong password", "disabled": "gone:password of the gone", "robot": "ci:wrong password", "no name": "A B:wrong password",
-	} {
-		if took := fastest(credentials); took < known/3 || took > 3*known {
-			t.Errorf("%s takes %v, a known user %v", name, took, known)
-		}
+	for _, name := range apart() {
+		t.Errorf("%s takes %v, a known user %v", name, fastest[name], fastest["known"])
 	}
 }
 

@@ -242,6 +242,7 @@ func TestMySQLLosesNothing(t *testing.T) {
 	server := mariadbtest.Started(t)
 	config := onMariaDB.config(t)
 	var acknowledged, unknown sync.Map
+	var made atomic.Int64
 	var writers sync.WaitGroup
 	for node := range 3 {
 		s := openConfig(t, config)
@@ -253,8 +254,10 @@ func TestMySQLLosesNothing(t *testing.T) {
 					switch {
 					case err == nil:
 						acknowledged.Store(r, true)
+						made.Add(1)
 					case errors.Is(err, ErrUnknownOutcome):
 						unknown.Store(r, true)
+						made.Add(1)
 					default:
 						t.Errorf("create %s: %v", r, err)
 					}
@@ -266,8 +269,12 @@ func TestMySQLLosesNothing(t *testing.T) {
 	cut := make(chan int)
 	go func() {
 		n := 0
-		for ; !done.Load() && n < 150; time.Sleep(15 * time.Millisecond) { // a slow machine gets through, too
-			n += cutConnections(t, server)
+		// As often as changes are made, so that a slow machine gets through, too.
+		for before := int64(0); !done.Load() && n < 150; time.Sleep(time.Millisecond) {
+			if now := made.Load(); now >= before+3 {
+				before = now
+				n += cutConnections(t, server)
+			}
 		}
 		cut <- n
 	}()

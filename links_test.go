@@ -1,0 +1,192 @@
+package dockit_test
+
+import (
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/text"
+)
+
+// TestLinksInDocumentation follows every relative link of every Markdown file to a file or folder of this repository,
+// and to a heading in it.
+func TestLinksInDocumentation(t *testing.T) {
+	files := markdownFiles(t)
+	require.Contains(t, files, "README.md")
+	pages := make(map[string]page, len(files))
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		pages[file] = readPage(content)
+	}
+	followed := 0
+	for file, p := range pages {
+		for _, link := range p.links {
+			problem, relative := follow(pages, file, link)
+			if relative {
+				followed++
+			}
+			assert.Empty(t, problem, "%s: %s", file, link)
+		}
+	}
+	assert.Greater(t, followed, 40, "links were found")
+}
+
+// TestBrokenLinksAreFound has a link of each kind that leads nowhere, and one of each that does not count.
+func TestBrokenLinksAreFound(t *testing.T) {
+	pages := map[string]page{
+		"README.md": readPage([]byte("# Dockit\n\n## It's *fast* & `safe`\n\n## Twice\n\n## Twice\n\n```\n## Code\n[code](gone.md)\n```\n\n" +
+			"[a](docs/caddy.md) ![b](gone.png) [c][ref] `[d](gone.md)` <https://example.com>\n\n| [e](f.md) |\n|---|\n\n[ref]: docs/gone.md\n")),
+		"docs/caddy.md": {},
+	}
+	assert.Equal(t, []string{"docs/caddy.md", "gone.png", "docs/gone.md", "f.md"}, pages["README.md"].links)
+	for link, want := range map[string]string{
+		"https://example.com/gone":  "",
+		"mailto:alice@example.com":  "",
+		"//example.com/gone":        "",
+		"docs/caddy.md":             "",
+		"docs":                      "",
+		"docs/":                     "",
+		"#twice-1":                  "",
+		"README.md#its-fast--safe":  "",
+		"./docs/../README.md#twice": "",
+		"gone.md":                   "there is no gone.md",
+		"docs/gone.md#twice":        "there is no docs/gone.md",
+		"#gone":                     "README.md has no heading #gone",
+		"#Twice":                    "README.md has no heading #Twice",
+		"#twice-2":                  "README.md has no heading #twice-2",
+		"#code":                     "README.md has no heading #code",
+		"docs/caddy.md#twice":       "docs/caddy.md has no heading #twice",
+		"docs#twice":                "docs has no headings",
+		"../README.md":              "it leads out of the repository",
+		"/README.md":                "write it relative to the file",
+		"%zz":                       "it is no URL",
+	} {
+		problem, _ := follow(pages, "README.md", link)
+		assert.Equal(t, want, problem, link)
+	}
+	problem, _ := follow(pages, "docs/caddy.md", "../README.md#twice")
+	assert.Empty(t, problem)
+}
+
+// markdownFiles are the Markdown files of this repository.
+func markdownFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (path == "bin" || path == ".git" || entry.Name() == "testdata"):
+			return filepath.SkipDir
+		case entry.Type().IsRegular() && filepath.Ext(path) == ".md":
+			files = append(files, filepath.ToSlash(path))
+		}
+		return nil
+	}))
+	return files
+}
+
+// page is a Markdown file: where it links to, and which fragments its headings have.
+type page struct {
+	links    []string
+	headings map[string]bool
+}
+
+func readPage(source []byte) page {
+	p := page{headings: make(map[string]bool)}
+	document := goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(text.NewReader(source))
+	_ = ast.Walk(document, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
+		if !entering {
+			return ast.WalkContinue, nil
+		}
+		switch n := node.(type) {
+		case *ast.Link:
+			p.links = append(p.links, string(n.Destination))
+		case *ast.Image:
+			p.links = append(p.links, string(n.Destination))
+		case *ast.Heading:
+			p.addHeading(plainText(n, source))
+		}
+		return ast.WalkContinue, nil
+	}) // no step returns an error
+	return p
+}
+
+// addHeading adds a fragment as GitHub makes it: letters and digits in lower case, hyphens in place of spaces, and a
+// number where it is there already.
+func (p *page) addHeading(heading string) {
+	fragment := strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+			return unicode.ToLower(r)
+		default:
+			return -1
+		}
+	}, heading)
+	unique := fragment
+	for n := 1; p.headings[unique]; n++ {
+		unique = fragment + "-" + strconv.Itoa(n)
+	}
+	p.headings[unique] = true
+}
+
+func plainText(node ast.Node, source []byte) string {
+	var b strings.Builder
+	for child := node.FirstChild(); child != nil; child = child.NextSibling() {
+		switch n := child.(type) {
+		case *ast.Text:
+			b.Write(n.Value(source))
+		case *ast.String:
+			b.Write(n.Value)
+		default:
+			b.WriteString(plainText(n, source))
+		}
+	}
+	return b.String()
+}
+
+// follow says what is wrong with a link in a file, if anything, and whether it leads to something in this repository.
+func follow(pages map[string]page, file, link string) (problem string, relative bool) {
+	target, err := url.Parse(link)
+	switch {
+	case err != nil:
+		return "it is no URL", true
+	case target.Scheme != "" || target.Host != "":
+		return "", false
+	case strings.HasPrefix(target.Path, "/"):
+		return "write it relative to the file", true // as only GitHub understands another
+	}
+	path := file
+	if target.Path != "" {
+		path = filepath.ToSlash(filepath.Join(filepath.Dir(file), target.Path))
+	}
+	if !filepath.IsLocal(path) {
+		return "it leads out of the repository", true
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "there is no " + path, true
+	case target.Fragment == "":
+		return "", true
+	case info.IsDir():
+		return path + " has no headings", true
+	}
+	if p, known := pages[path]; !known || !p.headings[target.Fragment] {
+		return path + " has no heading #" + target.Fragment, true
+	}
+	return "", true
+}

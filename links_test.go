@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -97,9 +98,10 @@ func markdownFiles(t *testing.T) []string {
 	return files
 }
 
-// page is a Markdown file: where it links to, and which fragments its headings have.
+// page is a Markdown file: where it links to, what it has as code within a line, and which fragments its headings have.
 type page struct {
 	links    []string
+	code     []string
 	headings map[string]bool
 }
 
@@ -115,6 +117,8 @@ func readPage(source []byte) page {
 			p.links = append(p.links, string(n.Destination))
 		case *ast.Image:
 			p.links = append(p.links, string(n.Destination))
+		case *ast.CodeSpan:
+			p.code = append(p.code, plainText(n, source))
 		case *ast.Heading:
 			p.addHeading(plainText(n, source))
 		}
@@ -189,4 +193,40 @@ func follow(pages map[string]page, file, link string) (problem string, relative 
 		return path + " has no heading #" + target.Fragment, true
 	}
 	return "", true
+}
+
+// TestNamesInDocumentationForDevelopers looks for each file, folder and test that is named for who changes the code.
+func TestNamesInDocumentationForDevelopers(t *testing.T) {
+	test := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	there := make(map[string]bool)
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path == "bin" || path == ".git":
+			return filepath.SkipDir
+		}
+		there[filepath.ToSlash(path)], there[entry.Name()] = true, true
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		for _, match := range test.FindAllSubmatch(content, -1) {
+			there[string(match[1])] = true
+		}
+		return err
+	}))
+	name := regexp.MustCompile(`^(Test\w+|[\w.-]+\.(go|md|sql|txtar|caddyfiletest))$`)
+	for _, document := range []string{"CONTRIBUTING.md", "docs/architecture.md"} {
+		content, err := os.ReadFile(document)
+		require.NoError(t, err)
+		found := 0
+		for _, span := range readPage(content).code {
+			if first, _, inFolder := strings.Cut(span, "/"); inFolder && there[first] || name.MatchString(span) {
+				assert.True(t, there[span], "%s: there is no %s", document, span)
+				found++
+			}
+		}
+		assert.Greater(t, found, 10, document)
+	}
 }

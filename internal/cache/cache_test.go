@@ -300,6 +300,8 @@ func TestOneBadRowIsNoAbsence(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		ci := f.source.id("ci")
+		f.source.changed["ci"] = 1
+		f.gets("ci", 1) // who has no credentials in memory needs no permissions there
 		ask := func() string {
 			mine, err := f.Permissions(t.Context(), ci, subject.Ref{Kind: subject.Robot, Name: "ci"})
 			if err != nil {
@@ -391,4 +393,27 @@ func TestConcurrently(t *testing.T) {
 	writers.Wait()
 	close(stop)
 	readers.Wait()
+}
+
+// Subjects that were removed leave nothing in memory, which is refreshed as long as it is there.
+func TestRemovedSubjectsLeaveNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		for _, name := range []string{"alice", "bob"} {
+			login, err := f.AccessToken(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Permissions(t.Context(), login.ID, subject.Ref{Kind: subject.Robot, Name: name}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.source.elsewhere("bob", true)
+		f.wait(time.Minute)
+		if n := f.accessTokens.entries.EstimatedSize(); n != 1 {
+			t.Errorf("%d access tokens are in memory", n)
+		}
+		if n := f.permissions.entries.EstimatedSize(); n != 1 {
+			t.Errorf("permissions of %d subjects are in memory", n)
+		}
+	})
 }

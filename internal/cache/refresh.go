@@ -38,21 +38,40 @@ func (d *shared) refresh(ctx context.Context) {
 		case <-d.changed:
 		}
 		interval := time.NewTimer(refreshInterval)
-		refreshMemory(ctx, d, d.permissions, func(ctx context.Context, id int64) ([]access.Permission, error) {
-			if id == anonymous {
-				return permissionsOf(d.source.AnonymousPermissions(ctx))
-			}
-			return permissionsOf(d.source.EffectivePermissionsByID(ctx, id, subject.Ref{Kind: subject.User}))
-		})
 		refreshMemory(ctx, d, d.logins, d.source.Login)
 		refreshMemory(ctx, d, d.accessTokens, d.source.AccessTokenLogin)
 		refreshMemory(ctx, d, d.refreshTokens, d.source.RefreshTokenLogin)
+		subjects := d.subjects()
+		refreshMemory(ctx, d, d.permissions, func(ctx context.Context, id int64) ([]access.Permission, error) {
+			switch {
+			case id == anonymous:
+				return permissionsOf(d.source.AnonymousPermissions(ctx))
+			case !subjects[id]:
+				return nil, store.ErrNotFound // of no use without credentials
+			}
+			return permissionsOf(d.source.EffectivePermissionsByID(ctx, id, subject.Ref{Kind: subject.User}))
+		})
 		select {
 		case <-ctx.Done():
 			interval.Stop()
 			return
 		case <-interval.C:
 		}
+	}
+}
+
+// subjects are those of whom credentials are in memory.
+func (d *shared) subjects() map[int64]bool {
+	ids := make(map[int64]bool)
+	collectSubjects(d.logins, ids)
+	collectSubjects(d.accessTokens, ids)
+	collectSubjects(d.refreshTokens, ids)
+	return ids
+}
+
+func collectSubjects[K comparable, V any](m *memory[K, V], ids map[int64]bool) {
+	for key, e := range m.entries.All() {
+		ids[m.subject(key, e.value)] = true
 	}
 }
 

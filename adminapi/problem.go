@@ -9,7 +9,7 @@ import (
 // Code names a sort of problem for programs.
 type Code string
 
-// The codes of a [Problem].
+// The codes of a [Problem]. The Go client has an error for each.
 const (
 	CodeInvalid      Code = "invalid"      // 400, 413, 415, 422: the request itself
 	CodeUnauthorized Code = "unauthorized" // 401: no credentials, or wrong ones

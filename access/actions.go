@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // Actions is a set of things that can be done to a repository. The bits are
@@ -45,7 +47,7 @@ func ParseActions(s string) (Actions, error) {
 	for name := range strings.SplitSeq(s, ",") {
 		action := actionNamed(name)
 		if action == 0 {
-			return 0, fmt.Errorf("%w: unknown action %q: use pull, push, delete or *, separated by commas", ErrInvalidActions, clip(name))
+			return 0, fmt.Errorf("%w: unknown action %q: use pull, push, delete or *, separated by commas", ErrInvalidActions, printable.Clip(name))
 		}
 		set |= action
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // MaxRepositoryLength is the longest name of a repository that registries
@@ -23,7 +25,7 @@ var ErrInvalidName = errors.New("invalid repository name")
 // port.
 func ValidateRepository(name string) error {
 	if len(name) > MaxRepositoryLength {
-		return fmt.Errorf("%w %q: %d bytes long, at most %d are allowed", ErrInvalidName, clip(name), len(name), MaxRepositoryLength)
+		return fmt.Errorf("%w %q: %d bytes long, at most %d are allowed", ErrInvalidName, printable.Clip(name), len(name), MaxRepositoryLength)
 	}
 	if fault := nameFault(name); fault != "" {
 		return fmt.Errorf("%w %q: %s", ErrInvalidName, name, fault)
@@ -135,12 +137,3 @@ func isHost(s string) bool {
 func isAlphanumeric(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
 
 func isPort(s string) bool { return s != "" && strings.Trim(s, digits) == "" }
-
-// clip keeps what a caller sent from flooding an error message.
-func clip(s string) string {
-	const most = 128
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
-}

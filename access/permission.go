@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // Type is what kind of thing a permission or a scope is about.
@@ -60,7 +62,7 @@ func ParsePermission(s string) (Permission, error) {
 	}
 	var err error
 	if p.Actions, err = ParseActions(list); err != nil {
-		return Permission{}, fmt.Errorf("%w %q: %w", ErrInvalidPermission, clip(s), err)
+		return Permission{}, fmt.Errorf("%w %q: %w", ErrInvalidPermission, printable.Clip(s), err)
 	}
 	if fault := p.actionsFault(); fault != "" {
 		return Permission{}, permissionError(s, fault)
@@ -96,7 +98,7 @@ func (p Permission) targetFault() string {
 		}
 		return ""
 	default:
-		return fmt.Sprintf("unknown type %q: use repository, namespace or registry", clip(string(p.Type)))
+		return fmt.Sprintf("unknown type %q: use repository, namespace or registry", printable.Clip(string(p.Type)))
 	}
 }
 
@@ -115,7 +117,7 @@ func (p Permission) actionsFault() string {
 }
 
 func permissionError(permission, fault string) error {
-	return fmt.Errorf("%w %q: %s", ErrInvalidPermission, clip(permission), fault)
+	return fmt.Errorf("%w %q: %s", ErrInvalidPermission, printable.Clip(permission), fault)
 }
 
 // String writes the permission as [ParsePermission] reads it, its actions in

@@ -81,6 +81,7 @@ func TestParsePermissionSaysWhatToWrite(t *testing.T) {
 		{name: "host alone", in: "repository:host:5000:pull", fault: "write host:5000/**"},
 		{name: "port below", in: "repository:a/host:5000:pull", fault: "has the tag"},
 		{name: "too long", in: "repository:" + strings.Repeat("a", 257) + ":pull", fault: "257 bytes long, at most 256"},
+		{name: "long and not ASCII", in: "x" + strings.Repeat("ä", 5_000) + ":a:pull", fault: "unknown type"},
 		{name: "another registry name", in: "registry:all:*", fault: "write registry:catalog:*"},
 		{name: "other catalog actions", in: "registry:catalog:pull", fault: "write registry:catalog:*"},
 	} {
@@ -94,6 +95,9 @@ func TestParsePermissionSaysWhatToWrite(t *testing.T) {
 			}
 			if len(err.Error()) > 600 {
 				t.Errorf("error is %d bytes long", len(err.Error()))
+			}
+			if strings.Contains(err.Error(), `\x`) {
+				t.Errorf("error is %q, which holds half a character", err)
 			}
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // WithoutHost takes the host off the name of a repository, or of a permission,
@@ -35,10 +37,10 @@ var (
 // with a tag or a digest. It says nothing of other components.
 func referenceFault(component string) string {
 	if found := digest.FindStringSubmatch(component); found != nil {
-		return fmt.Sprintf("%q has a digest, and a permission is for a repository with all that is in it: write %q", clip(component), clip(found[1]))
+		return fmt.Sprintf("%q has a digest, and a permission is for a repository with all that is in it: write %q", printable.Clip(component), printable.Clip(found[1]))
 	}
 	if found := tagged.FindStringSubmatch(component); found != nil && !strings.HasPrefix(component, "[") {
-		return fmt.Sprintf("%q has the tag %q, and a permission is for a repository with all its tags: write %q", clip(component), clip(found[2]), clip(found[1]))
+		return fmt.Sprintf("%q has the tag %q, and a permission is for a repository with all its tags: write %q", printable.Clip(component), printable.Clip(found[2]), printable.Clip(found[1]))
 	}
 	return ""
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rs/cors"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // preflightLife is how long a browser remembers that it may ask. Browsers cap
@@ -19,19 +21,19 @@ const preflightLife = time.Hour
 func ValidateOrigin(origin string) error {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("origin %q: write scheme and host of the page, as https://ui.example.com", clip(origin))
+		return fmt.Errorf("origin %q: write scheme and host of the page, as https://ui.example.com", printable.Clip(origin))
 	}
 	port := u.Port()
 	if u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
-		return fmt.Errorf("origin %q: browsers leave out port %s of %s: write %s://%s", clip(origin), port, u.Scheme, u.Scheme, u.Hostname())
+		return fmt.Errorf("origin %q: browsers leave out port %s of %s: write %s://%s", printable.Clip(origin), port, u.Scheme, u.Scheme, u.Hostname())
 	}
 	for _, c := range u.Host {
 		if c == '*' || c >= 'A' && c <= 'Z' || c > '~' {
-			return fmt.Errorf("origin %q: write the whole host in lower case (IDNA: as xn--…), without wildcards", clip(origin))
+			return fmt.Errorf("origin %q: write the whole host in lower case (IDNA: as xn--…), without wildcards", printable.Clip(origin))
 		}
 	}
 	if want := u.Scheme + "://" + u.Host; origin != want {
-		return fmt.Errorf("origin %q: write nothing but scheme, host and port: %s", clip(origin), want)
+		return fmt.Errorf("origin %q: write nothing but scheme, host and port: %s", printable.Clip(origin), want)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // Grants of RFC 6749 that are answered.
@@ -61,7 +63,7 @@ func (s *Server) grantOf(form url.Values) (credentials, error) {
 	default:
 		return credentials{}, &refusal{
 			status: http.StatusBadRequest, code: errorUnsupportedGrant,
-			message: fmt.Sprintf("the grant type %q is not supported here: use %s", clip(grant), s.grants()), outcome: outcomeInvalid,
+			message: fmt.Sprintf("the grant type %q is not supported here: use %s", printable.Clip(grant), s.grants()), outcome: outcomeInvalid,
 		}
 	}
 	for _, f := range fields {
@@ -100,13 +102,4 @@ func readForm(r *http.Request) (url.Values, error) {
 		return nil, invalidRequest("malformed form in the body")
 	}
 	return form, nil
-}
-
-// clip keeps what a client sent from flooding a message.
-func clip(s string) string {
-	const shown = 64
-	if len(s) > shown {
-		return s[:shown] + "…"
-	}
-	return s
 }

@@ -63,10 +63,10 @@ func (p *PlainRefusal) log(r *http.Request) {
 	if sent {
 		message = "credentials were sent over plain HTTP, where anybody on the way can read them: change the password or token, and make the client use https"
 	}
-	fields = append(fields, zap.Bool("credentials", sent), zap.String("method", printable.Strip(clip(r.Method))), zap.String("path", printable.Strip(clip(r.URL.Path))))
+	fields = append(fields, zap.Bool("credentials", sent), zap.String("method", printable.Strip(printable.Clip(r.Method))), zap.String("path", printable.Strip(printable.Clip(r.URL.Path))))
 	if name, _, ok := r.BasicAuth(); ok {
-		fields = append(fields, zap.String("username", printable.Strip(clip(name))))
+		fields = append(fields, zap.String("username", printable.Strip(printable.Clip(name))))
 	}
-	fields = append(fields, zap.String("host", printable.Strip(clip(r.Host))), zap.String("user_agent", printable.Strip(clip(r.UserAgent()))))
+	fields = append(fields, zap.String("host", printable.Strip(printable.Clip(r.Host))), zap.String("user_agent", printable.Strip(printable.Clip(r.UserAgent()))))
 	p.logger.Warn(message, fields...)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
 	"github.com/dockit-registry/dockit/internal/opaque"
+	"github.com/dockit-registry/dockit/internal/printable"
 	"github.com/dockit-registry/dockit/internal/token"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -159,18 +160,14 @@ func (s *Server) serviceOf(values []string) (Service, error) {
 
 func (s *Server) unknownService(name string) error {
 	return s.hinting(invalidRequest("unknown service %q: configure it in Dockit (--service, or service in a Caddyfile), "+
-		"or set REGISTRY_AUTH_TOKEN_SERVICE at the registry to the name that it has there", clip(name)))
+		"or set REGISTRY_AUTH_TOKEN_SERVICE at the registry to the name that it has there", printable.Clip(name)))
 }
 
 // hinting has the log say which services there are. Who asks must not learn
 // that: their names may be those of internal hosts.
 func (s *Server) hinting(r *refusal) *refusal {
-	names := strings.Join(s.serviceNames(), ", ")
 	const most = 1000
-	if len(names) > most {
-		names = names[:most] + "…"
-	}
-	r.reason = r.message + "; configured: " + names
+	r.reason = r.message + "; configured: " + printable.ClipTo(strings.Join(s.serviceNames(), ", "), most)
 	return r
 }
 

@@ -84,7 +84,7 @@ func (l *tokenLog) refused(r *http.Request, e tokenEvent, told *refusal) {
 	fields = append(fields,
 		zap.Int("status", told.status),
 		zap.String("reason", reason),
-		zap.String("service", printable.Strip(clip(e.request.sent))),
+		zap.String("service", printable.Strip(printable.Clip(e.request.sent))),
 		zap.Strings("asked", scopeTexts(e.request.scopes)),
 	)
 	if name := e.attempt.Subject.Name; name != "" {
@@ -116,11 +116,7 @@ func scopeTexts(scopes []access.Scope) []string {
 		if i == maxLogged {
 			return append(texts, fmt.Sprintf("… and %d more", len(scopes)-maxLogged))
 		}
-		text := scope.String()
-		if len(text) > longest {
-			text = text[:longest] + "…"
-		}
-		texts = append(texts, text)
+		texts = append(texts, printable.ClipTo(scope.String(), longest))
 	}
 	return texts
 }

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // maxPEMSize bounds a file with a key and certificates: far above any chain,
@@ -186,7 +188,7 @@ func parsePair(content []byte) (*pair, error) {
 			return &pair{signer, cert}, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: looked at %d, the first is of %q", errKeyMismatch, len(certs), clip(certs[0].Subject.String()))
+	return nil, fmt.Errorf("%w: looked at %d, the first is of %q", errKeyMismatch, len(certs), printable.Clip(certs[0].Subject.String()))
 }
 
 // parsePrivateKey reads a key of a kind and size that may sign tokens. No
@@ -224,11 +226,11 @@ func parsePrivateKey(block *pem.Block) (crypto.Signer, error) {
 func (p *pair) check(now time.Time) error {
 	switch {
 	case now.After(p.cert.NotAfter):
-		return fmt.Errorf("%w: %q ended at %s", errExpired, clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: %q ended at %s", errExpired, printable.Clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
 	case now.Before(p.cert.NotBefore):
-		return fmt.Errorf("%w: %q starts at %s", errNotYetValid, clip(p.cert.Subject.String()), p.cert.NotBefore.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: %q starts at %s", errNotYetValid, printable.Clip(p.cert.Subject.String()), p.cert.NotBefore.UTC().Format(time.RFC3339))
 	case p.cert.IsCA && p.cert.KeyUsage != 0 && p.cert.KeyUsage&x509.KeyUsageCertSign == 0:
-		return fmt.Errorf("%w: %q", errCannotSignCertificates, clip(p.cert.Subject.String()))
+		return fmt.Errorf("%w: %q", errCannotSignCertificates, printable.Clip(p.cert.Subject.String()))
 	}
 	return nil
 }

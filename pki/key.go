@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // storedKey is a record with its certificate and key read.
@@ -115,7 +117,7 @@ func (k keyring) current(now time.Time) *storedKey {
 func readRecord(record Record, seals sealer) (*storedKey, error) {
 	cert, err := x509.ParseCertificate(record.Certificate)
 	if err != nil {
-		return nil, fmt.Errorf("reading the certificate of key %s from the database: %w", clip(record.ID), err)
+		return nil, fmt.Errorf("reading the certificate of key %s from the database: %w", printable.Clip(record.ID), err)
 	}
 	e := &storedKey{Record: record, cert: cert}
 	if len(record.PrivateKey) == 0 {
@@ -128,7 +130,7 @@ func readRecord(record Record, seals sealer) (*storedKey, error) {
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return e, fmt.Errorf("reading the private key %s from the database: %w", clip(record.ID), err)
+		return e, fmt.Errorf("reading the private key %s from the database: %w", printable.Clip(record.ID), err)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok || !samePublicKey(signer.Public(), cert.PublicKey) {

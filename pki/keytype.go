@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // KeyType is an algorithm together with the size of its key.
@@ -40,7 +42,7 @@ func ParseKeyType(s string) (KeyType, error) {
 			return t, nil
 		}
 	}
-	return "", fmt.Errorf("%w %q: use one of %s", errInvalidKeyType, clip(s), joinKeyTypes())
+	return "", fmt.Errorf("%w %q: use one of %s", errInvalidKeyType, printable.Clip(s), joinKeyTypes())
 }
 
 // KeyTypeOf puts a type of key together from an algorithm, which is ec, rsa or
@@ -69,7 +71,7 @@ func KeyTypeOf(algorithm string, ecSize, rsaSize int) (KeyType, error) {
 	case "ed25519":
 		return Ed25519, nil
 	default:
-		return "", fmt.Errorf("%w %q: use ec, rsa or ed25519", errInvalidKeyType, clip(algorithm))
+		return "", fmt.Errorf("%w %q: use ec, rsa or ed25519", errInvalidKeyType, printable.Clip(algorithm))
 	}
 }
 
@@ -93,7 +95,7 @@ func (t KeyType) GenerateKey() (crypto.Signer, error) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		return key, err
 	default:
-		return nil, fmt.Errorf("%w %q: use one of %s", errInvalidKeyType, clip(string(t)), joinKeyTypes())
+		return nil, fmt.Errorf("%w %q: use one of %s", errInvalidKeyType, printable.Clip(string(t)), joinKeyTypes())
 	}
 }
 
@@ -129,13 +131,4 @@ func joinKeyTypes() string {
 		names[i] = string(t)
 	}
 	return strings.Join(names, ", ")
-}
-
-// clip keeps what came from outside from flooding an error message.
-func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

@@ -13,6 +13,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 const (
@@ -191,7 +193,7 @@ func NewPair(request PairRequest) (key, certificate []byte, err error) {
 		case isDNSName(name):
 			template.DNSNames = append(template.DNSNames, name)
 		default:
-			return nil, nil, fmt.Errorf("%w %q: give DNS names and IP addresses", ErrInvalidName, clip(name))
+			return nil, nil, fmt.Errorf("%w %q: give DNS names and IP addresses", ErrInvalidName, printable.Clip(name))
 		}
 	}
 	signer, err := request.KeyType.GenerateKey()
@@ -245,7 +247,7 @@ func ParseSubject(s string) (pkix.Name, error) {
 		key, value, _ := strings.Cut(part, "=")
 		value = strings.TrimSpace(value)
 		if value == "" {
-			return pkix.Name{}, fmt.Errorf("%w: %q has no value", errInvalidSubject, clip(part))
+			return pkix.Name{}, fmt.Errorf("%w: %q has no value", errInvalidSubject, printable.Clip(part))
 		}
 		switch strings.ToUpper(strings.TrimSpace(key)) {
 		case "CN":
@@ -264,7 +266,7 @@ func ParseSubject(s string) (pkix.Name, error) {
 		case "L":
 			name.Locality = append(name.Locality, value)
 		default:
-			return pkix.Name{}, fmt.Errorf("%w: unknown %q; use CN, O, OU, C, ST or L", errInvalidSubject, clip(key))
+			return pkix.Name{}, fmt.Errorf("%w: unknown %q; use CN, O, OU, C, ST or L", errInvalidSubject, printable.Clip(key))
 		}
 	}
 	return name, nil

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 const (
@@ -130,7 +132,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	for _, service := range o.Own {
 		if slices.Contains(o.KidOnly, service) || slices.Contains(o.Services, service) {
-			return o, fmt.Errorf("service %q cannot both share a key and have one of its own", clip(service))
+			return o, fmt.Errorf("service %q cannot both share a key and have one of its own", printable.Clip(service))
 		}
 	}
 	return o, nil

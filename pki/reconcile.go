@@ -3,6 +3,8 @@ package pki
 import (
 	"fmt"
 	"time"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 const (
@@ -124,9 +126,9 @@ func (p *plan) reconcileExternal() error {
 		p.keys = append(p.keys, e)
 	case e.Purpose != Authority || !e.External:
 		return fmt.Errorf("%w: the key of %q is already used by Dockit for something else",
-			errKeyInUse, clip(p.external.cert.Subject.String()))
+			errKeyInUse, printable.Clip(p.external.cert.Subject.String()))
 	case e.revoked():
-		return fmt.Errorf("%w: %q", errRevoked, clip(p.external.cert.Subject.String()))
+		return fmt.Errorf("%w: %q", errRevoked, printable.Clip(p.external.cert.Subject.String()))
 	case !e.unproven && !e.cert.NotAfter.Before(p.external.cert.NotAfter):
 		// Unchanged, or this node has not seen the renewal yet.
 		return nil
@@ -264,7 +266,7 @@ func (p *plan) makeShared(activeFrom time.Time) (*storedKey, error) {
 	}
 	if least := 3 * p.options.verification(); notAfter.Sub(p.now) < least {
 		return nil, fmt.Errorf("%w: %q ends at %s", ErrAuthorityExpires,
-			clip(issuer.cert.Subject.String()), issuer.cert.NotAfter.UTC().Format(time.RFC3339))
+			printable.Clip(issuer.cert.Subject.String()), issuer.cert.NotAfter.UTC().Format(time.RFC3339))
 	}
 	cert, signer, err := newLeaf(p.options.KeyType, issuer.cert, issuer.signer, p.now, notAfter)
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // Ring holds the keys of one Dockit node, kept in step with every other node
@@ -140,7 +142,7 @@ func (r *Ring) accept(p *pair, now time.Time) error {
 	}
 	if !now.Before(p.cert.NotAfter.Add(-r.options.verification())) {
 		return fmt.Errorf("%s: %w: %q ends at %s, before a token signed now would", r.files, errExpired,
-			clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
+			printable.Clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
 	}
 	if len(r.options.Own) > 0 && !r.options.alone() && r.store == nil {
 		return fmt.Errorf("%s: %w: %q", r.files, errSharedKey, r.options.Own[0])
@@ -202,7 +204,7 @@ func (r *Ring) SigningKey(service string) (*SigningKey, error) {
 	}
 	s := v.of(service).at(now)
 	if s == nil {
-		return nil, fmt.Errorf("%w for service %q", errNoSigningKey, clip(service))
+		return nil, fmt.Errorf("%w for service %q", errNoSigningKey, printable.Clip(service))
 	}
 	return s.key, nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // authoritySettles is how long the next authority is published at least before
@@ -184,7 +186,7 @@ func (r *Ring) Revoke(ctx context.Context, id string) (Rotation, error) {
 			e != nil && p.isExternal(e):
 			return r.externalError()
 		case e == nil:
-			return fmt.Errorf("%w: %q", ErrUnknownKey, clip(id))
+			return fmt.Errorf("%w: %q", ErrUnknownKey, printable.Clip(id))
 		case e.revoked():
 			return nil
 		}

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // minEncryptionKeyLength is how many bytes the text of an encryption key has
@@ -121,12 +123,12 @@ func (s sealer) seal(record *Record, key []byte) {
 func (s sealer) open(record *Record) ([]byte, error) {
 	if record.Sealing == "" {
 		if len(s.keys) > 0 && !s.adopt {
-			return nil, fmt.Errorf("%w: key %s", ErrUnsealed, clip(record.ID))
+			return nil, fmt.Errorf("%w: key %s", ErrUnsealed, printable.Clip(record.ID))
 		}
 		return record.PrivateKey, nil
 	}
 	if len(s.keys) == 0 {
-		return nil, fmt.Errorf("%w: give the one named %s", errSealed, clip(record.Sealing))
+		return nil, fmt.Errorf("%w: give the one named %s", errSealed, printable.Clip(record.Sealing))
 	}
 	for _, key := range s.keys {
 		if key.name != record.Sealing {
@@ -134,12 +136,12 @@ func (s sealer) open(record *Record) ([]byte, error) {
 		}
 		plain, err := key.aead.Open(nil, nil, record.PrivateKey, binding(record))
 		if err != nil {
-			return nil, fmt.Errorf("%w: key %s", errTampered, clip(record.ID))
+			return nil, fmt.Errorf("%w: key %s", errTampered, printable.Clip(record.ID))
 		}
 		return plain, nil
 	}
 	return nil, fmt.Errorf("%w: private keys are sealed under the one named %s, the configured one is named %s; when the key changes, keep the old one on a line below the new one",
-		errWrongEncryptionKey, clip(record.Sealing), s.keys[0].name)
+		errWrongEncryptionKey, printable.Clip(record.Sealing), s.keys[0].name)
 }
 
 // settled reports whether the record stands as it should: sealed, and
@@ -233,13 +235,13 @@ func (e *storedKey) checkSealed(seals sealer) error {
 	case seals.authentic(&e.Record), seals.adopts(&e.Record):
 		return nil
 	case len(e.MAC) > 0:
-		return fmt.Errorf("%w: the record of key %s", errTampered, clip(e.ID))
+		return fmt.Errorf("%w: the record of key %s", errTampered, printable.Clip(e.ID))
 	case e.Purpose == Shared:
 		e.unproven = true // until its authority proves it
 		return nil
 	default:
 		if err := e.cert.CheckSignature(e.cert.SignatureAlgorithm, e.cert.RawTBSCertificate, e.cert.Signature); err != nil {
-			return fmt.Errorf("%w: the certificate of key %s", errTampered, clip(e.ID))
+			return fmt.Errorf("%w: the certificate of key %s", errTampered, printable.Clip(e.ID))
 		}
 		return nil
 	}
@@ -280,7 +282,7 @@ func (k keyring) unprovenError() error {
 	for _, e := range k {
 		if e.unproven && !e.revoked() && e.RetiredAt.IsZero() {
 			return fmt.Errorf("%w: nobody with the encryption key has written the record of key %s, for purpose %s, with the certificate sha256:%s: it is not used, and registries are not told to trust it",
-				errTampered, clip(e.ID), e.Purpose, Fingerprint(e.cert))
+				errTampered, printable.Clip(e.ID), e.Purpose, Fingerprint(e.cert))
 		}
 	}
 	return nil

@@ -6,8 +6,13 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/printable"
 	"github.com/dockit-registry/dockit/subject"
 )
+
+// maxLabel is the longest name of an entry in a fault, in bytes: every reference
+// that is valid is shorter.
+const maxLabel = 160
 
 // entry is one user, robot or group while it is read, in one piece or in
 // several.
@@ -52,7 +57,7 @@ func (e *entry) read(n *yaml.Node) {
 		if e.Ref.Name, e.named = e.text(name, string(e.Ref.Kind)+": name"); !e.named {
 			e.broken = true
 		}
-		e.label = clip(e.Ref.String())
+		e.label = printable.ClipTo(e.Ref.String(), maxLabel)
 	}
 	if e.broken {
 		return

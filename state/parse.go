@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/dockit-registry/dockit/internal/printable"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -175,12 +176,12 @@ func (p *parser) mapping(n *yaml.Node, what string, seen map[string]int, use fun
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if first, twice := seen[key.Value]; twice {
-			p.fault(key, "%s: field %q is given twice, first in line %d", what, clip(key.Value), first)
+			p.fault(key, "%s: field %q is given twice, first in line %d", what, printable.Clip(key.Value), first)
 			continue
 		}
 		seen[key.Value] = p.line(key)
 		if key.Kind != yaml.ScalarNode || !use(key, value) {
-			p.fault(key, "%s: unknown field %q", what, clip(key.Value))
+			p.fault(key, "%s: unknown field %q", what, printable.Clip(key.Value))
 		}
 	}
 }
@@ -249,13 +250,4 @@ func kindName(n *yaml.Node) string {
 	default:
 		return "a value with a tag"
 	}
-}
-
-// clip keeps what was read from flooding an error message.
-func clip(s string) string {
-	const most = 160
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

@@ -230,16 +230,6 @@ type errorWriter struct{}
 
 func (errorWriter) Write([]byte) (int, error) { return 0, errRead }
 
-func TestParseFormat(t *testing.T) {
-	for in, want := range map[string]state.Format{"yaml": state.YAML, "JSON": state.JSON} {
-		got, err := state.ParseFormat(in)
-		require.NoError(t, err)
-		assert.Equal(t, want, got)
-	}
-	_, err := state.ParseFormat("toml")
-	assert.Error(t, err)
-}
-
 func FuzzParse(f *testing.F) {
 	for _, tc := range refused {
 		f.Add(tc.text)

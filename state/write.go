@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -174,14 +173,4 @@ func (d *Document) Bytes(format Format) ([]byte, error) {
 		return nil, err
 	}
 	return buffer.Bytes(), nil
-}
-
-// ParseFormat reads the name of a format.
-func ParseFormat(s string) (Format, error) {
-	switch f := Format(strings.ToLower(s)); f {
-	case YAML, JSON:
-		return f, nil
-	default:
-		return "", fmt.Errorf("unknown format %q: use yaml or json", clip(s))
-	}
 }

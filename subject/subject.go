@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // Kind is what sort of subject a name belongs to.
@@ -94,9 +96,9 @@ var (
 func ParseRef(s string) (Ref, error) {
 	kind, name, found := strings.Cut(s, ":")
 	if !found {
-		return Ref{}, fmt.Errorf("%w: %q says no kind: write user:%[2]s, robot:%[2]s or group:%[2]s", ErrInvalidKind, bounded(s))
+		return Ref{}, fmt.Errorf("%w: %q says no kind: write user:%[2]s, robot:%[2]s or group:%[2]s", ErrInvalidKind, printable.Clip(s))
 	}
-	k, err := ParseKind(bounded(kind))
+	k, err := ParseKind(printable.Clip(kind))
 	if err != nil {
 		return Ref{}, err
 	}
@@ -124,12 +126,4 @@ func (r *Ref) UnmarshalText(text []byte) error {
 	}
 	*r = ref
 	return nil
-}
-
-// bounded keeps what a caller sent from flooding an error message.
-func bounded(s string) string {
-	if len(s) > MaxNameLength {
-		return s[:MaxNameLength]
-	}
-	return s
 }

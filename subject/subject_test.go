@@ -52,6 +52,15 @@ func TestParseRef(t *testing.T) {
 	}
 }
 
+func TestErrorsAreShortAndCutNoRune(t *testing.T) {
+	for _, in := range []string{strings.Repeat("ä", 5_000), "x" + strings.Repeat("ä", 5_000), strings.Repeat("東", 5_000) + ":alice"} {
+		_, err := ParseRef(in)
+		if err == nil || len(err.Error()) > 1_000 || strings.Contains(err.Error(), `\x`) {
+			t.Errorf("ParseRef(%.9q…): %v", in, err)
+		}
+	}
+}
+
 func TestBuiltIn(t *testing.T) {
 	for ref, want := range map[Ref]bool{
 		Anonymous:               true,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/printable"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -206,7 +207,7 @@ func (i *aclImport) labelGroup(r *aclRule, p access.Permission, to []*account) (
 				continue
 			}
 			return i.group("label "+label+"="+value, []string{value, label + "-" + value}, members, func(group subject.Ref) {
-				i.result.find(Info, r.line, r.String(), "the label %s %q becomes %s, members: %s", clip(label), clip(value), group, i.listed(members))
+				i.result.find(Info, r.line, r.String(), "the label %s %q becomes %s, members: %s", printable.Clip(label), printable.Clip(value), group, i.listed(members))
 			}), true
 		}
 	}

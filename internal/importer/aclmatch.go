@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/printable"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -126,7 +127,7 @@ func (d *dockerAuth) applies(r *aclRule, a *account, t access.Type) applied {
 	}
 	var exact bool
 	if result.names, exact = r.names(a); !exact {
-		uncertain("its name " + strconv.Quote(clip(r.conditions[onName])) + " cannot be said with *, ** and {username}")
+		uncertain("its name " + strconv.Quote(printable.Clip(r.conditions[onName])) + " cannot be said with *, ** and {username}")
 	}
 	if len(result.names) == 0 {
 		return applied{aclRule: r}

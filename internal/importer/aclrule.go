@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // aclRule is one rule of an ACL of docker_auth.
@@ -106,15 +107,15 @@ func (d *dockerAuth) match(r *aclRule, n *yaml.Node) error {
 				return nil
 			}
 			return eachField(value, r.String()+": labels", func(label string, labelNode, value *yaml.Node) error {
-				pattern, err := scalar(value, r.String()+": label "+clip(label))
+				pattern, err := scalar(value, r.String()+": label "+printable.Clip(label))
 				if err != nil {
 					return err
 				}
 				r.labels[label] = pattern
-				return checkPattern(r, labelNode.Line, "label "+clip(label), pattern)
+				return checkPattern(r, labelNode.Line, "label "+printable.Clip(label), pattern)
 			})
 		default:
-			r.odd = fmt.Sprintf("%q is no condition, which is ignored there, so that the rule matches more than it seems: correct it", clip(key))
+			r.odd = fmt.Sprintf("%q is no condition, which is ignored there, so that the rule matches more than it seems: correct it", printable.Clip(key))
 		}
 		return nil
 	})
@@ -154,7 +155,7 @@ func (d *dockerAuth) actions(r *aclRule, n *yaml.Node) error {
 			r.catalog = true
 			d.result.find(Warning, r.line, r.String(), "\"*\" beside other actions is everything only for clients that ask for \"*\": only the others are carried over")
 		case err != nil || strings.Contains(action, ","):
-			unknown = append(unknown, fmt.Sprintf("%q", clip(action)))
+			unknown = append(unknown, fmt.Sprintf("%q", printable.Clip(action)))
 		default:
 			r.actions |= parsed
 		}

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/dockit-registry/dockit/internal/printable"
 	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -98,7 +99,7 @@ func (d *dockerAuth) read(root *yaml.Node) error {
 			d.result.find(Warning, keyNode.Line, key, "its rules are not in this file and not carried over: grant what they give")
 		case !slices.Contains(ignored, key) && !strings.HasPrefix(key, "x-"):
 			d.elsewhere = append(d.elsewhere, key)
-			d.result.find(Warning, keyNode.Line, clip(key), "this section is unknown and not carried over: if users or rules come from it, add and grant them by hand")
+			d.result.find(Warning, keyNode.Line, printable.Clip(key), "this section is unknown and not carried over: if users or rules come from it, add and grant them by hand")
 		}
 		return nil
 	})
@@ -117,7 +118,7 @@ func (d *dockerAuth) read(root *yaml.Node) error {
 
 func (d *dockerAuth) user(name string, keyNode, n *yaml.Node) error {
 	a := &account{name: name, labels: map[string][]string{}}
-	what := fmt.Sprintf("user %q", clip(name))
+	what := fmt.Sprintf("user %q", printable.Clip(name))
 	if isNull(n) {
 		if name != "" {
 			d.result.find(Info, keyNode.Line, what, "not carried over: without {} after it, the name cannot log in")
@@ -134,7 +135,7 @@ func (d *dockerAuth) user(name string, keyNode, n *yaml.Node) error {
 			password = &hash
 		case key == "labels":
 			err = eachField(value, what+": labels", func(label string, _, values *yaml.Node) (err error) {
-				a.labels[label], err = scalars(values, what+": label "+clip(label))
+				a.labels[label], err = scalars(values, what+": label "+printable.Clip(label))
 				return err
 			})
 		}

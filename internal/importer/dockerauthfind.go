@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // maxDepth bounds how deep a configuration is looked for in other files.
@@ -70,7 +72,7 @@ func (f *finder) look(n *yaml.Node, where string, levels int) {
 			if n.Content[i].Value == "data" && secret != nil && secret.Value == "Secret" {
 				decodeSecret(value)
 			}
-			f.look(value, where+"."+clip(n.Content[i].Value), levels-1)
+			f.look(value, where+"."+printable.Clip(n.Content[i].Value), levels-1)
 		}
 	case n.Kind == yaml.SequenceNode:
 		for i, item := range n.Content {

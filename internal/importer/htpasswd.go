@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dockit-registry/dockit/internal/password"
+	"github.com/dockit-registry/dockit/internal/printable"
 	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -60,7 +61,7 @@ func (u *htpasswdUsers) line(number int, line string) {
 		return
 	}
 	user := subject.Ref{Kind: subject.User, Name: name}
-	what := clip(fmt.Sprintf("user %q", name))
+	what := printable.Clip(fmt.Sprintf("user %q", name))
 	if first, twice := u.first[name]; twice {
 		u.twice(number, first, what, name, hash)
 		return

@@ -100,12 +100,3 @@ func readAll(r io.Reader) ([]byte, error) {
 	}
 	return data, nil
 }
-
-// clip keeps what was read from flooding a finding.
-func clip(s string) string {
-	const most = 128
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
-}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // eachField calls use for each field of a mapping. A field given twice is an
@@ -28,7 +30,7 @@ func eachField(n *yaml.Node, what string, use func(key string, keyNode, value *y
 			return err
 		}
 		if first, twice := seen[key]; twice {
-			return fmt.Errorf("%w: line %d: %s: %q is given twice, first in line %d", ErrInvalid, n.Content[i].Line, what, clip(key), first)
+			return fmt.Errorf("%w: line %d: %s: %q is given twice, first in line %d", ErrInvalid, n.Content[i].Line, what, printable.Clip(key), first)
 		}
 		seen[key] = n.Content[i].Line
 		value, err := resolved(n.Content[i+1])

@@ -3,6 +3,8 @@ package token
 import (
 	"errors"
 	"fmt"
+
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // Profile is how the tokens for a registry name the key that signed them. It
@@ -32,11 +34,7 @@ func ParseProfile(s string) (Profile, error) {
 	case ProfileX5C, ProfileJWKS, ProfileZot:
 		return p, nil
 	default:
-		const most = 64
-		if len(s) > most {
-			s = s[:most] + "…"
-		}
-		return "", fmt.Errorf("%w %q: use x5c, jwks or zot", errInvalidProfile, s)
+		return "", fmt.Errorf("%w %q: use x5c, jwks or zot", errInvalidProfile, printable.Clip(s))
 	}
 }
 

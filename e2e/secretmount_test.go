@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,13 +43,13 @@ func (m *secretMount) put(t *testing.T, files map[string][]byte) {
 	require.NoError(t, os.Rename(next, filepath.Join(m.folder, "..data")))
 }
 
-// madePair is a key and its certificate from `dockit pki-generate`.
-func madePair(t *testing.T) map[string][]byte {
+// madePair is a key and its certificate from `dockit pki-generate`, with further flags of it.
+func madePair(t *testing.T, flags ...string) map[string][]byte {
 	t.Helper()
 	folder := t.TempDir()
 	key, certificate := filepath.Join(folder, "tls.key"), filepath.Join(folder, "tls.crt")
 	runAll(t, dockit.CLI{Path: built(t, buildDockit), Env: dockit.Environment(folder)},
-		[]string{"pki-generate", "--key-file", key, "--certificate-file", certificate})
+		append([]string{"pki-generate", "--key-file", key, "--certificate-file", certificate}, flags...))
 	pair := make(map[string][]byte)
 	for _, path := range []string{key, certificate} {
 		content, err := os.ReadFile(path)
@@ -91,9 +90,7 @@ func TestSecretMount(t *testing.T) {
 	}, func() error {
 		mount.put(t, next)
 		waitFor(t, func() bool { return bundleStartsWith(next) })
-		// Of the requests under way some may still be signed with the key before.
-		time.Sleep(100 * time.Millisecond)
-		return nil
+		return p.pull(t.Context()) // though all the others may be done
 	})
 	assert.Equal(t, 2, p.signers(), "keys that signed")
 	assert.Contains(t, get(t, server.URL+"/v2/certs/pem"), string(first["tls.crt"]), "its last tokens still count")

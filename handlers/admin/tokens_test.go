@@ -212,26 +212,61 @@ func TestUsersDoForThemselves(t *testing.T) {
 
 func TestRefreshTokensAreListed(t *testing.T) {
 	f := populated(t)
-	f.refreshToken("bob")
-	f.refreshToken("bob")
-	var all, first, second adminapi.List[adminapi.RefreshToken]
-	f.do("GET", "/users/bob/refresh-tokens", "").decode(t, &all)
-	require.Len(t, all.Items, 2)
-	for _, token := range all.Items {
-		assert.Equal(t, user("bob"), token.Owner)
-		assert.Equal(t, "registry", token.Service)
-		assert.Equal(t, "docker", token.Client)
-		assert.Equal(t, "192.0.2.7", token.Address)
-		assert.False(t, token.LastUsedAt.IsZero() || token.ExpiresAt.IsZero())
+	older, newer, another := f.refreshToken("bob"), f.refreshToken("bob"), f.refreshToken("alice")
+	parts := func(token string) (id, secret string) {
+		fields := strings.Split(token, "_")
+		require.Len(t, fields, 3)
+		return fields[1], fields[2]
 	}
-	f.do("GET", "/users/bob/refresh-tokens?limit=1", "").decode(t, &first)
-	f.do("GET", "/users/bob/refresh-tokens?limit=1&cursor="+first.NextCursor, "").decode(t, &second)
+	listed := func(path string) (page adminapi.List[adminapi.RefreshToken]) {
+		t.Helper()
+		got := f.do("GET", path, "")
+		require.Equal(t, http.StatusOK, got.StatusCode, "body: %s", got.body)
+		for _, token := range []string{older, newer, another} {
+			_, secret := parts(token)
+			assert.NotContains(t, string(got.body), secret)
+		}
+		got.decode(t, &page)
+		require.NotNil(t, page.Items)
+		return page
+	}
+
+	all := listed("/users/bob/refresh-tokens")
+	require.Len(t, all.Items, 2)
+	assert.Empty(t, all.NextCursor)
+	for i, token := range []string{newer, older} { // the last used first
+		id, _ := parts(token)
+		got := all.Items[i]
+		assert.WithinDuration(t, time.Now(), got.CreatedAt, time.Minute)
+		assert.WithinDuration(t, got.CreatedAt.Add(90*24*time.Hour), got.ExpiresAt, time.Minute)
+		assert.Equal(t, adminapi.RefreshToken{
+			ID: id, Owner: user("bob"), Service: "registry", Client: "docker", Address: "192.0.2.7",
+			CreatedAt: got.CreatedAt, ExpiresAt: got.ExpiresAt, LastUsedAt: got.CreatedAt, LastUsedAddress: "192.0.2.7", LastUsedClient: "docker",
+		}, got)
+		var one adminapi.RefreshToken
+		f.do("GET", "/refresh-tokens/"+id, "").decode(t, &one)
+		assert.Equal(t, got, one)
+	}
+
+	first := listed("/users/bob/refresh-tokens?limit=1")
+	require.Len(t, first.Items, 1)
+	second := listed("/users/bob/refresh-tokens?limit=1&cursor=" + first.NextCursor)
 	assert.Equal(t, all.Items, append(first.Items, second.Items...))
 	assert.Empty(t, second.NextCursor)
 
+	works := func(token string) error {
+		_, err := f.api.config.Auth.Authenticate(t.Context(), "", token)
+		return err
+	}
+	require.NoError(t, works(older))
 	var revoked adminapi.RevokedRefreshTokens
 	f.do("DELETE", "/users/bob/refresh-tokens", "").decode(t, &revoked)
 	assert.Equal(t, int64(2), revoked.Revoked)
+	assert.Empty(t, listed("/users/bob/refresh-tokens").Items)
+	require.ErrorIs(t, works(older), auth.ErrInvalidCredentials)
+	require.ErrorIs(t, works(newer), auth.ErrInvalidCredentials)
+	assert.Len(t, listed("/users/alice/refresh-tokens").Items, 1)
+	require.NoError(t, works(another))
 }
 
 func TestLockouts(t *testing.T) {

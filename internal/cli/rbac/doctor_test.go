@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/internal/cli/clitest"
 )
 
@@ -70,21 +72,22 @@ type patient struct {
 	ahead  time.Duration
 	// autoredirect is the path of a realm that the registry makes up.
 	autoredirect string
+	// shared puts the realm on the registry's own host and port.
+	shared bool
 
 	doctor *doctor
+
+	mu sync.Mutex
+	// asked are the requests that the realm got, and issued the tokens that it
+	// gave; shown is what the registry was shown.
+	asked         []url.Values
+	issued, shown []string
 }
 
 func newPatient(t *testing.T) *patient {
 	t.Helper()
 	p := &patient{issuer: newIssuer(t), kid: "current", service: "registry", answer: clitest.Answers(200, "{}")}
-	realm := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		assert.Empty(t, r.Header.Get("Authorization"), "no credentials leave for a realm")
-		if r.URL.Query().Get("service") != "registry" {
-			clitest.Answers(400, "{}")(w, r)
-			return
-		}
-		fmt.Fprintf(w, `{"token":%q}`, p.issuer.token(t, p.kid, true, nil))
-	}))
+	realm := httptest.NewServer(p.issue(t))
 	t.Cleanup(realm.Close)
 	p.realm = realm.URL + "/v2/token"
 	p.doctor = &doctor{
@@ -98,18 +101,44 @@ func newPatient(t *testing.T) *patient {
 	return p
 }
 
+// issue is what the realm does.
+func (p *patient) issue(t *testing.T) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		assert.Empty(t, r.Header.Get("Authorization"), "no credentials leave for a realm")
+		if r.URL.Query().Get("service") != "registry" {
+			clitest.Answers(400, "{}")(w, r)
+			return
+		}
+		token := p.issuer.token(t, p.kid, true, nil)
+		p.mu.Lock()
+		p.asked, p.issued = append(p.asked, r.URL.Query()), append(p.issued, token)
+		p.mu.Unlock()
+		fmt.Fprintf(w, `{"token":%q}`, token)
+	}
+}
+
 // examined returns the findings of the registry.
 func (p *patient) examined(t *testing.T) findings {
 	t.Helper()
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(p.ahead).UTC().Format(http.TimeFormat))
-		if r.Header.Get("Authorization") != "" {
+		if p.shared && r.URL.Path == "/v2/token" {
+			p.issue(t)(w, r)
+			return
+		}
+		if given := r.Header.Get("Authorization"); given != "" {
+			p.mu.Lock()
+			p.shown = append(p.shown, given)
+			p.mu.Unlock()
 			p.answer(w, r)
 			return
 		}
 		realm := p.realm
-		if p.autoredirect != "" {
+		switch {
+		case p.autoredirect != "":
 			realm = "https://" + r.Host + p.autoredirect
+		case p.shared:
+			realm = "http://" + r.Host + "/v2/token"
 		}
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service=%q`, realm, p.service))
 		w.WriteHeader(http.StatusUnauthorized)
@@ -131,21 +160,52 @@ func refuses(w http.ResponseWriter, _ *http.Request) {
 }
 
 func TestDoctorFindsNothing(t *testing.T) {
-	for name, answer := range map[string]http.HandlerFunc{
-		"accepted": clitest.Answers(200, "{}"),
-		"accepted but for its rights": func(w http.ResponseWriter, _ *http.Request) {
+	// What is examined, in this order.
+	checks := []string{"clocks", "registry", "service", "realm", "token"}
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		shared bool
+		// possible are checks that are right for some clients only.
+		possible []string
+	}{
+		"accepted": {answer: clitest.Answers(200, "{}"), shared: true},
+		"accepted but for its rights": {shared: true, answer: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="x",error="insufficient_scope"`)
 			w.WriteHeader(http.StatusUnauthorized)
-		},
+		}},
+		"accepted and forbidden": {answer: clitest.Answers(403, "{}"), shared: true},
+		// Both are on one address, and not on one port.
+		"accepted, and no cache of it would be": {answer: clitest.Answers(200, "{}"), possible: []string{"caches"}},
 	} {
-		p := newPatient(t)
-		p.answer = answer
-		f := p.examined(t)
-		assert.True(t, f.OK, "%s: %+v", name, f)
-		// The sixth is of caches: both are on one address, and not on one port.
-		require.Len(t, f.Findings, 6, name)
-		assert.Equal(t, "caches", f.Findings[5].Check)
-		assert.True(t, f.Findings[5].Possible)
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t)
+			p.answer, p.shared = c.answer, c.shared
+			f := p.examined(t)
+			assert.True(t, f.OK, "%+v", f)
+			var right, possible []string
+			for _, found := range f.Findings {
+				switch {
+				case found.OK:
+					right = append(right, found.Check)
+				case found.Possible:
+					possible = append(possible, found.Check)
+				default:
+					t.Errorf("wrong: %+v", found)
+				}
+			}
+			assert.Equal(t, checks, right)
+			assert.Equal(t, c.possible, possible)
+
+			// It has tried what it says: the token that the realm gave, which opens nothing.
+			require.Len(t, p.issued, 1)
+			assert.Equal(t, []string{"Bearer " + p.issued[0]}, p.shown)
+			assert.Equal(t, []url.Values{{"service": {"registry"}, "scope": {probeScope}}}, p.asked)
+
+			var out strings.Builder
+			require.NoError(t, printFindings(&cli.Printer{Out: &out, Format: cli.FormatTable, Quiet: true}, f), "the exit code is 0")
+			assert.Equal(t, len(c.possible), strings.Count(out.String(), "\n"), out.String())
+			assert.NotContains(t, out.String(), "WRONG")
+		})
 	}
 }
 

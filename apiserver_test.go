@@ -153,13 +153,17 @@ func TestParseUpstream(t *testing.T) {
 // with what it needs to know to make URLs, and that a slow upload is not cut.
 func TestAPIServerUpstream(t *testing.T) {
 	type seen struct{ path, host, proto, auth, body string }
-	requests := make(chan seen, 1)
+	requests, arrived := make(chan seen, 1), make(chan struct{}, 1)
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
+		var body strings.Builder
+		for err := error(nil); err == nil; {
+			if _, err = io.CopyN(&body, r.Body, int64(len("blob"))); err == nil {
+				arrived <- struct{}{}
+			} else if err != io.EOF {
+				t.Error(err)
+			}
 		}
-		requests <- seen{r.URL.Path, r.Host, r.Header.Get("X-Forwarded-Proto"), r.Header.Get("Authorization"), string(body)}
+		requests <- seen{r.URL.Path, r.Host, r.Header.Get("X-Forwarded-Proto"), r.Header.Get("Authorization"), body.String()}
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	defer registry.Close()
@@ -171,9 +175,9 @@ func TestAPIServerUpstream(t *testing.T) {
 
 	body, send := io.Pipe()
 	go func() {
-		for range 4 {
+		for range 4 { // each part once the registry has the one before
 			_, _ = io.WriteString(send, "blob")
-			time.Sleep(50 * time.Millisecond)
+			<-arrived
 		}
 		_ = send.Close()
 	}()

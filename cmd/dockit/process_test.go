@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -58,6 +59,10 @@ func TestStopDrains(t *testing.T) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.SetBasicAuth("admin", "correct-horse-battery")
+	// The server says so when it begins to read the body.
+	req.Header.Set("Expect", "100-continue")
+	reading := make(chan struct{})
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(reading) }}))
 	status := make(chan string, 1)
 	go func() {
 		resp, err := http.DefaultClient.Do(req)
@@ -71,7 +76,13 @@ func TestStopDrains(t *testing.T) {
 	if _, err := io.WriteString(send, `{"name":`); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(300 * time.Millisecond) // for the request to come through
+	select {
+	case <-reading:
+	case got := <-status:
+		t.Fatalf("the request was not waited for: %s", got)
+	case <-time.After(patience):
+		t.Fatal("the request did not come through")
+	}
 	if err := process.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,8 @@
 // requests and answers, and its paths. The server and the Go client share it.
 //
 // Names are written in snake_case, times in RFC 3339 and UTC, subjects as
-// user:alice, permissions as repository:team/*:push.
+// user:alice, permissions as repository:team/*:push. A later server may send more
+// fields: a program passes over those that it does not know.
 package adminapi
 
 // Prefix is the path that everything of the admin API stands under.
@@ -10,10 +11,12 @@ const Prefix = "/dockit/api/v1/"
 
 // Bounds of a request.
 const (
-	// DefaultLimit is how many items a page holds when nobody says otherwise.
+	// DefaultLimit is how many items a page holds unless the request says
+	// otherwise.
 	DefaultLimit = 100
 	// MaxLimit is how many items a page holds at most.
 	MaxLimit = 1000
-	// MaxBody is the largest body of a request, in bytes.
+	// MaxBody is the largest body of a request, in bytes. A state document may
+	// be larger.
 	MaxBody = 64 << 10
 )

@@ -42,6 +42,6 @@ type Decision struct {
 	Nearest *Near `json:"nearest,omitempty" doc:"The permission that comes closest without allowing it."`
 	// Grant is nil when everything is allowed.
 	Grant *access.Permission `json:"grant,omitempty" doc:"What to grant to allow what is missing."`
-	// Disabled tells that the subject cannot log in at all.
+	// Disabled is set when the subject cannot log in at all.
 	Disabled bool `json:"disabled,omitempty" doc:"The subject is disabled, so that nothing counts."`
 }

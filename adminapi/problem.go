@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Code names a sort of problem for programs.
+// Code names a sort of problem for programs. A later server may send more codes.
 type Code string
 
 // The codes of a [Problem]. The Go client has an error for each.
@@ -23,7 +23,7 @@ const (
 	CodeExists         Code = "exists"         // 409: the name is taken
 	CodeConflict       Code = "conflict"       // 409: a document does not fit what is there
 	CodeBuiltIn        Code = "built_in"       // 409: built-in subjects take permissions only
-	CodeLastAdmin      Code = "last_admin"     // 409: nobody could manage Dockit any more
+	CodeLastAdmin      Code = "last_admin"     // 409: without it Dockit could not be managed any more
 	CodeKind           Code = "kind"           // 409: it does not suit that kind of subject
 	CodeIncluded       Code = "included"       // 409: pull cannot go where push stays
 	CodeExternal       Code = "brought"        // 409: the key comes from a file, which is to be replaced
@@ -66,7 +66,7 @@ func (p *Problem) Error() string {
 	return p.Detail
 }
 
-// GetStatus is the HTTP status.
+// GetStatus is the HTTP status. It is for the server, as are the methods below.
 func (p *Problem) GetStatus() int { return p.Status }
 
 // GetHeaders are the headers that a problem is sent with.

@@ -18,7 +18,7 @@ type Subject struct {
 	Disabled    bool `json:"disabled" doc:"A disabled user or robot cannot log in; a disabled group gives its members nothing."`
 	HasPassword bool `json:"has_password" doc:"Whether a password is set. Only users have one."`
 	// PasswordMadeBy, PasswordNetworks and PasswordExpiresAt are absent for a
-	// password that was set by somebody with a password.
+	// password that was set by a caller with a password.
 	PasswordMadeBy    string         `json:"password_made_by,omitempty" doc:"The id of the token that set the password, with which it ends."`
 	PasswordNetworks  []netip.Prefix `json:"password_networks,omitempty" nullable:"false" doc:"Where the password may be used from, because that token may be used from there only."`
 	PasswordExpiresAt time.Time      `json:"password_expires_at,omitzero" doc:"When the password ends, because that token does."`

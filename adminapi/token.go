@@ -77,7 +77,7 @@ type RevokedRefreshTokens struct {
 type RevokedToken struct {
 	Ended []MadeCredential `json:"ended,omitempty" nullable:"false" doc:"What ended with the token, because it was made with it."`
 	Kept  []MadeCredential `json:"kept,omitempty" nullable:"false" doc:"What was made with the token and goes on without it."`
-	// Cut tells that there is more than the first thousand.
+	// Cut is set when there is more than the first thousand.
 	Cut bool `json:"cut,omitempty" doc:"Whether there is more than is listed: the audit has the number."`
 }
 
@@ -92,7 +92,7 @@ type MadeCredential struct {
 
 // Lockout is a place from which wrong passwords came lately.
 type Lockout struct {
-	// Username is empty for names that nobody has: they may be passwords that
+	// Username is empty for names that no subject has: they may be passwords that
 	// were typed into the wrong field, and are not kept.
 	Username string    `json:"username,omitempty" doc:"Absent for names that nobody has."`
 	Network  string    `json:"network,omitempty" example:"192.0.2.1/32" doc:"The address prefix that the wrong passwords came from."`

@@ -1,9 +1,8 @@
 // Package audit describes what was changed by whom, as entries of a chain: the
-// hash of each covers its content and the hash of the one before. Who removes
-// or alters an entry breaks the chain at that place.
+// hash of each covers its content and the hash of the one before. An entry that
+// is removed or altered breaks the chain at its place.
 //
-// The chain keeps nobody who may write to the database from writing all of it
-// anew. Against that, keep the hash of the newest entry elsewhere from time to
+// With access to the database, all of the chain can be written anew. Against that, keep the hash of the newest entry elsewhere from time to
 // time and compare: a chain that held it once must hold it for ever.
 //
 // The package is pure: it opens no file and no database.
@@ -48,14 +47,14 @@ const (
 	CreateToken Action = "create-token"
 	RotateToken Action = "rotate-token"
 	RevokeToken Action = "revoke-token"
-	// ClearLockout forgets wrong passwords, so that somebody may try again.
+	// ClearLockout forgets wrong passwords, so that the next is looked at again.
 	ClearLockout Action = "clear-lockout"
 	// LoginFailed is a login to the admin API with wrong credentials.
 	LoginFailed Action = "login-failed"
-	// LoginDenied is a login to the admin API by somebody who is no admin.
+	// LoginDenied is a login to the admin API by a subject that is no admin.
 	LoginDenied Action = "login-denied"
-	// RequestRefused is a request to the admin API of somebody who may log in
-	// there that is malformed, not permitted or one too many.
+	// RequestRefused is a request to the admin API, by a caller that may log in
+	// there, that is malformed, not permitted or one too many.
 	RequestRefused Action = "request-refused"
 )
 
@@ -73,10 +72,11 @@ func (a Action) Refusal() bool { return a == LoginFailed || a == LoginDenied || 
 // Event is what happened, before it has its place in the chain.
 type Event struct {
 	Action Action `json:"action"`
-	// Actor is who did it. It is the zero reference when that is not known,
-	// and for what Dockit does by itself.
+	// Actor is the subject that did it. It is empty when that is not known, and
+	// for what Dockit does by itself.
 	Actor Name `json:"actor"`
-	// Address is where the request came from.
+	// Address is the IP address that the request came from, empty for what did
+	// not come over the network.
 	Address string `json:"address,omitempty"`
 	// Subject is what it was done to.
 	Subject Name `json:"subject"`
@@ -100,8 +100,9 @@ func NameOf(ref subject.Ref) Name {
 // Entry is an event in its place in the chain.
 type Entry struct {
 	// Sequence counts from 1, without a gap.
-	Sequence int64     `json:"sequence"`
-	At       time.Time `json:"at"`
+	Sequence int64 `json:"sequence"`
+	// At is when it happened, to the microsecond: the hash covers no more of it.
+	At time.Time `json:"at"`
 	Event
 	// Previous is the hash of the entry before, empty for the first.
 	Previous string `json:"previous"`
@@ -141,7 +142,8 @@ var (
 	ErrCut = errors.New("the newest entries are missing")
 )
 
-// Chain follows a chain from its first entry.
+// Chain follows a chain: the zero value from its first entry, [After] from a
+// later one. It is for one goroutine.
 type Chain struct {
 	sequence int64
 	hash     string
@@ -165,7 +167,7 @@ func (c *Chain) Next(e Entry) error {
 }
 
 // End checks that the chain goes as far as the database says it does, or to an
-// entry that was written down elsewhere.
+// entry that was written down elsewhere. Errors: [ErrCut], [ErrAltered].
 func (c *Chain) End(head Head) error {
 	switch {
 	case c.sequence < head.Sequence:
@@ -179,7 +181,7 @@ func (c *Chain) End(head Head) error {
 // Head is the newest entry that the chain has followed.
 func (c *Chain) Head() Head { return Head{c.sequence, c.hash} }
 
-// Head names the newest entry of a chain.
+// Head names the newest entry of a chain. The zero value is that of an empty one.
 type Head struct {
 	Sequence int64  `json:"sequence"`
 	Hash     string `json:"hash"`
@@ -188,7 +190,8 @@ type Head struct {
 // String writes the head as [ParseHead] reads it.
 func (h Head) String() string { return fmt.Sprintf("%d:%s", h.Sequence, h.Hash) }
 
-// ParseHead reads a head that was written down elsewhere.
+// ParseHead reads a head that was written down elsewhere, as [Head.String] wrote
+// it. The zero head is none.
 func ParseHead(s string) (Head, error) {
 	sequence, hash, _ := strings.Cut(s, ":")
 	number, err := strconv.ParseInt(sequence, 10, 64)

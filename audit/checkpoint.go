@@ -50,7 +50,8 @@ var checkpointAlgorithms = []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jos
 // signed by whom it has to be.
 var ErrCheckpoint = errors.New("the checkpoint does not hold")
 
-// Sign signs the checkpoint with the key of its first certificate.
+// Sign signs the checkpoint with the key of its first certificate. The algorithm
+// is the JWS name of one of its signatures, such as ES256.
 func (c Checkpoint) Sign(key crypto.Signer, algorithm string) (Statement, error) {
 	payload, err := json.Marshal(c)
 	if err != nil {
@@ -74,7 +75,8 @@ func (s Statement) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Read returns what the statement says, without asking who signed it.
+// Read returns what the statement says, whoever signed it: to trust it, use
+// [Statement.Verify]. It returns [ErrCheckpoint] for what is no statement.
 func (s Statement) Read() (Checkpoint, error) {
 	c, _, err := s.read()
 	return c, err
@@ -135,8 +137,9 @@ func Fingerprint(der []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Checkpoints follows all checkpoints of a chain from the first. Who trusts the
-// last of them trusts the others.
+// Checkpoints follows all checkpoints of a chain from the first. Each names the
+// one before, so that a signature on the last vouches for all. It is for one
+// goroutine.
 type Checkpoints struct {
 	last      Checkpoint
 	statement Statement
@@ -167,10 +170,10 @@ func (c *Checkpoints) Next(s Statement) error {
 // chain was never cut.
 func (c *Checkpoints) Last() (Checkpoint, Statement) { return c.last, c.statement }
 
-// Count is how many there are.
+// Count is how many checkpoints were taken.
 func (c *Checkpoints) Count() int { return len(c.cut) }
 
-// Chain follows what is left of the chain.
+// Chain is for the entries after the last checkpoint: what is left of the chain.
 func (c *Checkpoints) Chain() Chain { return After(Head{c.last.Sequence, c.last.Hash}) }
 
 // Cut reports whether an entry that was written down elsewhere was cut since. It

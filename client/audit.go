@@ -19,9 +19,10 @@ type AuditOptions struct {
 	After int64
 	// Since is the earliest time, Until the first that is too late.
 	Since, Until time.Time
-	// Subject is what something was done to, Actor who did it.
+	// Subject is what something was done to, Actor the subject that did it.
 	Subject, Actor subject.Ref
-	Action         audit.Action
+	// Action is what was done.
+	Action audit.Action
 }
 
 func (o AuditOptions) query() url.Values {
@@ -56,8 +57,8 @@ func (c *Client) Audit(ctx context.Context, options AuditOptions) iter.Seq2[audi
 	}
 }
 
-// AuditHead names the newest entry of the audit. [audit.Chain] checks that a
-// listing of all of it leads there.
+// AuditHead names the newest entry of the audit, the zero head in an empty one.
+// [audit.Chain] checks that a listing of all of it leads there.
 func (c *Client) AuditHead(ctx context.Context) (audit.Head, error) {
 	var head adminapi.AuditHead
 	_, err := c.do(ctx, request{method: http.MethodGet, path: "/audit/head"}, &head)

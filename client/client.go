@@ -9,8 +9,11 @@
 //		…
 //	}
 //
-// Every method returns an [*Error] when the server refuses; [errors.Is] with
-// [ErrNotFound] and its like tells what it was.
+// Every method sends one request, a listing one for each page, and ends with its
+// context or after [Options].Timeout. When the server refuses, the error is an
+// [*Error], and one of [ErrNotFound] and its like for [errors.Is]. Any other error
+// is about the connection, or an answer that no admin API gives: whether a change
+// was made is not known then. No error holds a password.
 package client
 
 import (
@@ -43,18 +46,21 @@ const (
 	defaultTimeout = 30 * time.Second
 )
 
-// Options say which server to speak to, and as whom.
+// Options say which server to speak to, and as whom. Only BaseURL is needed.
 type Options struct {
 	// BaseURL is the server, such as https://auth.example.com. A path in it
 	// stands before the path of the API.
 	BaseURL string
-	// Username and Password are those of an admin.
+	// Username and Password are those of an admin. Password may be an access
+	// token. For what any user may do, such as with its own access tokens, they
+	// are those of a user.
 	Username string
 	Password string
 	// RootCAs are the authorities that may vouch for the server. Default:
 	// those of the system.
 	RootCAs *x509.CertPool
-	// InsecureSkipVerify sends the password to whoever answers. Not for use.
+	// InsecureSkipVerify sends the password to any server that answers. Only for
+	// tests.
 	InsecureSkipVerify bool
 	// UserAgent names the program. Default: "dockit-client".
 	UserAgent string
@@ -62,7 +68,7 @@ type Options struct {
 	// 30 seconds.
 	Timeout time.Duration
 	// Transport replaces the connection to the server, RootCAs and
-	// InsecureSkipVerify with it.
+	// InsecureSkipVerify with it. Default: one of its own, with TLS 1.2 and up.
 	Transport http.RoundTripper
 }
 
@@ -76,7 +82,8 @@ type Client struct {
 	http      *http.Client
 }
 
-// New makes a client. It does not connect.
+// New makes a client. It does not connect. An error is about a base URL that
+// cannot be used, such as one with credentials in it.
 func New(options Options) (*Client, error) {
 	base, err := url.Parse(options.BaseURL)
 	switch {
@@ -129,7 +136,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// BaseURL is the server that the client speaks to.
+// BaseURL is the server that the client speaks to, without a slash at its end.
 func (c *Client) BaseURL() string { return c.base.String() }
 
 // request is one call of the API.
@@ -242,10 +249,10 @@ func (r request) encode() (body io.Reader, contentType string, err error) {
 // wants it.
 const largeBody = 1 << 20
 
-// measure tells how long a document is, where that can be known, and has the
+// measure says how long a document is, where that can be known, and has the
 // server refuse one that is too large before it is sent.
 func measure(req *http.Request, document io.Reader) {
-	req.Body = io.NopCloser(document) // whoever opened it closes it
+	req.Body = io.NopCloser(document) // the caller closes it
 	if s, ok := document.(io.Seeker); ok && req.ContentLength <= 0 {
 		at, err := s.Seek(0, io.SeekCurrent)
 		end, endErr := s.Seek(0, io.SeekEnd)

@@ -11,18 +11,20 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// Permissions lists what a subject itself was given.
+// Permissions lists what a subject itself was given. Error: [ErrNotFound].
 func (c *Client) Permissions(ctx context.Context, ref subject.Ref) iter.Seq2[adminapi.Permission, error] {
 	return pages[adminapi.Permission](ctx, c, pathOf(ref)+"/permissions", ListOptions{})
 }
 
-// EffectivePermissions lists what a subject can use, and where it comes from.
+// EffectivePermissions lists what a subject can use, and where it comes from:
+// itself, its groups, and what everyone has. Error: [ErrNotFound].
 func (c *Client) EffectivePermissions(ctx context.Context, ref subject.Ref) iter.Seq2[adminapi.EffectivePermission, error] {
 	return pages[adminapi.EffectivePermission](ctx, c, pathOf(ref)+"/effective-permissions", ListOptions{})
 }
 
 // Grant gives a subject a permission, in addition to what it has, and returns
-// what it has now for that type and name.
+// what it has now for that type and name. Errors: [ErrNotFound], [ErrInvalid],
+// [ErrTooMany].
 func (c *Client) Grant(ctx context.Context, ref subject.Ref, permission access.Permission) (access.Permission, error) {
 	var held adminapi.Permission
 	_, err := c.do(ctx, request{method: http.MethodPost, path: pathOf(ref) + "/permissions", body: adminapi.Permission{Permission: permission}}, &held)
@@ -30,7 +32,8 @@ func (c *Client) Grant(ctx context.Context, ref subject.Ref, permission access.P
 }
 
 // Revoke takes a permission, or some of its actions, from a subject and
-// returns what remains for that type and name.
+// returns what remains for that type and name. Errors: [ErrNotFound], also for a
+// permission that the subject does not have, and [ErrIncluded].
 func (c *Client) Revoke(ctx context.Context, ref subject.Ref, permission access.Permission) (adminapi.Revocation, error) {
 	var left adminapi.Revocation
 	_, err := c.do(ctx, request{
@@ -41,8 +44,9 @@ func (c *Client) Revoke(ctx context.Context, ref subject.Ref, permission access.
 	return left, err
 }
 
-// Can asks whether a subject may do something, and why. Type is a repository
-// or the registry, whose only name is catalog.
+// Can asks whether a subject may do something, and why. The type is
+// [access.Repository], or [access.Registry], whose only name is catalog. Errors:
+// [ErrNotFound], [ErrInvalid].
 func (c *Client) Can(ctx context.Context, ref subject.Ref, t access.Type, name string, actions access.Actions) (adminapi.Decision, error) {
 	var decision adminapi.Decision
 	_, err := c.do(ctx, request{

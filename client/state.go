@@ -12,7 +12,8 @@ import (
 )
 
 // ExportState writes users, robots, groups, members and permissions to w, as
-// one document without secrets. After an error, what was written is not whole.
+// one document without secrets. After an error, what was written is not whole. It
+// may take ten minutes, whatever [Options].Timeout says. Error: [ErrBusy].
 func (c *Client) ExportState(ctx context.Context, format state.Format, w io.Writer) error {
 	r := request{method: http.MethodGet, path: "/state", query: url.Values{"format": {string(format)}}, large: true}
 	ctx, cancel := c.bound(ctx, r)
@@ -47,7 +48,8 @@ func (c *Client) PlanState(ctx context.Context, document io.Reader, options stat
 }
 
 // ApplyState makes the state what a document says, all of it or nothing, and
-// returns what was done for that. Errors: those of PlanState, and others.
+// returns what was done for that. Errors: those of [Client.PlanState],
+// [ErrLastAdmin], and [ErrPasswordNeeded] for what a token may not do.
 func (c *Client) ApplyState(ctx context.Context, document io.Reader, options state.Options) (adminapi.Plan, error) {
 	return c.sendState(ctx, http.MethodPut, "/state", document, options)
 }

@@ -19,13 +19,14 @@ type ListOptions struct {
 	// Admin and Disabled keep only subjects that are so, or are not. Nil keeps
 	// both.
 	Admin, Disabled *bool
-	// PageSize is how many items to ask for at once. Default: the most that
-	// the server gives.
+	// PageSize is how many items to ask for at once. Default:
+	// [adminapi.MaxLimit], the most that the server gives.
 	PageSize int
 }
 
 // Condition is the version that a subject must still have for a change to be
-// made, from [adminapi.Subject]. Zero means any.
+// made, from [adminapi.Subject]. Zero means any. Where it has another one, the
+// error is [ErrStale], and nothing was changed.
 type Condition int64
 
 func (v Condition) header() string {
@@ -35,7 +36,8 @@ func (v Condition) header() string {
 	return strconv.Quote(strconv.FormatInt(int64(v), 10))
 }
 
-// Subjects lists the subjects of one kind by name.
+// Subjects lists the subjects of one kind by name, the built-in ones among them.
+// An error ends it.
 func (c *Client) Subjects(ctx context.Context, kind subject.Kind, options ListOptions) iter.Seq2[adminapi.Subject, error] {
 	return pages[adminapi.Subject](ctx, c, "/"+kind.Plural(), options)
 }
@@ -47,17 +49,17 @@ func (c *Client) Subject(ctx context.Context, ref subject.Ref) (adminapi.Subject
 	return found, err
 }
 
-// CreateUser makes a user, or returns [ErrExists].
+// CreateUser makes a user. Errors: [ErrExists], [ErrInvalid].
 func (c *Client) CreateUser(ctx context.Context, user adminapi.NewUser) (adminapi.Subject, error) {
 	return c.create(ctx, subject.User, user)
 }
 
-// CreateRobot makes a robot, or returns [ErrExists].
+// CreateRobot makes a robot. Errors: [ErrExists], [ErrInvalid].
 func (c *Client) CreateRobot(ctx context.Context, robot adminapi.NewSubject) (adminapi.Subject, error) {
 	return c.create(ctx, subject.Robot, robot)
 }
 
-// CreateGroup makes a group, or returns [ErrExists].
+// CreateGroup makes a group. Errors: [ErrExists], [ErrInvalid].
 func (c *Client) CreateGroup(ctx context.Context, group adminapi.NewSubject) (adminapi.Subject, error) {
 	return c.create(ctx, subject.Group, group)
 }
@@ -68,33 +70,36 @@ func (c *Client) create(ctx context.Context, kind subject.Kind, body any) (admin
 	return created, err
 }
 
-// Update changes a subject.
+// Update changes a subject, and returns what it is then. Errors: [ErrNotFound],
+// [ErrStale], [ErrKind], [ErrBuiltIn], [ErrLastAdmin], [ErrPasswordNeeded].
 func (c *Client) Update(ctx context.Context, ref subject.Ref, change adminapi.SubjectChange, version Condition) (adminapi.Subject, error) {
 	var updated adminapi.Subject
 	_, err := c.do(ctx, request{method: http.MethodPatch, path: pathOf(ref), body: change, ifMatch: version.header()}, &updated)
 	return updated, err
 }
 
-// Delete removes a subject with its memberships and permissions.
+// Delete removes a subject with its memberships, permissions and tokens. Errors:
+// [ErrNotFound], [ErrStale], [ErrBuiltIn], [ErrLastAdmin].
 func (c *Client) Delete(ctx context.Context, ref subject.Ref, version Condition) error {
 	_, err := c.do(ctx, request{method: http.MethodDelete, path: pathOf(ref), ifMatch: version.header()}, nil)
 	return err
 }
 
-// SetPassword gives a user a new password.
+// SetPassword gives a user a new password, which ends its docker logins. Errors:
+// [ErrNotFound], [ErrInvalid], [ErrBuiltIn], [ErrPasswordNeeded].
 func (c *Client) SetPassword(ctx context.Context, username, password string) error {
 	path := pathOf(subject.Ref{Kind: subject.User, Name: username}) + "/password"
 	_, err := c.do(ctx, request{method: http.MethodPut, path: path, body: adminapi.PasswordChange{Password: password}}, nil)
 	return err
 }
 
-// Members lists the members of a group by name.
+// Members lists the members of a group by name. Error: [ErrNotFound].
 func (c *Client) Members(ctx context.Context, group subject.Ref, options ListOptions) iter.Seq2[adminapi.Subject, error] {
 	return pages[adminapi.Subject](ctx, c, pathOf(group)+"/members", options)
 }
 
 // AddMember puts a user or robot into a group and reports whether it was not
-// in there before.
+// in there before. Errors: [ErrNotFound], [ErrKind], [ErrBuiltIn].
 func (c *Client) AddMember(ctx context.Context, group, member subject.Ref) (added bool, err error) {
 	status, err := c.do(ctx, request{method: http.MethodPut, path: memberPath(group, member)}, nil)
 	return status == http.StatusCreated, err
@@ -106,7 +111,8 @@ func (c *Client) RemoveMember(ctx context.Context, group, member subject.Ref) er
 	return err
 }
 
-// Groups lists the groups that a user or robot is in.
+// Groups lists the groups that a user or robot is in, by name. Error:
+// [ErrNotFound].
 func (c *Client) Groups(ctx context.Context, member subject.Ref) iter.Seq2[adminapi.Subject, error] {
 	return pages[adminapi.Subject](ctx, c, pathOf(member)+"/groups", ListOptions{})
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// AccessTokens lists the access tokens of a user or robot by name.
+// AccessTokens lists the access tokens of a user or robot by name. Error:
+// [ErrNotFound].
 func (c *Client) AccessTokens(ctx context.Context, owner subject.Ref, options ListOptions) iter.Seq2[adminapi.AccessToken, error] {
 	return pages[adminapi.AccessToken](ctx, c, pathOf(owner)+"/access-tokens", options)
 }
@@ -23,15 +24,16 @@ func (c *Client) AccessToken(ctx context.Context, id string) (adminapi.AccessTok
 }
 
 // CreateAccessToken makes an access token for a user or robot. Its secret
-// cannot be read again. Errors: [ErrExists], [ErrTooMany].
+// cannot be read again. Errors: [ErrNotFound], [ErrExists], [ErrTooMany],
+// [ErrInvalid], [ErrPasswordNeeded].
 func (c *Client) CreateAccessToken(ctx context.Context, owner subject.Ref, token adminapi.NewAccessToken) (adminapi.IssuedAccessToken, error) {
 	var issued adminapi.IssuedAccessToken
 	_, err := c.do(ctx, request{method: http.MethodPost, path: pathOf(owner) + "/access-tokens", body: token}, &issued)
 	return issued, err
 }
 
-// RotateAccessToken replaces the secret of an access token, or returns
-// [ErrNotFound].
+// RotateAccessToken replaces the secret of an access token, which keeps its id.
+// Errors: [ErrNotFound], [ErrInvalid], [ErrPasswordNeeded].
 func (c *Client) RotateAccessToken(ctx context.Context, id string, rotation adminapi.AccessTokenRotation) (adminapi.IssuedAccessToken, error) {
 	var issued adminapi.IssuedAccessToken
 	_, err := c.do(ctx, request{method: http.MethodPost, path: accessTokenPath(id) + "/rotate", body: rotation}, &issued)
@@ -96,14 +98,15 @@ func refreshTokensPath(username string) string {
 
 func refreshTokenPath(id string) string { return "/refresh-tokens/" + url.PathEscape(id) }
 
-// Lockouts lists from where wrong passwords came lately.
+// Lockouts lists from where wrong passwords came lately, whether or not they
+// have locked anything yet.
 func (c *Client) Lockouts(ctx context.Context) iter.Seq2[adminapi.Lockout, error] {
 	return pages[adminapi.Lockout](ctx, c, "/lockouts", ListOptions{})
 }
 
 // ClearLockouts forgets the wrong passwords for a user or robot, from one
-// address prefix or, without one, from everywhere. It returns how many there
-// were.
+// address prefix, such as 192.0.2.1/32, or, without one, from everywhere. It
+// returns how many there were. Errors: [ErrNotFound], [ErrInvalid].
 func (c *Client) ClearLockouts(ctx context.Context, owner subject.Ref, network string) (int64, error) {
 	query := url.Values{}
 	if network != "" {

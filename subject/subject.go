@@ -1,7 +1,9 @@
-// Package subject names who asks: users, robots and groups.
+// Package subject names what may have rights: users, robots and groups.
 //
 // All three share one name space, so that a bare name, as it appears in HTTP
 // Basic credentials, means at most one subject.
+//
+// The package is pure: whether a subject exists is not known here.
 package subject
 
 import (
@@ -25,7 +27,8 @@ const (
 	Group Kind = "group"
 )
 
-// Kinds lists every kind, in the order in which they are shown.
+// Kinds lists every kind, in the order in which they are shown. It is not to be
+// changed.
 var Kinds = []Kind{User, Robot, Group}
 
 // MaxNameLength is the longest name of a subject, in bytes.
@@ -53,8 +56,9 @@ func ValidateName(name string) error {
 	return nil
 }
 
-// FoldName returns the name that somebody means who typed it with capitals:
-// names are lower-case only. Nothing but the letters A to Z changes.
+// FoldName returns the name that is meant by one with capitals: names are
+// lower-case only. Nothing but the letters A to Z changes. What it returns need
+// not be a valid name.
 func FoldName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -64,7 +68,7 @@ func FoldName(name string) string {
 	}, name)
 }
 
-// ParseKind reads a kind.
+// ParseKind reads a kind in the singular, or returns [ErrInvalidKind].
 func ParseKind(s string) (Kind, error) {
 	switch k := Kind(s); k {
 	case User, Robot, Group:
@@ -78,7 +82,8 @@ func ParseKind(s string) (Kind, error) {
 // groups.
 func (k Kind) Plural() string { return string(k) + "s" }
 
-// Ref names one subject: user:alice, robot:ci or group:dev.
+// Ref names one subject: user:alice, robot:ci or group:dev. As text, and so in
+// JSON, it is written in that form.
 type Ref struct {
 	Kind Kind
 	Name string
@@ -92,7 +97,8 @@ var (
 	Authenticated = Ref{Group, "authenticated"}
 )
 
-// ParseRef reads a reference such as user:alice.
+// ParseRef reads a reference such as user:alice. Errors: [ErrInvalidKind],
+// [ErrInvalidName].
 func ParseRef(s string) (Ref, error) {
 	kind, name, found := strings.Cut(s, ":")
 	if !found {
@@ -115,10 +121,10 @@ func (r Ref) String() string { return string(r.Kind) + ":" + r.Name }
 // removed, disabled or given credentials.
 func (r Ref) BuiltIn() bool { return r == Anonymous || r == Authenticated }
 
-// MarshalText implements [encoding.TextMarshaler].
+// MarshalText implements [encoding.TextMarshaler]. It does not fail.
 func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler].
+// UnmarshalText implements [encoding.TextUnmarshaler] as [ParseRef] reads.
 func (r *Ref) UnmarshalText(text []byte) error {
 	ref, err := ParseRef(string(text))
 	if err != nil {

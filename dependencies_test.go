@@ -2,9 +2,14 @@ package dockit_test
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +51,25 @@ var onlyIn = map[string][]string{
 	module + "/internal/cli/":         {"", "cmd/...", "internal/cli/..."},
 	module + "/handlers/admin":        {"", "cmd/..."},
 	module + "/store":                 {"", "cmd/...", "handlers", "handlers/admin", "internal/auth", "internal/auth/...", "internal/cache", "internal/retention", "internal/cli/database", "internal/apiserver", "store/sqlitefile"},
+}
+
+// public are the packages that programs outside import, but for the Caddy module.
+var public = []string{"access", "subject", "adminapi", "client", "state", "audit"}
+
+func TestPublicPackagesHaveAnExample(t *testing.T) {
+	for _, name := range public {
+		tests, err := filepath.Glob(filepath.Join(name, "*_test.go"))
+		require.NoError(t, err)
+		var files []*ast.File
+		for _, test := range tests {
+			file, err := parser.ParseFile(token.NewFileSet(), test, nil, parser.ParseComments)
+			require.NoError(t, err)
+			files = append(files, file)
+		}
+		assert.True(t, slices.ContainsFunc(doc.Examples(files...), func(e *doc.Example) bool {
+			return e.Name == "" && e.Output != "" // one of the package as a whole, which runs
+		}), "%s: write an Example with the output that it has", name)
+	}
 }
 
 func TestWhatImportsWhat(t *testing.T) {

@@ -14,6 +14,9 @@ import (
 // YAML writes a value as [json.Marshal] understands it in YAML, with escapes for
 // what is not shown as what it is. Where there is some, all texts stand in double
 // quotes.
+//
+// Two libraries write it: of long texts, the one folds lines, and the other cannot;
+// and only the other has nodes, by which texts keep their quotes.
 func YAML(v any) ([]byte, error) {
 	document, err := json.Marshal(v)
 	if err != nil {

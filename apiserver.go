@@ -45,7 +45,7 @@ func newAPIServerCommand() *cobra.Command {
 	}
 	o.register(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := cli.BindEnvironment(cmd, "root-password", "sql-dsn", "pki-encryption-key"); err != nil {
+		if err := cli.BindEnvironment(cmd); err != nil {
 			return err
 		}
 		if err := o.check(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/cli"
 	databasecli "github.com/dockit-registry/dockit/internal/cli/database"
 	"github.com/dockit-registry/dockit/internal/duration"
 	"github.com/dockit-registry/dockit/pki"
@@ -95,6 +96,7 @@ func (o *apiServerOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.pkiSealExisting, "pki-seal-existing", false, "seal the private keys that stand in the database in the clear: for the first start with an encryption key, not for later ones")
 	flags.StringVar(&o.rootUser, "root-user", "", "`name` of an admin to create when it is missing")
 	flags.StringVar(&o.rootPassword, "root-password", "", "`password` that the root user is created with; default a random one, printed once")
+	cli.MarkSecret(flags, "root-password", "sql-dsn", "pki-encryption-key")
 	o.registerCredentials(flags)
 	duration.Var(flags, &o.serveStale, "serve-stale", cache.DefaultServeStale, "how long tokens are issued from memory while the database does not answer, at most 7d; 0 for not at all")
 	duration.Var(flags, &o.auditKeep, "audit-keep", 0, "how long entries of the audit are kept, at least 1d, such as 365d; default for ever")

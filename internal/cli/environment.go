@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -30,18 +29,18 @@ func Variable(flag string) string {
 // be repeated takes values separated by commas, one that is on or off yes and no
 // too. A value with a control character or with quotes around it is an error:
 // they came with a file by mistake. Variables that are none of Dockit's are
-// warned of on standard error. The flags named as secrets, or
-// marked by [MarkSecret], can also be read from a file that DOCKIT_<FLAG>_FILE names; both at once are an
-// error. All of its errors are of wrong usage.
-func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
+// warned of on standard error. A flag marked by [MarkSecret] can also be read
+// from a file that DOCKIT_<FLAG>_FILE names; both at once are an error. All of
+// its errors are of wrong usage.
+func BindEnvironment(cmd *cobra.Command) error {
 	warnOfUnknownVariables(cmd)
 	var errs []error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed || flag.Name == "help" || flag.Name == "version" {
 			return
 		}
-		read, isSecret := plain, slices.Contains(secrets, flag.Name) || flag.Annotations[secretAnnotation] != nil
-		if isSecret {
+		read := plain
+		if isSecret(flag) {
 			read = secret
 		}
 		value, source, err := read(Variable(flag.Name))
@@ -53,7 +52,7 @@ func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
 			return
 		}
 		if err := set(cmd.Flags(), flag, value); err != nil {
-			if isSecret {
+			if isSecret(flag) {
 				err = errors.New("the value cannot be used") // and is not repeated
 			}
 			errs = append(errs, fmt.Errorf("environment variable %s: %w", source, err))
@@ -64,15 +63,17 @@ func BindEnvironment(cmd *cobra.Command, secrets ...string) error {
 
 const secretAnnotation = "dockit_secret"
 
-// MarkSecret makes the flags of a command of this package secrets wherever
-// they are bound.
-func MarkSecret(cmd *cobra.Command, names ...string) {
+// MarkSecret makes flags secrets: their values may stand in a file, and no error
+// repeats them. It panics about a flag that does not exist.
+func MarkSecret(flags *pflag.FlagSet, names ...string) {
 	for _, name := range names {
-		if err := cmd.Flags().SetAnnotation(name, secretAnnotation, []string{"true"}); err != nil {
-			panic(err) // the command has no such flag
+		if err := flags.SetAnnotation(name, secretAnnotation, []string{"true"}); err != nil {
+			panic(err)
 		}
 	}
 }
+
+func isSecret(flag *pflag.Flag) bool { return flag.Annotations[secretAnnotation] != nil }
 
 func set(flags *pflag.FlagSet, flag *pflag.Flag, value string) error {
 	if list, ok := flag.Value.(pflag.SliceValue); ok {

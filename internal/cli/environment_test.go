@@ -20,10 +20,11 @@ func bound(t *testing.T, args ...string) (flags struct {
 }, err error,
 ) {
 	t.Helper()
-	cmd := &cobra.Command{Use: "test", RunE: func(cmd *cobra.Command, _ []string) error { return BindEnvironment(cmd, "root-password") }}
+	cmd := &cobra.Command{Use: "test", RunE: func(cmd *cobra.Command, _ []string) error { return BindEnvironment(cmd) }}
 	cmd.Flags().StringVar(&flags.url, "base-url", "default", "")
 	cmd.Flags().StringVar(&flags.secret, "root-password", "", "")
 	cmd.Flags().StringArrayVar(&flags.services, "service", []string{"registry"}, "")
+	MarkSecret(cmd.Flags(), "root-password")
 	cmd.Flags().IntVar(&flags.count, "count", 1, "")
 	cmd.Flags().BoolVar(&flags.on, "pki-generate", true, "")
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
@@ -173,7 +174,7 @@ func TestUnknownVariables(t *testing.T) {
 	for name, want := range map[string]string{
 		"DOCKIT_SQL_DNS": "did you mean DOCKIT_SQL_DSN?", "DOCKIT_BASE_URLS": "did you mean DOCKIT_BASE_URL?", "DOCKIT_BASE_URL_FILE": "sets nothing",
 		"DOCKIT_QUITE_SOMETHING_ELSE": "sets nothing\n", "DOCKIT_SERVICE_HOSTS": "sets nothing",
-		"DOCKIT_SQL_DSN": "", "DOCKIT_SQL_DSN_FILE": "", "DOCKIT_USERNAME": "", "DOCKIT_PASSWORD_FILE": "", "DOCKIT_FROM": "",
+		"DOCKIT_SQL_DSN": "", "DOCKIT_SQL_DSN_FILE": "", "DOCKIT_USERNAME": "", "DOCKIT_PASSWORD_FILE": "", "DOCKIT_FROM": "", "DOCKIT_FROM_FILE": "sets nothing",
 		"DOCKIT_SERVICE_HOST": "", "DOCKIT_SERVICE_PORT": "", "DOCKIT_SERVICE_PORT_HTTP": "", "DOCKIT_PORT": "", "DOCKIT_PORT_4315_TCP": "",
 		"DOCKIT_PORT_4315_TCP_ADDR": "", "DOCKIT_ADMIN_SERVICE_HOST": "", "DOCKIT_ADMIN_PORT_80_UDP_PROTO": "", "DOCKITX": "",
 	} {
@@ -183,6 +184,7 @@ func TestUnknownVariables(t *testing.T) {
 			for _, flag := range []string{"sql-dsn", "from", "username"} {
 				one.Flags().String(flag, "", "")
 			}
+			MarkSecret(one.Flags(), "sql-dsn")
 			cmd := NewCommand(one)
 			var told strings.Builder
 			cmd.SetErr(&told)

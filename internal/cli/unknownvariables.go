@@ -17,9 +17,6 @@ var ofKubernetes = regexp.MustCompile(`^DOCKIT(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVI
 // otherVariables are those without a flag.
 var otherVariables = []string{"DOCKIT_PASSWORD", "DOCKIT_PASSWORD_FILE", "DOCKIT_ID_TOKEN", "DOCKIT_ID_TOKEN_FILE"}
 
-// secretFlags are the flags, of any command, whose value a file may hold.
-var secretFlags = []string{"root-password", "sql-dsn", "pki-encryption-key", "from", "to"}
-
 const warnedAnnotation = "dockit_warned"
 
 // warnOfUnknownVariables names, once for a command, the environment variables
@@ -52,7 +49,7 @@ func knownVariables(cmd *cobra.Command) []string {
 	known := slices.Clone(otherVariables)
 	add := func(flag *pflag.Flag) {
 		known = append(known, Variable(flag.Name))
-		if slices.Contains(secretFlags, flag.Name) {
+		if isSecret(flag) {
 			known = append(known, Variable(flag.Name)+"_FILE")
 		}
 	}

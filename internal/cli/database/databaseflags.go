@@ -22,14 +22,11 @@ func (d *flags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&d.dialect, "sql-dialect", "sqlite", "kind of database: sqlite (a MySQL server has backup tools of its own)")
 	flags.StringVar(&d.dsn, "sql-dsn", DefaultDSN, "database: a path or file: URI")
-	cli.MarkSecret(cmd, "sql-dsn")
+	cli.MarkSecret(flags, "sql-dsn")
 }
 
-// config reads the flags from the environment, too. Errors are of wrong usage.
-func (d *flags) config(cmd *cobra.Command) (store.Config, error) {
-	if err := cli.BindEnvironment(cmd, "sql-dsn"); err != nil {
-		return store.Config{}, err
-	}
+// config is the database that the flags name. Errors are of wrong usage.
+func (d *flags) config() (store.Config, error) {
 	switch {
 	case d.dialect == "mysql":
 		return store.Config{}, cli.Usagef("--sql-dialect mysql: only sqlite databases are copied as files: use the tools of the MySQL server, such as mariadb-dump")

@@ -27,7 +27,7 @@ func (f *fileCommand) register(cmd *cobra.Command, force, done string, run copyF
 	f.output.Register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.force, "force", false, force)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		config, err := f.database.config(cmd)
+		config, err := f.database.config()
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ from, only the schema is brought up to date, as a start of the server does.`,
 	}
 	cmd.Flags().StringVar(&m.from, "from", "", "`database` to copy from; with a password rather in DOCKIT_FROM_FILE")
 	cmd.Flags().StringVar(&m.to, "to", "", "empty `database` to copy to; with a password rather in DOCKIT_TO_FILE")
-	cli.MarkSecret(cmd, "from", "to")
+	cli.MarkSecret(cmd.Flags(), "from", "to")
 	m.output.Register(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return m.run(cmd) }
 	return cmd

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	sqlitelib "modernc.org/sqlite/lib"
+
+	"github.com/dockit-registry/dockit/internal/atomicfile"
 )
 
 // Backup copies a SQLite database to a file, as it is at one moment, while a
@@ -40,12 +42,12 @@ func Backup(ctx context.Context, config Config, file string, force bool) (c Copy
 	if _, err := inspectSQLite(ctx, db); err != nil {
 		return c, fmt.Errorf("back up %s: %w", path, err)
 	}
-	temporary, c, err := copyInto(ctx, db, file)
+	backup, c, err := copyInto(ctx, db, file)
 	if err != nil {
 		return c, fmt.Errorf("back up %s to %s: %w", path, file, err)
 	}
-	if err := moveFile(temporary, file, force); err != nil {
-		return c, errors.Join(fmt.Errorf("back up %s: %w", path, err), os.Remove(temporary))
+	if err := backup.Commit(force); err != nil {
+		return c, errors.Join(fmt.Errorf("back up %s: %w", path, err), backup.Discard())
 	}
 	c.File = file
 	return c, nil
@@ -94,12 +96,12 @@ func Restore(ctx context.Context, config Config, file string, force bool) (c Cop
 	if err != nil {
 		return c, err
 	}
-	temporary, c, err := copyBackup(ctx, file, path)
+	restored, c, err := copyBackup(ctx, file, path)
 	if err != nil {
 		return c, fmt.Errorf("restore %s: %w", file, err)
 	}
-	if err := replaceDatabase(ctx, path, query, temporary, old, force); err != nil {
-		return c, errors.Join(fmt.Errorf("restore %s to %s: %w", file, path, err), os.Remove(temporary))
+	if err := replaceDatabase(ctx, path, query, restored, old, force); err != nil {
+		return c, errors.Join(fmt.Errorf("restore %s to %s: %w", file, path, err), restored.Discard())
 	}
 	c.File = path
 	return c, nil
@@ -133,7 +135,7 @@ func checkRestoreTarget(path, file string, force bool) (fs.FileInfo, error) {
 }
 
 // copyBackup checks a backup and copies it beside the database.
-func copyBackup(ctx context.Context, file, path string) (temporary string, c Copy, err error) {
+func copyBackup(ctx context.Context, file, path string) (copied *atomicfile.File, c Copy, err error) {
 	// A single file is read without locks and leaves nothing behind, wherever
 	// it is. One that was copied with its log or journal is read with them.
 	query := url.Values{"immutable": {"1"}}
@@ -144,21 +146,21 @@ func copyBackup(ctx context.Context, file, path string) (temporary string, c Cop
 	}
 	db, err := connectFile(file, query)
 	if err != nil {
-		return "", c, err
+		return nil, c, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	// A copy of damaged pages can look intact.
 	if _, err := inspectSQLite(ctx, db); err != nil {
-		return "", c, err
+		return nil, c, err
 	}
 	return copyInto(ctx, db, path)
 }
 
 // replaceDatabase moves a new database to the place of the old one, which is
 // locked meanwhile.
-func replaceDatabase(ctx context.Context, path string, query url.Values, temporary string, old fs.FileInfo, force bool) (err error) {
+func replaceDatabase(ctx context.Context, path string, query url.Values, restored *atomicfile.File, old fs.FileInfo, force bool) (err error) {
 	if old != nil {
-		if err := takeOwner(temporary, old); err != nil {
+		if err := takeOwner(restored.Name(), old); err != nil {
 			return err
 		}
 		unlock, err := lockOld(ctx, path, query)
@@ -177,8 +179,8 @@ func replaceDatabase(ctx context.Context, path string, query url.Values, tempora
 	if err := os.RemoveAll(litestreamFolder(path)); err != nil {
 		return fmt.Errorf("remove what Litestream knows of the old database: %w", err)
 	}
-	syncFolder(path)
-	return moveFile(temporary, path, force)
+	atomicfile.SyncFolder(filepath.Dir(path))
+	return restored.Commit(force)
 }
 
 // litestreamFolder is where Litestream keeps what it knows of a database.

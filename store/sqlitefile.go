@@ -14,6 +14,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	sqlitelib "modernc.org/sqlite/lib"
+
+	"github.com/dockit-registry/dockit/internal/atomicfile"
 )
 
 var (
@@ -27,7 +29,7 @@ var (
 	ErrInUse = errors.New("database is in use")
 	// ErrFileExists is returned when a file would be replaced without being
 	// told to.
-	ErrFileExists = errors.New("file exists")
+	ErrFileExists = atomicfile.ErrExists
 )
 
 // Copy describes a copy of a database that was made and checked.
@@ -148,34 +150,34 @@ func newestMigration(migrations fs.FS) (int64, error) {
 }
 
 // copyInto writes what a database holds at this moment into a new file beside
-// path, for its owner alone, and checks it. Writers do not wait for it.
-func copyInto(ctx context.Context, db *sql.DB, path string) (temporary string, c Copy, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.partial") // with mode 0600
+// path, for its owner alone, and checks it. Writers do not wait for it. The copy
+// has reached the disk, and is to be committed or discarded.
+func copyInto(ctx context.Context, db *sql.DB, path string) (file *atomicfile.File, c Copy, err error) {
+	file, err = atomicfile.Create(path)
 	if err != nil {
-		return "", c, fmt.Errorf("%w: check that the folder exists and that this process may write there", err)
+		return nil, c, fmt.Errorf("%w: check that the folder exists and that this process may write there", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
+			err = errors.Join(err, file.Discard())
 		}
 	}()
-	if err := f.Close(); err != nil {
-		return "", c, err
-	}
-	name, err := filepath.Abs(f.Name()) // SQLite would take a name that starts with file: for a URI
+	name, err := filepath.Abs(file.Name()) // SQLite would take a name that starts with file: for a URI
 	if err != nil {
-		return "", c, err
+		return nil, c, err
 	}
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", name); err != nil {
-		return "", c, fmt.Errorf("copy the database: %w", asDamage(err))
+		return nil, c, fmt.Errorf("copy the database: %w", asDamage(err))
 	}
 	if c, err = inspectFile(ctx, name, url.Values{"immutable": {"1"}}); err != nil {
-		return "", c, fmt.Errorf("check the copy: %w", err)
+		return nil, c, fmt.Errorf("check the copy: %w", err)
 	}
-	if c.Bytes, err = syncFile(name); err != nil {
-		return "", c, err
+	info, err := file.Stat()
+	if err != nil {
+		return nil, c, err
 	}
-	return f.Name(), c, nil
+	c.Bytes = info.Size()
+	return file, c, file.Sync()
 }
 
 // inspectFile is [inspectSQLite] of a file.
@@ -186,44 +188,6 @@ func inspectFile(ctx context.Context, path string, query url.Values) (c Copy, er
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return inspectSQLite(ctx, db)
-}
-
-// syncFile waits until a file has reached the disk, and returns its size.
-func syncFile(path string) (size int64, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), f.Sync()
-}
-
-// moveFile moves a file to its place in one step. Without force it fails with
-// [ErrFileExists] when there is one, even if that has only just appeared.
-func moveFile(from, to string, force bool) error {
-	if !force {
-		err := os.Link(from, to)
-		switch {
-		case err == nil:
-			syncFolder(to)
-			return os.Remove(from)
-		case errors.Is(err, fs.ErrExist):
-			return fmt.Errorf("%w: %s", ErrFileExists, to)
-		}
-		// Not every file system knows links.
-		if _, err := os.Lstat(to); err == nil {
-			return fmt.Errorf("%w: %s", ErrFileExists, to)
-		}
-	}
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	syncFolder(to)
-	return nil
 }
 
 // linkTarget is the file that a path leads to, over symbolic links: to replace a
@@ -238,13 +202,4 @@ func linkTarget(path string) (string, error) {
 		return "", fmt.Errorf("%s is a link to a file that does not exist: remove it, or name the file: %w", path, err)
 	}
 	return path, nil
-}
-
-// syncFolder makes the name of a file last. Not every file system can sync a
-// folder; the content itself is safe.
-func syncFolder(path string) {
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		_ = dir.Sync()
-		_ = dir.Close()
-	}
 }

@@ -186,7 +186,7 @@ func TestInitContainerOwner(t *testing.T) {
 func TestInitContainerRemovesLeftovers(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "trust.pem")
-	old, young := filepath.Join(folder, ".trust.pem.123"+partialSuffix), filepath.Join(folder, ".trust.pem.456"+partialSuffix)
+	old, young := filepath.Join(folder, ".trust.pem.123.dockit-partial"), filepath.Join(folder, ".trust.pem.456.dockit-partial")
 	for _, leftover := range []string{old, young} {
 		require.NoError(t, os.WriteFile(leftover, []byte("half of"), 0o600))
 	}

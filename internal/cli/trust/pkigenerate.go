@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dockit-registry/dockit/internal/atomicfile"
 	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/pki"
 )
@@ -117,7 +118,7 @@ func (o *pkiGenerate) run(cmd *cobra.Command, args []string, now time.Time) erro
 	default:
 		_, err = cmd.OutOrStdout().Write(both)
 	}
-	if errors.Is(err, errFileExists) {
+	if errors.Is(err, atomicfile.ErrExists) {
 		return fmt.Errorf("%w; nothing was written: name another file, or replace it with --force", err)
 	}
 	return err

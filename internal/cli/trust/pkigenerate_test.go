@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap/zaptest"
 
+	"github.com/dockit-registry/dockit/internal/atomicfile"
 	"github.com/dockit-registry/dockit/pki"
 )
 
@@ -105,7 +106,7 @@ func TestPKIGenerateReplacesNothingUnlessForced(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"--key-file", key, "--certificate-file", cert}
-	if _, err := pkiGenerateRun(t, args...); !errors.Is(err, errFileExists) || !strings.Contains(err.Error(), cert) {
+	if _, err := pkiGenerateRun(t, args...); !errors.Is(err, atomicfile.ErrExists) || !strings.Contains(err.Error(), cert) {
 		t.Errorf("error %v", err)
 	}
 	entries, err := os.ReadDir(dir)

@@ -23,7 +23,7 @@ const module = "github.com/dockit-registry/dockit"
 // layers are the packages from the bottom up: one imports those of layers below
 // its own only, and of its own what stands under one of its own name.
 var layers = [][]string{
-	{"internal/atomicfile", "internal/clock", "internal/freeport", "internal/hedged", "internal/printable", "internal/version", "internal/opaque", "handlers/limit"},
+	{"internal/httpclient", "internal/atomicfile", "internal/clock", "internal/freeport", "internal/hedged", "internal/printable", "internal/version", "internal/opaque", "handlers/limit"},
 	{"subject", "access"},
 	{"internal/duration", "internal/password", "audit", "pki"},
 	{"state", "internal/token"},

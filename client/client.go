@@ -19,7 +19,6 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -32,6 +31,7 @@ import (
 	"time"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/internal/httpclient"
 )
 
 const (
@@ -96,15 +96,9 @@ func New(options Options) (*Client, error) {
 	case base.RawQuery != "" || base.Fragment != "":
 		return nil, fmt.Errorf("base URL %q: leave out the query and the fragment", base.Redacted())
 	}
-	transport := options.Transport
-	if transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.TLSClientConfig = &tls.Config{
-			MinVersion:         tls.VersionTLS12,
-			RootCAs:            options.RootCAs,
-			InsecureSkipVerify: options.InsecureSkipVerify, //nolint:gosec // the caller asked for it by name
-		}
-		transport = t
+	connection := httpclient.New(httpclient.Options{RootCAs: options.RootCAs, InsecureSkipVerify: options.InsecureSkipVerify})
+	if options.Transport != nil {
+		connection.Transport = options.Transport
 	}
 	if options.Timeout <= 0 {
 		options.Timeout = defaultTimeout
@@ -119,12 +113,7 @@ func New(options Options) (*Client, error) {
 		password:  options.Password,
 		userAgent: options.UserAgent,
 		timeout:   options.Timeout,
-		http: &http.Client{
-			Transport: transport,
-			// The API never redirects. Whoever does is something else, and
-			// must not get the password.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		http:      connection,
 	}, nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dockit-registry/dockit/client"
 	"github.com/dockit-registry/dockit/internal/duration"
+	"github.com/dockit-registry/dockit/internal/httpclient"
 	"github.com/dockit-registry/dockit/internal/version"
 )
 
@@ -68,21 +69,9 @@ func ParseBaseURL(text string) (*url.URL, error) {
 	return base, nil
 }
 
-// NewHTTPClient makes a client for one server, which nobody redirects to
-// another one.
-func NewHTTPClient(roots *x509.CertPool, insecure bool, timeout time.Duration) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		RootCAs:            roots,
-		InsecureSkipVerify: insecure, //nolint:gosec // the caller asked for it by name and was warned
-	}
-	return &http.Client{
-		Transport: transport,
-		Timeout:   timeout,
-		// Whoever redirects is not Dockit, and may lead from https to http.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+// HTTPClient makes requests that carry no credentials of Dockit's.
+func (c *ConnectionFlags) HTTPClient(roots *x509.CertPool) *http.Client {
+	return httpclient.New(httpclient.Options{RootCAs: roots, InsecureSkipVerify: c.Insecure, Timeout: c.Timeout})
 }
 
 // LoginFlags say who speaks.
@@ -128,21 +117,6 @@ func (l *LoginFlags) Client(cmd *cobra.Command, stdinTaken bool) (*client.Client
 		return nil, err
 	}
 	return client.New(options)
-}
-
-// PlainClient makes requests that carry no credentials.
-func (l *LoginFlags) PlainClient(roots *x509.CertPool) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		RootCAs:            roots,
-		InsecureSkipVerify: l.Insecure, //nolint:gosec // the caller asked for it by name and was warned
-	}
-	return &http.Client{
-		Transport:     transport,
-		Timeout:       l.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 // PermanentError is one that waiting does not change.

@@ -51,7 +51,7 @@ func newHealthCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			status, err := askHealth(cmd.Context(), NewHTTPClient(roots, f.Insecure, f.Timeout), base.JoinPath("readyz"))
+			status, err := askHealth(cmd.Context(), f.HTTPClient(roots), base.JoinPath("readyz"))
 			if err != nil {
 				return err
 			}

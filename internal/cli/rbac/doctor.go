@@ -97,7 +97,7 @@ fewer. The exit code is 1 when something is wrong.`,
 		if err != nil {
 			return err
 		}
-		d := &doctor{registry: target, issuer: issuer, bundle: bundle, http: r.login.PlainClient(roots)}
+		d := &doctor{registry: target, issuer: issuer, bundle: bundle, http: r.login.HTTPClient(roots)}
 		d.findings = findings{Registry: target.String(), OK: true, Findings: []finding{}}
 		began := startReading()
 		if d.pki, err = c.PKI(cmd.Context()); err != nil {

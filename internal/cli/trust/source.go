@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/httpclient"
 	"github.com/dockit-registry/dockit/internal/printable"
 	"github.com/dockit-registry/dockit/internal/version"
 )
@@ -47,7 +48,8 @@ func NewSource(baseURL string, format Format, service string, roots *x509.CertPo
 	if service != "" {
 		base.RawQuery = url.Values{"service": {service}}.Encode()
 	}
-	return &Source{base, base.JoinPath(format.path), format, cli.NewHTTPClient(roots, insecure, attemptTimeout)}, nil
+	client := httpclient.New(httpclient.Options{RootCAs: roots, InsecureSkipVerify: insecure, Timeout: attemptTimeout})
+	return &Source{base, base.JoinPath(format.path), format, client}, nil
 }
 
 // beside is another format from the same server.

@@ -100,7 +100,8 @@ and -o env variables, for the registry of --registry-url. -q prints the token al
 }
 
 func (r *rbac) tokenRotateCommand() *cobra.Command {
-	var grace, expires string
+	var grace time.Duration
+	var expires string
 	var shape credentialShape
 	cmd := &cobra.Command{
 		Use:   "rotate ID",
@@ -111,16 +112,12 @@ expiry stay. With --grace the old secret keeps working for that time; without, i
   dockit rbac token rotate k3v7q2mzx4ta --grace 1h --expires 90d -o docker-config`,
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVar(&grace, "grace", "0", "how `long` the old secret keeps working, such as 1h or 7d")
+	duration.Var(cmd.Flags(), &grace, "grace", 0, "how `long` the old secret keeps working, such as 1h or 7d (default not at all)")
 	cmd.Flags().StringVar(&expires, "expires", "", "`when` the token ends from now on: in 90d or 12h, on 2027-01-31, or never: as late as is allowed (default as before)")
 	shape.register(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var rotation adminapi.AccessTokenRotation
-		length, err := duration.Parse(grace)
-		if err != nil {
-			return cli.Usagef("--grace %q: write how long, such as 1h or 7d", printable.Clip(grace))
-		}
-		rotation.Grace = int(length / time.Second)
+		rotation.Grace = int(grace / time.Second)
 		if expires != "" {
 			at, err := cli.ParseExpiry(expires, time.Now())
 			if err != nil {

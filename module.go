@@ -267,7 +267,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		Ring:      a.ring,
 		Refusals:  a.database.refusals,
 		Issuer:    a.Issuer,
-		Services:  adminServices(a.Services),
+		Services:  a.endpoints.Services,
 		Logger:    a.logger.Named("admin"),
 		Version:   version.Read().Version,
 		Passwords: a.refused,

@@ -7,7 +7,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/dockit-registry/dockit/handlers"
-	"github.com/dockit-registry/dockit/handlers/admin"
 	"github.com/dockit-registry/dockit/internal/duration"
 	"github.com/dockit-registry/dockit/internal/token"
 )
@@ -62,18 +61,11 @@ func checkTokenTTL(name string, ttl caddy.Duration) error {
 	return nil
 }
 
+// handlerServices are the services as the endpoints and the admin API take them.
 func handlerServices(services []*Service) []handlers.Service {
 	all := make([]handlers.Service, len(services))
 	for i, s := range services {
 		all[i] = handlers.Service{Name: s.Name, Profile: s.profile, TokenTTL: time.Duration(s.TokenTTL)}
-	}
-	return all
-}
-
-func adminServices(services []*Service) []admin.Service {
-	all := make([]admin.Service, len(services))
-	for i, s := range services {
-		all[i] = admin.Service{Name: s.Name, Profile: s.profile, TokenTTL: time.Duration(s.TokenTTL)}
 	}
 	return all
 }

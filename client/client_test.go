@@ -18,6 +18,7 @@ import (
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/client"
+	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
@@ -59,7 +60,7 @@ func newServer(t *testing.T) string {
 	t.Cleanup(refusals.Close)
 	api, err := admin.New(admin.Config{
 		Store: s, Refusals: refusals, Auth: authenticator, Ring: ring, Issuer: "dockit",
-		Services: []admin.Service{{Name: "registry", Profile: token.ProfileX5C, TokenTTL: 5 * time.Minute}}, Logger: logger,
+		Services: []handlers.Service{{Name: "registry", Profile: token.ProfileX5C, TokenTTL: 5 * time.Minute}}, Logger: logger,
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(api)

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/opaque"
 	"github.com/dockit-registry/dockit/internal/password"
@@ -37,7 +38,7 @@ type Config struct {
 	// Issuer is the name in every token.
 	Issuer string
 	// Services are the registries that tokens are issued for.
-	Services []Service
+	Services []handlers.Service
 	// Refusals counts what is refused, for the audit. It is needed.
 	Refusals *Refusals
 	// Logger is told of refused logins and of errors that the caller is not

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
 	"github.com/dockit-registry/dockit/internal/token"
@@ -55,7 +56,7 @@ func newFixtureOn(t testing.TB, config store.Config) *fixture {
 	t.Cleanup(known.Close)
 	authenticator := auth.New(s, known, logger)
 	t.Cleanup(authenticator.Close)
-	services := []Service{
+	services := []handlers.Service{
 		{Name: "registry", Profile: token.ProfileX5C, TokenTTL: 5 * time.Minute},
 		{Name: "zot", Profile: token.ProfileZot, TokenTTL: 5 * time.Minute},
 	}

@@ -17,16 +17,9 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/audit"
-	"github.com/dockit-registry/dockit/internal/token"
+	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/pki"
 )
-
-// Service is a registry that tokens are issued for.
-type Service struct {
-	Name     string
-	Profile  token.Profile
-	TokenTTL time.Duration
-}
 
 type pkiOutput struct {
 	Body adminapi.PKI
@@ -108,7 +101,7 @@ func (a *API) rotateKeys(ctx context.Context, in *rotateInput) (*rotationOutput,
 	if in.Body != nil {
 		service = in.Body.Service
 	}
-	if service != "" && !slices.ContainsFunc(a.config.Services, func(s Service) bool { return s.Name == service }) {
+	if service != "" && !slices.ContainsFunc(a.config.Services, func(s handlers.Service) bool { return s.Name == service }) {
 		return nil, problem(http.StatusNotFound, adminapi.CodeNotFound, "no such service: use one that is configured")
 	}
 	return a.rotationOutput(ctx, audit.RotateKeys, "rotated keys", zap.String("service", service))(a.config.Ring.Rotate(ctx, service))

@@ -12,17 +12,25 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/internal/auth"
 )
 
-// fromClient tells the handlers where a request came from. Without an address,
+// fromClient tells the handlers where a request came from, as seen through
+// trusted proxies.
+func fromClient(r *http.Request) *http.Request { return fromAddress(r, clientIP(r)) }
+
+// fromPeer tells the handlers that a request came from the other end of the
+// connection: no proxy of the server was asked.
+func fromPeer(r *http.Request) *http.Request { return fromAddress(r, peerIP(r)) }
+
+// fromAddress tells the handlers where a request came from. Without an address,
 // as over a Unix socket from somebody who is not trusted, none is made up.
-func fromClient(r *http.Request) *http.Request {
-	ip, err := netip.ParseAddr(clientIP(r))
+func fromAddress(r *http.Request, address string) *http.Request {
+	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		ip = netip.Addr{}
 	}
-	return r.WithContext(handlers.WithClientIP(r.Context(), ip))
+	return r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: ip, Client: r.UserAgent()}))
 }
 
 // clientIP is where a request came from, as seen through the proxies that

@@ -272,7 +272,6 @@ func (a *App) open(ctx context.Context) (err error) {
 		Version:   version.Read().Version,
 		Passwords: a.refused,
 		MaxState:  a.bounds.StateSize,
-		ClientIP:  clientIP,
 	})
 	if err != nil {
 		return fmt.Errorf("admin API: %w", err)

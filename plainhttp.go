@@ -122,7 +122,7 @@ func (w *redirectRefuser) WriteHeader(status int) {
 		if w.refused {
 			w.Header().Del("Location")
 			w.Header().Del("Content-Length")
-			w.refusal.ServeHTTP(w.ResponseWriter, w.request)
+			w.refusal.ServeHTTP(w.ResponseWriter, fromPeer(w.request))
 		}
 	}
 	if !w.refused {

@@ -13,6 +13,7 @@ func TestBrowserAsksForTokens(t *testing.T) {
 	f := withPeople(t)
 	ask := func(server *Server, r *http.Request, origin string) *httptest.ResponseRecorder {
 		t.Helper()
+		r = fromPeer(r)
 		r.Header.Set("Origin", origin)
 		w := httptest.NewRecorder()
 		server.Route(r, AllEndpoints).ServeHTTP(w, r)

@@ -356,7 +356,7 @@ func TestAccessTokens(t *testing.T) {
 			}
 		}
 		r := tokenGET("ci:"+secret, "service="+service)
-		r = r.WithContext(WithClientIP(r.Context(), netip.MustParseAddr("10.1.2.3")))
+		r = r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: netip.MustParseAddr("10.1.2.3")}))
 		if w := f.do(r); w.Code != http.StatusOK {
 			t.Errorf("behind a proxy: %d", w.Code)
 		}

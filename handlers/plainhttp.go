@@ -3,7 +3,6 @@ package handlers
 import (
 	"encoding/json"
 	"net/http"
-	"net/netip"
 
 	"go.uber.org/zap"
 
@@ -48,15 +47,11 @@ func (p *PlainRefusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *PlainRefusal) log(r *http.Request) {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		peer = netip.AddrPort{} // a Unix socket
-	}
-	if !p.refusals.take(peer.Addr()) {
+	if !p.refusals.take(clientIP(r)) {
 		return
 	}
 	// What a client sent stands behind everything else.
-	fields := []zap.Field{addressField(peer.Addr())}
+	fields := []zap.Field{addressField(clientIP(r))}
 	// A client of RFC 6749 has its password in the body.
 	sent := r.Header.Get("Authorization") != "" || r.URL.Path == tokenPath && r.ContentLength != 0
 	message := "refused over plain HTTP: whoever sends credentials here has to use https"

@@ -371,7 +371,7 @@ func FuzzToken(f *testing.F) {
 	f.Add("scope=::&scope=%20&service=registry.example.com", "")
 	shared := withPeople(f)
 	f.Fuzz(func(t *testing.T, query, authorization string) {
-		r := httptest.NewRequest(http.MethodGet, tokenPath, nil)
+		r := fromPeer(httptest.NewRequest(http.MethodGet, tokenPath, nil))
 		r.URL.RawQuery = query
 		if authorization != "" {
 			r.Header["Authorization"] = []string{authorization}

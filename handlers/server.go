@@ -1,5 +1,6 @@
 // Package handlers answers Dockit's HTTP endpoints. It knows nothing of Caddy:
-// everything is plain net/http.
+// everything is plain net/http. Where a request comes from, the server in front
+// says by [auth.WithOrigin].
 package handlers
 
 import (
@@ -160,14 +161,11 @@ func New(config Config) (*Server, error) {
 		config.Logger = zap.NewNop()
 	}
 	s := &Server{config: config, services: make(map[string]Service, len(config.Services)), log: newTokenLog(config.Logger)}
-	if config.Admin != nil {
-		s.config.Admin = withOrigin(config.Admin)
-	}
 	for _, service := range config.Services {
 		s.services[service.Name] = service
 	}
 	s.routes = map[string]http.Handler{
-		tokenPath:  bounded(allowOrigins(config.CORSOrigins, withOrigin(http.HandlerFunc(s.serveToken)))),
+		tokenPath:  bounded(allowOrigins(config.CORSOrigins, http.HandlerFunc(s.serveToken))),
 		pemPath:    bounded(http.HandlerFunc(s.servePEM)),
 		jwksPath:   bounded(http.HandlerFunc(s.serveJWKS)),
 		jwsPath:    bounded(http.HandlerFunc(s.serveJWS)),

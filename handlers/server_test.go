@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -118,8 +119,19 @@ func (f *fixture) disable(ref subject.Ref) {
 	}
 }
 
+// fromPeer makes a request one of the other end of its connection, as a server
+// without proxies does, unless it has an origin.
+func fromPeer(r *http.Request) *http.Request {
+	if auth.OriginOf(r.Context()) != (auth.Origin{}) {
+		return r
+	}
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // unknown when it is none
+	return r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: peer.Addr(), Client: r.UserAgent()}))
+}
+
 func (f *fixture) do(r *http.Request) *httptest.ResponseRecorder {
 	f.Helper()
+	r = fromPeer(r)
 	h := f.server.Route(r, AllEndpoints)
 	if h == nil {
 		f.Fatalf("%s %s is not routed", r.Method, r.URL.Path)

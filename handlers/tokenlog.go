@@ -105,7 +105,7 @@ func addressField(ip netip.Addr) zap.Field {
 	if !ip.IsValid() { // as over a Unix socket
 		return zap.String("client_ip", "")
 	}
-	return zap.Stringer("client_ip", ip.Unmap())
+	return zap.Stringer("client_ip", ip)
 }
 
 // scopeTexts writes scopes for a line of the log.

@@ -10,7 +10,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"time"
 
@@ -51,9 +50,6 @@ type Config struct {
 	// MaxState is the largest state document that is planned or applied, in
 	// bytes. Default: [state.DefaultMaxSize].
 	MaxState int64
-	// ClientIP is the address that a request came from, for the log and the
-	// audit. Default: the other end of the connection.
-	ClientIP func(*http.Request) string
 }
 
 func (c Config) maxState() int64 {
@@ -87,9 +83,6 @@ type API struct {
 
 // New makes the API.
 func New(config Config) (*API, error) {
-	if config.ClientIP == nil {
-		config.ClientIP = remoteIP
-	}
 	if config.Logger == nil {
 		config.Logger = zap.NewNop()
 	}
@@ -135,14 +128,6 @@ func (a *API) refuseCrossOrigin(next http.Handler) http.Handler {
 		writeProblem(w, problem(http.StatusForbidden, adminapi.CodeForbidden, "the request comes from another site: use the admin API from its own origin, or not from a browser"))
 	}))
 	return protection.Handler(next)
-}
-
-func remoteIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // Interface guard.

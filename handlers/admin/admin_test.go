@@ -122,8 +122,7 @@ func (f *fixture) doOn(around func(http.ResponseWriter) http.ResponseWriter, met
 	f.t.Helper()
 	r := httptest.NewRequestWithContext(f.t.Context(), method, "/dockit/api/v1"+path, bytes.NewBufferString(body))
 	n := f.requests.Add(1)
-	address := netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)})
-	r = r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: address}))
+	fromAddress(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}).String())(r)
 	r.SetBasicAuth("root", goodPassword)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -137,6 +136,12 @@ func (f *fixture) doOn(around func(http.ResponseWriter) http.ResponseWriter, met
 	read, err := io.ReadAll(response.Body)
 	require.NoError(f.t, err)
 	return answer{response, read}
+}
+
+func fromAddress(address string) func(*http.Request) {
+	return func(r *http.Request) {
+		*r = *r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: netip.MustParseAddr(address)}))
+	}
 }
 
 func ifMatch(tag string) func(*http.Request) {

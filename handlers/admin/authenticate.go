@@ -45,7 +45,7 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 		var attempt auth.Attempt
 		principal, err := a.config.Auth.Authenticate(auth.WithAttempt(r.Context(), &attempt), username, password)
 		var throttled *auth.ThrottledError
-		switch ip := a.config.ClientIP(r); {
+		switch ip := clientIP(r); {
 		case errors.As(err, &throttled):
 			// Not in the audit: what led to it is.
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.RetryAfter.Seconds()))))

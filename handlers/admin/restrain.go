@@ -35,6 +35,15 @@ func whoFrom(r *http.Request, p auth.Principal) string { return p.Ref.String() +
 
 func networkOf(r *http.Request) string { return auth.OriginOf(r.Context()).Network() }
 
+// clientIP is the address that a request came from, for the log and the audit;
+// empty when it is unknown.
+func clientIP(r *http.Request) string {
+	if ip := auth.OriginOf(r.Context()).Address; ip.IsValid() {
+		return ip.String()
+	}
+	return ""
+}
+
 // restrained lets a request of a caller who logged in through, unless that one
 // is too busy, and counts it when it is refused.
 func (a *API) restrained(w http.ResponseWriter, r *http.Request, c caller, next http.Handler) {
@@ -95,7 +104,7 @@ func (a *API) tooManyNameless(r *http.Request, username, password string) (wait 
 
 // refuseLogin counts wrong credentials.
 func (a *API) refuseLogin(r *http.Request, name audit.Name) {
-	a.refuse(r, audit.Event{Action: audit.LoginFailed, Address: a.config.ClientIP(r), Subject: name})
+	a.refuse(r, audit.Event{Action: audit.LoginFailed, Address: clientIP(r), Subject: name})
 }
 
 // loginName is whom the audit names for wrong credentials: a subject that there

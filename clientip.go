@@ -125,17 +125,17 @@ func (p *proxyWarnings) check(r *http.Request, logger *zap.Logger) {
 		}
 		return
 	}
-	const remedy = "everybody behind it counts as one address, for lockouts, the audit and the networks of tokens; if it is your proxy, name it with "
+	const hint = "everybody behind it counts as one address, for lockouts, the audit and the networks of tokens; if it is your proxy, name it with "
 	ip, err := netip.ParseAddr(peerIP(r))
 	switch {
 	case err != nil:
 		p.untrusted.Do(func() {
-			logger.Warn("X-Forwarded-For over a Unix socket is ignored, because what is at its other end is not trusted: " + remedy +
+			logger.Warn("X-Forwarded-For over a Unix socket is ignored, because what is at its other end is not trusted: " + hint +
 				"--trusted-proxies unix, or in a Caddyfile with trusted_proxies_unix and trusted_proxies_strict in `servers`")
 		})
 	case isNear(ip):
 		p.untrusted.Do(func() {
-			logger.Warn("X-Forwarded-For from an address that is no trusted proxy is ignored: "+remedy+
+			logger.Warn("X-Forwarded-For from an address that is no trusted proxy is ignored: "+hint+
 				"--trusted-proxies, or in a Caddyfile with trusted_proxies and trusted_proxies_strict in `servers`", zap.Stringer("peer", ip))
 		})
 	}

@@ -86,7 +86,7 @@ func (s *Server) readiness(ctx context.Context, changes func(context.Context) er
 				reasons = append(reasons, errors.New("the database takes no changes"))
 			}
 			if !errors.Is(ctx.Err(), context.Canceled) { // by a probe that left
-				s.config.Logger.Warn("changes cannot be made", zap.Error(err), remedyField(err))
+				s.config.Logger.Warn("changes cannot be made", zap.Error(err), hintField(err))
 			}
 		}
 	}
@@ -115,8 +115,8 @@ func (s *Server) readiness(ctx context.Context, changes func(context.Context) er
 	return answer
 }
 
-// remedyField is a log field that says what to do about an error of the database.
-func remedyField(err error) zap.Field {
+// hintField is a log field that says what to do about an error of the database.
+func hintField(err error) zap.Field {
 	if hint := store.Hint(err); hint != "" {
 		return zap.String("remedy", hint)
 	}

@@ -293,10 +293,10 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, err error) *
 		told = &refusal{status: StatusClientClosed, code: errorUnavailable, message: "the request was cancelled", outcome: outcomeFailed}
 	case store.Hint(err) != "", errors.Is(err, store.ErrUnknownOutcome):
 		w.Header().Set("Retry-After", "5")
-		s.config.Logger.Error("cannot issue a token", zap.Error(err), remedyField(err))
+		s.config.Logger.Error("cannot issue a token", zap.Error(err), hintField(err))
 		told = &refusal{status: http.StatusServiceUnavailable, code: errorUnavailable, message: "the database takes no changes now, without which there is no refresh token: try again in a moment; the log of Dockit says more", outcome: outcomeFailed}
 	default:
-		s.config.Logger.Error("cannot issue a token", zap.Error(err), remedyField(err))
+		s.config.Logger.Error("cannot issue a token", zap.Error(err), hintField(err))
 		told = &refusal{status: http.StatusInternalServerError, code: errorServer, message: "cannot issue a token: see the log of Dockit", outcome: outcomeFailed}
 	}
 	writeError(w, told.status, told.code, told.message)

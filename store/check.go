@@ -54,7 +54,7 @@ func checkSQLite(ctx context.Context, dsn string) error {
 		if log, lerr := os.Stat(path + "-wal"); lerr == nil && log.Size() > 0 {
 			return nil // some of it stands in the log, which cannot be read without a trace
 		}
-		return fmt.Errorf("open SQLite database %q: %w", path, hinted(err))
+		return fmt.Errorf("open SQLite database %q: %w", path, withHint(err, Hint(err)))
 	}
 	known, err := newestMigration(mustSub(sqliteMigrations, "migrations/sqlite"))
 	if err != nil {

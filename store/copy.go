@@ -76,7 +76,7 @@ func CopyAll(ctx context.Context, from, to *Store, progress func(rows int64)) ([
 		return from.checkUnchanged(ctx, source)
 	})
 	if err != nil && from.dialect != to.dialect {
-		err = from.dialect.explain(err) // the target has explained its own
+		err = withHint(err, from.dialect.hint(err)) // the target has said its own
 	}
 	if err != nil {
 		return nil, fmt.Errorf("copy the database: %w", err)

@@ -66,7 +66,7 @@ func exportDigest(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 
 // verifyAudit follows the chain of the audit to its head.
 func verifyAudit(ctx context.Context, tx *sql.Tx) error {
-	const remedy = "it came so from the database: see 'dockit rbac audit verify' there; nothing was copied"
+	const hint = "it came so from the database: see 'dockit rbac audit verify' there; nothing was copied"
 	var checkpoints audit.Checkpoints
 	statements, err := auditCheckpoints(ctx, tx, 0, math.MaxInt32)
 	if err != nil {
@@ -74,7 +74,7 @@ func verifyAudit(ctx context.Context, tx *sql.Tx) error {
 	}
 	for _, statement := range statements {
 		if err := checkpoints.Next(statement); err != nil {
-			return fmt.Errorf("%w: %w: %s", ErrAuditBroken, err, remedy)
+			return fmt.Errorf("%w: %w: %s", ErrAuditBroken, err, hint)
 		}
 	}
 	rows, err := tx.QueryContext(ctx, `
@@ -91,7 +91,7 @@ func verifyAudit(ctx context.Context, tx *sql.Tx) error {
 			return fmt.Errorf("read the audit of the copy: %w", err)
 		}
 		if err := chain.Next(entry); err != nil {
-			return fmt.Errorf("%w: %w: %s", ErrAuditBroken, err, remedy)
+			return fmt.Errorf("%w: %w: %s", ErrAuditBroken, err, hint)
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -102,7 +102,7 @@ func verifyAudit(ctx context.Context, tx *sql.Tx) error {
 		return fmt.Errorf("read the head of the audit of the copy: %w", err)
 	}
 	if err := chain.End(head); err != nil {
-		return fmt.Errorf("%w: %w: %s", ErrAuditBroken, err, remedy)
+		return fmt.Errorf("%w: %w: %s", ErrAuditBroken, err, hint)
 	}
 	return nil
 }

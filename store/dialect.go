@@ -53,8 +53,9 @@ type dialect struct {
 	// lost reports whether the connection broke: what was not committed is
 	// undone, and what became of a commit under way is unknown.
 	lost func(error) bool
-	// explain adds to an error what the operator can do about it.
-	explain func(error) error
+	// hint says what the operator can do about an error of a change, empty
+	// where that is only for [Hint] to say.
+	hint func(error) string
 	// migrating runs migrations so that of several nodes one does at a time.
 	// newest is the version after them.
 	migrating func(ctx context.Context, db *sql.DB, newest int64, migrate func() error) error

@@ -11,8 +11,8 @@ import (
 )
 
 // Hint says in words what to do about an error of the database itself, such
-// as a full disk or a server that is away, or returns an empty string. It names no path and no secret,
-// so that clients may read it.
+// as a full disk or a server that is away, or returns an empty string. It names
+// no path and no secret, so that clients may read it.
 func Hint(err error) string {
 	if errors.Is(err, ErrLate) {
 		return locked
@@ -49,11 +49,11 @@ const (
 	notWritable = "the database cannot be written: make the file and its folder, where SQLite keeps files beside it, writable for the user that runs Dockit"
 )
 
-// hinted adds to an error what to do about it, unless it says so already.
-func hinted(err error) error {
-	remedy := Hint(err)
-	if remedy == "" || strings.Contains(err.Error(), remedy) {
+// withHint adds to an error what to do about it, unless it says so already or
+// there is nothing to say.
+func withHint(err error, hint string) error {
+	if hint == "" || strings.Contains(err.Error(), hint) {
 		return err
 	}
-	return fmt.Errorf("%w: %s", err, remedy)
+	return fmt.Errorf("%w: %s", err, hint)
 }

@@ -143,7 +143,7 @@ func (l *litestream) replicate() error {
 	ctx, cancel := context.WithTimeout(context.Background(), replicateTimeout+time.Second)
 	defer cancel()
 	if err := l.sync(ctx); err != nil {
-		err = fmt.Errorf("%w: %w: %s", ErrNotReplicated, err, l.remedy())
+		err = fmt.Errorf("%w: %w: %s", ErrNotReplicated, err, l.hint())
 		l.failed.Store(&refusal{err, time.Now()})
 		return err
 	}
@@ -152,7 +152,7 @@ func (l *litestream) replicate() error {
 	return nil
 }
 
-func (l *litestream) remedy() string {
+func (l *litestream) hint() string {
 	return fmt.Sprintf("check that Litestream runs, replicates %s and listens on %s; it replicates the change as soon as it can", l.database, l.socket)
 }
 
@@ -231,8 +231,8 @@ func (l *litestream) check(ctx context.Context, logger *zap.Logger) {
 	if err == nil {
 		err = fmt.Errorf("litestream replicates %s, and not %s", strings.Join(paths, ", "), l.database)
 	}
-	l.failed.Store(&refusal{fmt.Errorf("%w: %w: %s", ErrNotReplicated, err, l.remedy()), time.Now()})
-	logger.Warn("changes are acknowledged only when Litestream has replicated them, and it does not yet", zap.Error(err), zap.String("remedy", l.remedy()))
+	l.failed.Store(&refusal{fmt.Errorf("%w: %w: %s", ErrNotReplicated, err, l.hint()), time.Now()})
+	logger.Warn("changes are acknowledged only when Litestream has replicated them, and it does not yet", zap.Error(err), zap.String("remedy", l.hint()))
 }
 
 // canReplicate says why changes would not be acknowledged, as far as is known.

@@ -187,7 +187,7 @@ func findMySQL(ctx context.Context, dsn string) (err error) {
 	version, err := mysqlSchema(ctx, reader)
 	switch {
 	case err != nil:
-		return explainMySQL(err)
+		return withHint(err, mysqlHint(err))
 	case version == 0:
 		return fmt.Errorf("%w: its tables are not there: name another database in the DSN", errNoDatabase)
 	default:

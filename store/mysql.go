@@ -40,7 +40,7 @@ var mysqlDialect = &dialect{
 	retryable:   retryableMySQL,
 	busy:        func(err error) bool { return mysqlCode(err) == mysqlLockWait },
 	lost:        lostMySQL,
-	explain:     explainMySQL,
+	hint:        mysqlHint,
 	migrating:   migratingMySQL,
 	writable:    writableMySQL,
 	checkSchema: checkMySQLSchema,
@@ -66,7 +66,7 @@ func openMySQL(ctx context.Context, dsn string) (writer, reader *sql.DB, err err
 	}
 	galera, known, err := lookAtMySQL(ctx, config)
 	if err != nil {
-		return nil, nil, explainMySQL(fmt.Errorf("open MySQL database %q at %s as %q: %w", config.DBName, config.Addr, config.User, err))
+		return nil, nil, withHint(fmt.Errorf("open MySQL database %q at %s as %q: %w", config.DBName, config.Addr, config.User, err), mysqlHint(err))
 	}
 	if galera {
 		// A node of a cluster may be behind: let it catch up with what was
@@ -93,7 +93,7 @@ func openMySQL(ctx context.Context, dsn string) (writer, reader *sql.DB, err err
 	}
 	for _, db := range []*sql.DB{writer, reader} {
 		if err := checkSession(ctx, db); err != nil {
-			return nil, nil, errors.Join(explainMySQL(fmt.Errorf("open MySQL database %q at %s: %w", config.DBName, config.Addr, err)), writer.Close(), reader.Close())
+			return nil, nil, errors.Join(withHint(fmt.Errorf("open MySQL database %q at %s: %w", config.DBName, config.Addr, err), mysqlHint(err)), writer.Close(), reader.Close())
 		}
 	}
 	return writer, reader, nil
@@ -155,7 +155,7 @@ var errReadOnly = errors.New("the server is read-only: it may be a replica, or a
 func writableMySQL(ctx context.Context, writer *sql.DB) error {
 	var readOnly bool
 	if err := writer.QueryRowContext(ctx, "SELECT @@GLOBAL.read_only").Scan(&readOnly); err != nil {
-		return explainMySQL(fmt.Errorf("ask the server whether it takes writes: %w", err))
+		return withHint(fmt.Errorf("ask the server whether it takes writes: %w", err), mysqlHint(err))
 	}
 	if readOnly {
 		return errReadOnly

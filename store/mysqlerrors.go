@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -65,17 +64,10 @@ func lostMySQL(err error) bool {
 	return slices.Contains(mysqlGone, mysqlCode(err))
 }
 
-// explainMySQL adds what to do about an error that an operator can cure.
-func explainMySQL(err error) error {
-	if advice := mysqlHint(err); advice != "" {
-		return fmt.Errorf("%w: %s", err, advice)
-	}
-	return err
-}
-
+// mysqlHint says what the operator can do about an error of a server.
 func mysqlHint(err error) string {
-	if advice := mysqlAdviceByCode[mysqlCode(err)]; advice != "" {
-		return advice
+	if hint := mysqlHints[mysqlCode(err)]; hint != "" {
+		return hint
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "the certificate of the server is not signed by an authority that this machine trusts: name its authority in SSL_CERT_FILE"
@@ -98,15 +90,15 @@ func mysqlHint(err error) string {
 	return ""
 }
 
-const grantAdvice = "give the user of the DSN all rights on the database: GRANT ALL ON dockit.* TO 'dockit'@'%'"
+const grantHint = "give the user of the DSN all rights on the database: GRANT ALL ON dockit.* TO 'dockit'@'%'"
 
-var mysqlAdviceByCode = map[uint16]string{
+var mysqlHints = map[uint16]string{
 	1040:             "the server has too many connections: raise its max_connections",
-	1044:             grantAdvice,
-	1142:             grantAdvice,
-	1143:             grantAdvice,
-	1227:             grantAdvice,
-	1370:             grantAdvice,
+	1044:             grantHint,
+	1142:             grantHint,
+	1143:             grantHint,
+	1227:             grantHint,
+	1370:             grantHint,
 	1045:             "check user and password in the DSN, and that the user may connect from this machine",
 	1698:             "check user and password in the DSN, and that the user may connect from this machine",
 	1129:             "the server refuses this machine after failed connections: run FLUSH HOSTS there",
@@ -125,4 +117,4 @@ var mysqlAdviceByCode = map[uint16]string{
 
 // mysqlRights reports whether the user of the DSN may not do something: trying
 // again does not help.
-func mysqlRights(err error) bool { return mysqlAdviceByCode[mysqlCode(err)] == grantAdvice }
+func mysqlRights(err error) bool { return mysqlHints[mysqlCode(err)] == grantHint }

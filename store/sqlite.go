@@ -53,7 +53,7 @@ var sqlite = &dialect{
 
 	hashSamples: steppedHashSamples,
 	lost:        func(error) bool { return false },
-	explain:     func(err error) error { return err },
+	hint:        func(error) string { return "" },
 	// Only a write shows it.
 	writable: func(context.Context, *sql.DB) error { return nil },
 	// Each migration is a transaction.
@@ -94,7 +94,7 @@ func openSQLite(ctx context.Context, dsn string) (writer, reader *sql.DB, err er
 	}
 	writer.SetMaxOpenConns(1)
 	if err = connectSQLite(ctx, writer); err != nil {
-		return writer, nil, fmt.Errorf("open SQLite database %q: %w", path, hinted(err))
+		return writer, nil, fmt.Errorf("open SQLite database %q: %w", path, withHint(err, Hint(err)))
 	}
 	reader, err = sql.Open("sqlite", sqliteURI(path, query, "deferred", "query_only(1)"))
 	if err != nil {

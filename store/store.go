@@ -111,7 +111,7 @@ func open(ctx context.Context, config Config, logger *zap.Logger, this func() cl
 		logger.Warn("others can read the database, with its password hashes and keys: make it readable for its owner alone", zap.String("because", who))
 	}
 	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(hinted(err), s.Close())
+		return nil, errors.Join(withHint(err, Hint(err)), s.Close())
 	}
 	replicating.check(ctx, logger)
 	return s, nil
@@ -119,7 +119,7 @@ func open(ctx context.Context, config Config, logger *zap.Logger, this func() cl
 
 func (s *Store) prepare(ctx context.Context) error {
 	if err := migrate(ctx, s.dialect, s.writer, s.logger); err != nil {
-		return s.dialect.explain(err)
+		return withHint(err, s.dialect.hint(err))
 	}
 	for _, p := range []struct {
 		stmt **sql.Stmt
@@ -134,12 +134,12 @@ func (s *Store) prepare(ctx context.Context) error {
 	} {
 		stmt, err := s.reader.PrepareContext(ctx, p.text) //nolint:sqlclosecheck // Close does
 		if err != nil {
-			return s.dialect.explain(fmt.Errorf("prepare statement: %w", err))
+			return withHint(fmt.Errorf("prepare statement: %w", err), s.dialect.hint(err))
 		}
 		*p.stmt = stmt
 	}
 	if _, err := s.Marks(ctx); err != nil { // which reads the clock, too
-		return s.dialect.explain(err)
+		return withHint(err, s.dialect.hint(err))
 	}
 	return nil
 }

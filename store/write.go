@@ -77,12 +77,12 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) (err error)
 
 // ended is what a write says that is given up.
 func (s *Store) ended(ctx context.Context, err error) error {
-	explained := s.dialect.explain(err)
+	hinted := withHint(err, s.dialect.hint(err))
 	late := s.dialect.retryable(err) || s.dialect.busy(err) || errors.Is(ctx.Err(), context.DeadlineExceeded)
 	if !late || errors.Is(err, ErrUnknownOutcome) || errors.Is(err, ErrLate) {
-		return explained
+		return hinted
 	}
-	return fmt.Errorf("%w: %w", ErrLate, explained)
+	return fmt.Errorf("%w: %w", ErrLate, hinted)
 }
 
 // writeOnce reports whether the same transaction may pass when it is run once

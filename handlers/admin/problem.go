@@ -42,7 +42,7 @@ var refusals = []struct {
 	err    error
 	status int
 	code   adminapi.Code
-	remedy string
+	hint   string
 }{
 	{store.ErrNotFound, http.StatusNotFound, adminapi.CodeNotFound, ""},
 	{store.ErrExists, http.StatusConflict, adminapi.CodeExists, "users, robots and groups share one name space: choose another name"},
@@ -93,8 +93,8 @@ func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
 	for _, refusal := range refusals {
 		if errors.Is(err, refusal.err) {
 			p := problem(refusal.status, refusal.code, err.Error())
-			if refusal.remedy != "" {
-				p.Detail += ": " + refusal.remedy
+			if refusal.hint != "" {
+				p.Detail += ": " + refusal.hint
 			}
 			return p
 		}

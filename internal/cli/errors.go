@@ -45,13 +45,6 @@ type Answer struct {
 
 func (a *Answer) Error() string { return a.Text }
 
-// DatabaseError is an error of a database, not of a server of Dockit: its text
-// says what to do.
-type DatabaseError struct{ Err error }
-
-func (e *DatabaseError) Error() string { return e.Err.Error() }
-func (e *DatabaseError) Unwrap() error { return e.Err }
-
 // ExitCode is what a process exits with after err: 0 done, 1 failed or denied,
 // 2 wrong usage.
 func ExitCode(err error) int {
@@ -84,7 +77,7 @@ func PrintError(w io.Writer, cmd *cobra.Command, err error) {
 		return
 	}
 	fmt.Fprintf(w, "Error: %s\n", printable.Text(err.Error()))
-	if hint := hintOf(err); hint != "" {
+	if hint := hintOf(cmd, err); hint != "" {
 		fmt.Fprintln(w, hint)
 	}
 	if ExitCode(err) == 2 && cmd != nil {
@@ -93,9 +86,10 @@ func PrintError(w io.Writer, cmd *cobra.Command, err error) {
 }
 
 // hintOf says what to do about an error whose text cannot know, because it
-// comes from far below the flags.
-func hintOf(err error) string {
-	if _, ok := errors.AsType[*DatabaseError](err); ok {
+// comes from far below the flags. Only commands that speak to a server of Dockit
+// have these: what a database cannot be reached by, its error says.
+func hintOf(cmd *cobra.Command, err error) string {
+	if cmd == nil || cmd.Flag("base-url") == nil {
 		return ""
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

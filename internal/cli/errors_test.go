@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -33,6 +35,8 @@ func TestRemedyOfConnections(t *testing.T) {
 		response.Body.Close()
 	}
 
+	speaking := new(cobra.Command)
+	new(ConnectionFlags).Register(speaking.Flags(), time.Second, "")
 	for name, c := range map[string]struct {
 		err  error
 		asks bool
@@ -49,7 +53,9 @@ func TestRemedyOfConnections(t *testing.T) {
 		"a connection and a file":  {errors.Join(refused, missing), true},
 	} {
 		require.Error(t, c.err, name)
-		hint := hintOf(fmt.Errorf("doing something: %w", c.err))
+		err := fmt.Errorf("doing something: %w", c.err)
+		hint := hintOf(speaking, err)
 		assert.Equal(t, c.asks, hint != "", "%s: %v: %q", name, c.err, hint)
+		assert.Empty(t, hintOf(new(cobra.Command), err), "%s: a command without a server", name)
 	}
 }

@@ -69,19 +69,19 @@ func (m *migration) run(cmd *cobra.Command) (err error) {
 	}
 	source, err := store.OpenExisting(cmd.Context(), from, zap.NewNop())
 	if err != nil {
-		return &cli.DatabaseError{Err: fmt.Errorf("--from: %w", err)}
+		return fmt.Errorf("--from: %w", err)
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	target, err := store.Open(cmd.Context(), to, zap.NewNop())
 	if err != nil {
-		return &cli.DatabaseError{Err: fmt.Errorf("--to: %w", err)}
+		return fmt.Errorf("--to: %w", err)
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
 	progress := p.Meter("rows copied:", 0, false)
 	copied, err := store.CopyAll(cmd.Context(), source, target, progress.Set)
 	progress.Finish()
 	if err != nil {
-		return &cli.DatabaseError{Err: err}
+		return err
 	}
 	if err := cli.PrintList(p, cli.ValuesOf(copied), cli.Listing[store.CopiedTable]{
 		Header: []any{"table", "rows"},

@@ -1,138 +1,64 @@
 package dockit
 
 import (
-	"fmt"
-	"net"
-	"net/netip"
-	"os"
-
-	"github.com/spf13/cobra"
-	"go.uber.org/zap"
-
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/apiserver"
+	"github.com/dockit-registry/dockit/internal/settings"
 )
 
-const apiServerLong = `Serve Dockit from flags and environment alone: the registry tokens, the
-certificates that registries trust, the admin API and the health checks.
-
-With --domain, Dockit gets certificates by itself and serves HTTPS on port 443;
-local names such as localhost get one from an authority of this machine. With
---upstream, everything that is not Dockit's goes to that registry, so that one
-process serves TLS, tokens and the registry on one host.
-
-Every flag can be set by an environment variable: DOCKIT_LISTEN for --listen,
-DOCKIT_SERVICE for --service (several separated by commas), and so on. A flag
-wins. DOCKIT_ROOT_PASSWORD_FILE, DOCKIT_SQL_DSN_FILE and
-DOCKIT_PKI_ENCRYPTION_KEY_FILE name files to read the password of the root
-user, the database and the encryption key from.
-
-Without an admin in the database and without --root-user, the first start
-creates the user admin with a random password and prints it once.`
-
-// newAPIServerCommand makes the command api-server.
-func newAPIServerCommand() *cobra.Command {
-	o := new(apiServerOptions)
-	cmd := &cobra.Command{
-		Use:   "api-server",
-		Short: "Serve from flags and environment alone",
-		Long:  apiServerLong,
-		Example: `  dockit api-server
-  dockit api-server --service registry.example.com --domain registry.example.com --upstream registry:5000`,
-		Args: noArguments,
+// appOf is the configuration of the app that the flags of api-server make.
+func appOf(o *apiserver.Options) (any, error) {
+	a := &App{
+		Issuer:        literal(o.Issuer),
+		TokenTTL:      caddy.Duration(o.TokenTTL),
+		Database:      &Database{Dialect: o.SQLDialect, LitestreamSocket: literal(o.LitestreamSocket)},
+		PKI:           &PKI{File: literal(o.PKIFile), CertificateFile: literal(o.PKICertificateFile), SealExisting: o.PKISealExisting},
+		RefreshTokens: &RefreshTokens{Enabled: o.RefreshTokens, Life: caddy.Duration(o.RefreshTokenLife), Idle: caddy.Duration(o.RefreshTokenIdle)},
+		AccessTokens:  &AccessTokens{Life: caddy.Duration(o.AccessTokenLife), PerRobot: o.RobotTokens},
+		Passwords:     &Passwords{Refused: literal(o.RefusedPasswords)},
 	}
-	o.register(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := cli.BindEnvironment(cmd); err != nil {
-			return err
-		}
-		if err := o.check(); err != nil {
-			return cli.UsageError(err)
-		}
-		return serveAPI(o)
+	for _, service := range o.Services {
+		a.Services = append(a.Services, &Service{Name: literal(service)})
 	}
-	return cmd
-}
-
-// serveAPI serves until the process gets a signal to stop, and does not
-// return unless it cannot start.
-func serveAPI(o *apiServerOptions) error {
-	caddy.TrapSignals() // which drains what is in flight before it exits
-	_, logger, _ := caddy.BufferedLog()
-	defer caddy.UnbufferDefaultLogger(logger)
-	LimitMemory(caddy.Log().Named("dockit"))
-
-	config, err := o.config()
+	for _, origin := range o.CORSOrigins {
+		a.CORSOrigins = append(a.CORSOrigins, literal(origin))
+	}
+	if a.ServeStale = caddy.Duration(o.ServeStale); o.ServeStale == 0 {
+		a.ServeStale = -1
+	}
+	if o.AuditKeep != 0 {
+		a.Audit = &Audit{Keep: caddy.Duration(o.AuditKeep)}
+	}
+	if o.Given("max-permissions") || o.Given("max-state-size") {
+		size, err := settings.ParseStateSize("--max-state-size", o.MaxStateSize)
+		if err != nil {
+			return nil, err
+		}
+		a.Limits = &Limits{Permissions: o.MaxPermissions, StateSize: size}
+	}
+	keyType, err := o.KeyType()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := CheckFree(config); err != nil {
-		return err
+	a.PKI.KeyType = string(keyType)
+	if o.Given("pki-leaf-life") {
+		a.PKI.LeafLife = caddy.Duration(o.PKILeafLife)
 	}
-	if len(o.domains) > 0 {
-		if err := checkCertificateFolder(caddy.Log().Named("dockit")); err != nil {
-			return err
+	if o.PKIEncryptionKey != "" {
+		if a.PKI.EncryptionKey, err = secret("DOCKIT_PKI_ENCRYPTION_KEY", o.PKIEncryptionKey); err != nil {
+			return nil, err
 		}
 	}
-	if err := caddy.Run(config); err != nil {
-		return err
+	if a.Database.DSN, err = secret("DOCKIT_SQL_DSN", o.SQLDSN); err != nil {
+		return nil, err
 	}
-	if err := announce(); err != nil {
-		return err
+	if o.RootUser == "" {
+		return a, nil
 	}
-	select {}
-}
-
-// announce logs where the servers listen, one line each. That may differ from
-// what was asked for: port 0 is any port.
-func announce() error {
-	app, err := caddy.ActiveContext().App("http")
-	if err != nil {
-		return err
+	a.RootUser = &RootUser{Name: o.RootUser}
+	if o.RootPassword != "" {
+		a.RootUser.Password, err = secret("DOCKIT_ROOT_PASSWORD", o.RootPassword)
 	}
-	logger := caddy.Log().Named("dockit")
-	for name, server := range app.(*caddyhttp.App).Servers {
-		for _, listener := range server.Listeners() {
-			address := listener.Addr()
-			switch name {
-			case mainServer:
-				logger.Info("serving on "+listenerURL(server, address), append(socketMode(address), zap.Stringer("address", address))...)
-			case metricsServer:
-				logger.Info("serving metrics on "+listenerURL(server, address)+metricsPath, zap.Stringer("address", address))
-			}
-		}
-	}
-	return nil
-}
-
-// socketMode says who may connect to a Unix socket.
-func socketMode(address net.Addr) []zap.Field {
-	info, err := os.Stat(address.String())
-	if address.Network() != "unix" || err != nil {
-		return nil
-	}
-	fields := []zap.Field{zap.String("mode", fmt.Sprintf("%04o", info.Mode().Perm()))}
-	if info.Mode().Perm()&0o077 == 0 {
-		fields = append(fields, zap.String("hint", "nobody but this user can connect: write |0660 behind the path to let its group"))
-	}
-	return fields
-}
-
-// listenerURL is how somebody on this machine reaches a listener.
-func listenerURL(server *caddyhttp.Server, address net.Addr) string {
-	scheme := "http"
-	if len(server.TLSConnPolicies) > 0 {
-		scheme = "https"
-	}
-	parsed, err := netip.ParseAddrPort(address.String())
-	switch {
-	case err != nil: // a Unix socket
-		return address.String()
-	case parsed.Addr().IsUnspecified():
-		return fmt.Sprintf("%s://localhost:%d", scheme, parsed.Port())
-	default:
-		return scheme + "://" + parsed.String()
-	}
+	return a, err
 }

@@ -2,6 +2,7 @@ package dockit
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,8 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dockit-registry/dockit/internal/apiserver"
 )
 
 // configOf is what api-server makes of its flags.
@@ -20,7 +25,17 @@ func configOf(t *testing.T, args ...string) (*caddy.Config, caddyhttp.App) {
 	for _, variable := range []string{"DOCKIT_SQL_DSN", "DOCKIT_ROOT_PASSWORD"} {
 		t.Setenv(variable, "") // it is set below, and is to be as before at the end
 	}
-	config, err := parseFlags(t, args...).config()
+	var o apiserver.Options
+	flags := pflag.NewFlagSet("api-server", pflag.ContinueOnError)
+	o.Register(flags)
+	if err := errors.Join(flags.Parse(args), o.Check()); err != nil {
+		t.Fatal(err)
+	}
+	configured, err := appOf(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := o.Config(configured)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +68,16 @@ func runChanged(t *testing.T, change func(*caddy.Config), args ...string) string
 	return "http://" + listenAddress(t)
 }
 
+// listenAddress is where the server of api-server listens.
+func listenAddress(t testing.TB) string {
+	t.Helper()
+	app, err := caddy.ActiveContext().App("http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app.(*caddyhttp.App).Servers[apiserver.MainServer].Listeners()[0].Addr().String()
+}
+
 func TestAPIServerConfig(t *testing.T) {
 	const secretDSN = "file:dockit.sqlite?_secret={braces}"
 	config, app := configOf(t, "--sql-dsn", secretDSN, "--root-user", "root", "--root-password", "{correct}-horse-battery", "--issuer", "a{b}c")
@@ -83,69 +108,6 @@ func TestAPIServerConfig(t *testing.T) {
 	}
 	if time.Duration(app.GracePeriod) != 10*time.Second {
 		t.Errorf("grace period %v", app.GracePeriod)
-	}
-}
-
-func TestAPIServerListen(t *testing.T) {
-	for _, tc := range []struct {
-		name      string
-		args      []string
-		listen    string
-		redirects bool
-		https     bool
-	}{
-		{"default", nil, ":4315", false, false},
-		{"listen", []string{"--listen", "127.0.0.1:5001"}, "127.0.0.1:5001", false, false},
-		{"domain", []string{"--domain", "a.example.com", "--domain", "b.example.com"}, ":443", true, true},
-		{"domain and listen", []string{"--domain", "a.example.com", "--listen", ":8443"}, ":8443", false, true},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			_, app := configOf(t, tc.args...)
-			server := app.Servers[mainServer]
-			auto := server.AutoHTTPS
-			if auto == nil {
-				auto = new(caddyhttp.AutoHTTPSConfig)
-			}
-			if got := server.Listen; len(got) != 1 || got[0] != tc.listen {
-				t.Errorf("listens on %v", got)
-			}
-			if auto.Disabled == tc.https {
-				t.Errorf("automatic HTTPS: %+v", auto)
-			}
-			if tc.https && auto.DisableRedir == tc.redirects {
-				t.Errorf("redirects: %+v", auto)
-			}
-			if _, ok := app.Servers[redirectServer]; ok != tc.redirects {
-				t.Errorf("servers: %v", app.Servers)
-			}
-		})
-	}
-}
-
-func TestParseUpstream(t *testing.T) {
-	for _, tc := range []struct {
-		in      string
-		address string
-		tls, ok bool
-	}{
-		{"registry:5000", "registry:5000", false, true},
-		{"http://registry:5000/", "registry:5000", false, true},
-		{"registry", "registry:80", false, true},
-		{"https://registry", "registry:443", true, true},
-		{"https://[::1]:5001", "[::1]:5001", true, true},
-		{"ftp://registry", "", false, false},
-		{"http://user:secret@registry", "", false, false},
-		{"http://registry/v2/", "", false, false},
-		{":5000", "", false, false},
-		{"http://", "", false, false},
-	} {
-		got, err := parseUpstream(tc.in)
-		if (err == nil) != tc.ok || got.address != tc.address || got.tls != tc.tls {
-			t.Errorf("parseUpstream(%q) = %+v, %v", tc.in, got, err)
-		}
-		if err != nil && strings.Contains(err.Error(), "secret") {
-			t.Error(err)
-		}
 	}
 }
 
@@ -198,7 +160,7 @@ func TestAPIServerUpstream(t *testing.T) {
 	}
 
 	_, app := configOf(t, "--upstream", registry.URL)
-	if server := app.Servers[mainServer]; server.ReadTimeout != 0 || server.WriteTimeout != 0 {
+	if server := app.Servers[apiserver.MainServer]; server.ReadTimeout != 0 || server.WriteTimeout != 0 {
 		t.Error("a large layer would be cut")
 	}
 }

@@ -1,14 +1,12 @@
 package dockit
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/dockit-registry/dockit/internal/duration"
-	"github.com/dockit-registry/dockit/internal/retention"
+	"github.com/dockit-registry/dockit/internal/settings"
 )
 
 // Audit says how long it is kept who changed what.
@@ -28,26 +26,17 @@ func (a *Audit) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return settings(d, "audit", map[string]func() error{
+	return readBlock(d, "audit", map[string]func() error{
 		"keep": func() error {
 			if err := positiveDuration(d, &a.Keep); err != nil {
 				return err
 			}
-			if err := checkAuditKeep("audit keep", a.Keep); err != nil {
+			if err := settings.CheckAuditKeep("audit keep", time.Duration(a.Keep)); err != nil {
 				return d.WrapErr(err)
 			}
 			return nil
 		},
 	})
-}
-
-// checkAuditKeep refuses what would leave no audit worth its name. 0 is for ever.
-func checkAuditKeep(name string, keep caddy.Duration) error {
-	if keep != 0 && time.Duration(keep) < retention.Least {
-		return fmt.Errorf("%s is %s: at least %s are possible, such as 365d; leave it out to keep entries for ever", name,
-			duration.Format(time.Duration(keep)), duration.Format(retention.Least))
-	}
-	return nil
 }
 
 // auditKeep is how long the audit is kept, 0 for ever.

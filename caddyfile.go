@@ -14,6 +14,7 @@ import (
 
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/internal/duration"
+	"github.com/dockit-registry/dockit/internal/settings"
 )
 
 func init() {
@@ -165,7 +166,7 @@ func (a *App) unmarshalService(d *caddyfile.Dispenser) error {
 		}
 	}
 	a.Services = append(a.Services, s)
-	return settings(d, "service", map[string]func() error{
+	return readBlock(d, "service", map[string]func() error{
 		"profile": func() error {
 			if err := argument(d, &s.Profile); err != nil {
 				return err
@@ -200,7 +201,7 @@ func (db *Database) unmarshal(d *caddyfile.Dispenser) error {
 	if !d.Args(&db.Dialect, &db.DSN) || d.NextArg() {
 		return d.Err("write: database sqlite <path>, or: database mysql <dsn>")
 	}
-	return settings(d, "database", map[string]func() error{
+	return readBlock(d, "database", map[string]func() error{
 		"litestream_socket": func() error { return argument(d, &db.LitestreamSocket) },
 	})
 }
@@ -239,12 +240,12 @@ func tokenTTL(d *caddyfile.Dispenser, value *caddy.Duration) error {
 	if err := argument(d, &text); err != nil {
 		return err
 	}
-	duration, err := duration.Parse(text)
+	ttl, err := duration.Parse(text)
 	if err != nil {
 		return d.Errf("token_ttl: %v", err)
 	}
-	*value = caddy.Duration(duration)
-	if err := checkTokenTTL("token_ttl", *value); err != nil {
+	*value = caddy.Duration(ttl)
+	if err := settings.CheckTokenTTL("token_ttl", ttl); err != nil {
 		return d.WrapErr(err)
 	}
 	return nil
@@ -283,9 +284,9 @@ func noBlock(d *caddyfile.Dispenser, name string) error {
 	return nil
 }
 
-// settings reads the block of a subdirective, whose settings are read by the
+// readBlock reads the block of a subdirective, whose settings are read by the
 // function of their name, each at most once.
-func settings(d *caddyfile.Dispenser, of string, read map[string]func() error) error {
+func readBlock(d *caddyfile.Dispenser, of string, read map[string]func() error) error {
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()

@@ -5,6 +5,7 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
+	"github.com/dockit-registry/dockit/internal/apiserver"
 	"github.com/dockit-registry/dockit/internal/cli"
 	databasecli "github.com/dockit-registry/dockit/internal/cli/database"
 	"github.com/dockit-registry/dockit/internal/cli/rbac"
@@ -36,13 +37,8 @@ func NewCommand() *cobra.Command {
 		rbac.NewCommand(), trust.NewInitContainerCommand(), trust.NewPKIGenerateCommand(),
 		databasecli.NewBackupCommand(), databasecli.NewRestoreCommand(), databasecli.NewMigrateCommand(),
 	)
-	cmd.AddCommand(newAPIServerCommand())
+	cmd.AddCommand(apiserver.NewCommand(appOf))
 	return cmd
-}
-
-// noArguments refuses arguments as wrong usage.
-func noArguments(cmd *cobra.Command, args []string) error {
-	return cli.UsageError(cobra.NoArgs(cmd, args))
 }
 
 // exitAsDockit makes Caddy's main exit with the codes of package cli: by

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime"
 	"testing"
 	"time"
 
@@ -17,6 +16,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dockit-registry/dockit/internal/apiserver"
 )
 
 // runLimited runs api-server with a low limit of connections.
@@ -25,7 +26,7 @@ func runLimited(t *testing.T, most int, args ...string) string {
 	base := runChanged(t, func(config *caddy.Config) {
 		var app caddyhttp.App
 		require.NoError(t, json.Unmarshal(config.AppsRaw["http"], &app))
-		app.Servers[mainServer].ListenerWrappersRaw[0] = caddyconfig.JSONModuleObject(&ConnectionLimit{Most: most}, "wrapper", "dockit_connections", nil)
+		app.Servers[apiserver.MainServer].ListenerWrappersRaw[0] = caddyconfig.JSONModuleObject(&ConnectionLimit{Most: most}, "wrapper", "dockit_connections", nil)
 		config.AppsRaw["http"] = caddyconfig.JSON(&app, nil)
 	}, args...)
 	return base[len("http://"):]
@@ -96,88 +97,4 @@ func TestRequestsInFlightAreNotCutForOthers(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	assert.Equal(t, "layer", string(body))
-}
-
-// TestConnectionsWaitWhileAllHaveRequests guards that the limit holds, and that
-// stopping does not wait for those who wait.
-func TestConnectionsWaitWhileAllHaveRequests(t *testing.T) {
-	limit := &ConnectionLimit{Most: 1}
-	require.NoError(t, limit.Provision(caddy.Context{Context: t.Context()}))
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	listener := limit.WrapListener(inner)
-	held(t, inner.Addr().String(), "", 3)
-	first, err := listener.Accept()
-	require.NoError(t, err)
-	c := limit.find(first)
-	limit.mu.Lock()
-	limit.unwait(c)
-	limit.mu.Unlock()
-
-	accepted := make(chan error, 1)
-	var second net.Conn
-	go func() {
-		var err error
-		second, err = listener.Accept()
-		accepted <- err
-	}()
-	select {
-	case err := <-accepted:
-		t.Fatal("accepted beyond the limit", err)
-	case <-time.After(50 * time.Millisecond):
-	}
-	require.NoError(t, first.Close())
-	require.NoError(t, <-accepted)
-	limit.mu.Lock()
-	limit.unwait(limit.open[second.RemoteAddr()])
-	limit.mu.Unlock()
-
-	go func() {
-		_, err := listener.Accept()
-		accepted <- err
-	}()
-	require.NoError(t, listener.Close())
-	require.Error(t, <-accepted)
-}
-
-// TestEveryServerIsLimited guards that no listener of api-server is without a
-// limit, and that it stands before TLS.
-func TestEveryServerIsLimited(t *testing.T) {
-	for _, args := range [][]string{nil, {"--domain", "a.example.com", "--metrics-listen", ":9100"}} {
-		_, app := configOf(t, args...)
-		all := 0
-		for name, server := range app.Servers {
-			require.Len(t, server.ListenerWrappersRaw, 2, name)
-			assert.Contains(t, string(server.ListenerWrappersRaw[0]), "dockit_connections", name)
-			assert.JSONEq(t, `{"wrapper":"tls"}`, string(server.ListenerWrappersRaw[1]), name)
-			assert.NotZero(t, server.ReadHeaderTimeout, name)
-			assert.NotZero(t, server.IdleTimeout, name)
-			var limit ConnectionLimit
-			require.NoError(t, json.Unmarshal(server.ListenerWrappersRaw[0], &limit))
-			limit.defaults()
-			all += limit.Most
-		}
-		assert.LessOrEqual(t, all, maxOpenFiles()*3/4, "together")
-	}
-}
-
-// TestRunnableIsKnown guards that the runtime still tells what new connections
-// wait for.
-func TestRunnableIsKnown(t *testing.T) {
-	const many = 100
-	end := make(chan struct{})
-	defer close(end)
-	for range many {
-		go func() {
-			for {
-				select {
-				case <-end:
-					return
-				default:
-					runtime.Gosched()
-				}
-			}
-		}()
-	}
-	require.Eventually(t, func() bool { return runnable() > many/2 }, 10*time.Second, time.Millisecond)
 }

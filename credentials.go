@@ -113,7 +113,7 @@ func (t *RefreshTokens) unmarshal(d *caddyfile.Dispenser) error {
 		return d.Err("write: refresh_tokens on, or: refresh_tokens off")
 	}
 	t.Enabled = state == "on"
-	return settings(d, "refresh_tokens", map[string]func() error{
+	return readBlock(d, "refresh_tokens", map[string]func() error{
 		"life": func() error { return positiveDuration(d, &t.Life) },
 		"idle": func() error { return positiveDuration(d, &t.Idle) },
 	})
@@ -129,7 +129,7 @@ func (t *AccessTokens) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return settings(d, "access_tokens", map[string]func() error{
+	return readBlock(d, "access_tokens", map[string]func() error{
 		"life":      func() error { return positiveDuration(d, &t.Life) },
 		"per_robot": func() error { return positiveNumber(d, &t.PerRobot) },
 	})
@@ -145,7 +145,7 @@ func (p *Passwords) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return settings(d, "passwords", map[string]func() error{
+	return readBlock(d, "passwords", map[string]func() error{
 		"refused":  func() error { return argument(d, &p.Refused) },
 		"remember": func() error { return durationOrOff(d, &p.Remember) },
 	})
@@ -163,7 +163,7 @@ func (l *Lockout) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return settings(d, "lockout", map[string]func() error{
+	return readBlock(d, "lockout", map[string]func() error{
 		"failures": func() error { return positiveNumber(d, &l.Failures) },
 		"window":   func() error { return positiveDuration(d, &l.Window) },
 		"duration": func() error { return positiveDuration(d, &l.Duration) },

@@ -17,11 +17,12 @@ import (
 	"github.com/dockit-registry/dockit/handlers/admin"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/settings"
 	"github.com/dockit-registry/dockit/store"
 )
 
 // DefaultDialect is the dialect of a [Database] that names none.
-const DefaultDialect = "sqlite"
+const DefaultDialect = settings.DefaultDialect
 
 // Database says which SQL database keeps users, permissions and keys.
 type Database struct {

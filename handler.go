@@ -10,6 +10,7 @@ import (
 
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/connections"
 )
 
 func init() {
@@ -60,7 +61,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 
 // ServeHTTP implements [caddyhttp.MiddlewareHandler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	hasRequest(r)
+	connections.HasRequest(r)
 	if !h.endpoints.Include(r.URL.Path) {
 		return next.ServeHTTP(w, r)
 	}

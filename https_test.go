@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/filestorage"
+
+	"github.com/dockit-registry/dockit/internal/apiserver"
 )
 
 // TestAutomaticHTTPS serves a local name as `api-server --domain` does, with a
@@ -24,15 +24,9 @@ import (
 func TestAutomaticHTTPS(t *testing.T) {
 	storage := t.TempDir()
 	t.Setenv("XDG_DATA_HOME", storage)
-	t.Setenv("DOCKIT_SQL_DSN", "")
-	t.Setenv("DOCKIT_ROOT_PASSWORD", "")
-	o := parseFlags(t,
+	config, _ := configOf(t,
 		"--domain", "dockit.localhost", "--listen", "127.0.0.1:0", "--log-level", "error",
 		"--sql-dsn", filepath.Join(t.TempDir(), "dockit.sqlite"), "--root-user", rootName, "--root-password", rootPassword)
-	config, err := o.config()
-	if err != nil {
-		t.Fatal(err)
-	}
 	config.StorageRaw = caddyconfig.JSONModuleObject(filestorage.FileStorage{Root: storage}, "module", "file_system", nil)
 	t.Cleanup(func() { _ = caddy.Stop() })
 	if err := caddy.Run(config); err != nil {
@@ -41,6 +35,7 @@ func TestAutomaticHTTPS(t *testing.T) {
 
 	root := filepath.Join(storage, "pki", "authorities", "local", "root.crt")
 	var certificate []byte
+	var err error
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if certificate, err = os.ReadFile(root); err == nil {
 			break
@@ -97,38 +92,9 @@ func TestAutomaticHTTPS(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, server := range app.(*caddyhttp.App).Servers {
-			if name != mainServer && len(server.Listeners()) > 0 {
+			if name != apiserver.MainServer && len(server.Listeners()) > 0 {
 				t.Errorf("server %s listens", name)
 			}
 		}
 	})
-}
-
-// listenAddress is where the server of api-server listens.
-func listenAddress(t testing.TB) string {
-	t.Helper()
-	app, err := caddy.ActiveContext().App("http")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return app.(*caddyhttp.App).Servers[mainServer].Listeners()[0].Addr().String()
-}
-
-// parseFlags reads the flags of api-server.
-func parseFlags(t testing.TB, args ...string) *apiServerOptions {
-	t.Helper()
-	o := new(apiServerOptions)
-	if err := pflagSet(o).Parse(args); err != nil {
-		t.Fatal(err)
-	}
-	if err := o.check(); err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
-func pflagSet(o *apiServerOptions) *pflag.FlagSet {
-	flags := pflag.NewFlagSet("api-server", pflag.ContinueOnError)
-	o.register(flags)
-	return flags
 }

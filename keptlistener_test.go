@@ -12,6 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dockit-registry/dockit/internal/apiserver"
 )
 
 func TestAddressesWhoseSocketsAreKept(t *testing.T) {
@@ -92,7 +96,10 @@ func TestOneSocketIsHandedOn(t *testing.T) {
 			require.NoError(t, next.Close())
 			_, err = new(net.Dialer).DialContext(context.Background(), target.Network, address)
 			require.Error(t, err, "the socket is still open")
-			require.NoError(t, checkFree(target))
+			require.NoError(t, apiserver.CheckFree(&caddy.Config{
+				Admin:   &caddy.AdminConfig{Disabled: true},
+				AppsRaw: caddy.ModuleMap{"http": caddyconfig.JSON(caddyhttp.App{Servers: map[string]*caddyhttp.Server{"": {Listen: []string{target.String()}}}}, nil)},
+			}))
 		})
 	}
 }

@@ -20,8 +20,10 @@ import (
 
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
+	"github.com/dockit-registry/dockit/internal/firstadmin"
 	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/internal/retention"
+	"github.com/dockit-registry/dockit/internal/settings"
 	"github.com/dockit-registry/dockit/internal/version"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
@@ -33,9 +35,9 @@ func init() {
 
 // Defaults of an [App].
 const (
-	DefaultIssuer   = "dockit"
-	DefaultService  = "registry"
-	DefaultTokenTTL = 5 * time.Minute
+	DefaultIssuer   = settings.DefaultIssuer
+	DefaultService  = settings.DefaultService
+	DefaultTokenTTL = settings.DefaultTokenTTL
 )
 
 // App holds what all sites share: one database, one key ring and the services
@@ -112,7 +114,7 @@ type App struct {
 	keys      keySource
 	endpoints handlers.Config
 	refused   *password.Rules
-	root      RootUser
+	root      firstadmin.User
 	bounds    Limits
 
 	// What Start makes. Others look at it once started is closed.
@@ -192,7 +194,7 @@ func (a *App) setDefaults() (err error) {
 	if a.TokenTTL == 0 {
 		a.TokenTTL = caddy.Duration(DefaultTokenTTL)
 	}
-	if err := checkTokenTTL("token_ttl", a.TokenTTL); err != nil {
+	if err := settings.CheckTokenTTL("token_ttl", time.Duration(a.TokenTTL)); err != nil {
 		return err
 	}
 	if len(a.Services) == 0 {
@@ -211,7 +213,7 @@ func (a *App) setDefaults() (err error) {
 			return fmt.Errorf("cors_origin: %w", err)
 		}
 	}
-	if err := checkAuditKeep("audit keep", caddy.Duration(a.auditKeep())); err != nil {
+	if err := settings.CheckAuditKeep("audit keep", a.auditKeep()); err != nil {
 		return err
 	}
 	if a.bounds, err = a.limits(); err != nil {
@@ -236,7 +238,7 @@ func (a *App) Start() error {
 	if err := a.open(a.ctx); err != nil {
 		return err
 	}
-	if err := a.ensureAdmin(a.ctx); err != nil {
+	if err := firstadmin.Ensure(a.ctx, a.database.store, a.root, a.stdout, a.logger); err != nil {
 		return err
 	}
 	a.database.store.SetMaxPermissions(a.bounds.Permissions)

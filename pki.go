@@ -176,7 +176,7 @@ func (p *PKI) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return settings(d, "pki "+source, map[string]func() error{
+	return readBlock(d, "pki "+source, map[string]func() error{
 		"key_type":       func() error { return argument(d, &p.KeyType) },
 		"leaf_life":      func() error { return positiveDuration(d, &p.LeafLife) },
 		"encryption_key": func() error { return argument(d, &p.EncryptionKey) },

@@ -264,15 +264,7 @@ func TestEncryptionKeyIsNotStored(t *testing.T) {
 		t.Errorf("adapted: %s", config)
 	}
 	t.Setenv("DOCKIT_PKI_ENCRYPTION_KEY", "")
-	o := &apiServerOptions{
-		listen: ":0", services: []string{"a"}, sqlDialect: "sqlite", sqlDSN: "dockit.sqlite",
-		pkiGenerate: true, pkiKeyType: "ec", pkiEncryptionKey: sealing, logLevel: "info",
-		given: func(string) bool { return false },
-	}
-	config, err := o.config()
-	if err != nil {
-		t.Fatal(err)
-	}
+	config, _ := configOf(t, "--pki-encryption-key", sealing)
 	if bytes.Contains(config.AppsRaw["dockit"], []byte(sealing)) {
 		t.Errorf("made from flags: %s", config.AppsRaw["dockit"])
 	}

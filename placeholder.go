@@ -2,6 +2,7 @@ package dockit
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -21,4 +22,16 @@ func expand(setting, value string) (string, error) {
 // isPlaceholder reports whether a value is one placeholder and nothing else.
 func isPlaceholder(value string) bool {
 	return strings.HasPrefix(value, "{") && strings.IndexByte(value, '}') == len(value)-1
+}
+
+// literal escapes what Caddy would otherwise take for a placeholder.
+func literal(s string) string { return strings.ReplaceAll(s, "{", `\{`) }
+
+// secret keeps a value out of the configuration: it goes into the environment
+// of this process, and a placeholder into the configuration.
+func secret(variable, value string) (string, error) {
+	if err := os.Setenv(variable, value); err != nil {
+		return "", fmt.Errorf("set %s: %w", variable, err)
+	}
+	return "{env." + variable + "}", nil
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/filestorage"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/internal/apiserver"
 )
 
 const plainPassword = "sent-over-plain-http"
@@ -227,8 +228,8 @@ func TestDomainOnPlainHTTP(t *testing.T) {
 		"--sql-dsn", filepath.Join(t.TempDir(), "dockit.sqlite"), "--root-user", rootName, "--root-password", rootPassword)
 	config.StorageRaw = caddyconfig.JSONModuleObject(filestorage.FileStorage{Root: storage}, "module", "file_system", nil)
 	app.HTTPPort, app.HTTPSPort = plain, secure
-	app.Servers[mainServer].Listen = []string{"127.0.0.1:" + strconv.Itoa(secure)}
-	app.Servers[redirectServer].Listen = []string{"127.0.0.1:" + strconv.Itoa(plain)}
+	app.Servers[apiserver.MainServer].Listen = []string{"127.0.0.1:" + strconv.Itoa(secure)}
+	app.Servers[apiserver.RedirectServer].Listen = []string{"127.0.0.1:" + strconv.Itoa(plain)}
 	config.AppsRaw["http"] = caddyconfig.JSON(&app, nil)
 	config.AppsRaw["tls"] = json.RawMessage(`{"automation":{"policies":[{"issuers":[{"module":"internal"}]}]}}`)
 	config.Logging.Logs["refused"] = &caddy.CustomLog{Include: []string{"dockit.plain_http"}, BaseLog: caddy.BaseLog{
@@ -257,39 +258,6 @@ func TestDomainOnPlainHTTP(t *testing.T) {
 	} {
 		resp := eventualGet(t, client, "https://registry.example.com"+path)
 		assert.Equal(t, []string{want}, resp.Header.Values("Strict-Transport-Security"), path)
-	}
-}
-
-// TestStrictTransportSecurityIsForOwnHosts guards that it is told where Dockit has
-// the host to itself, and nowhere else: browsers remember it for a year.
-func TestStrictTransportSecurityIsForOwnHosts(t *testing.T) {
-	for name, tc := range map[string]struct {
-		args []string
-		want bool
-	}{
-		"a domain":                         {[]string{"--domain", "registry.example.com"}, true},
-		"two domains":                      {[]string{"--domain", "a.example.com", "--domain", "b.example.com"}, true},
-		"no domain":                        {nil, false},
-		"another port of the host":         {[]string{"--domain", "registry.example.com", "--listen", ":8443"}, false},
-		"localhost":                        {[]string{"--domain", "localhost"}, false},
-		"a name of this machine":           {[]string{"--domain", "dockit.localhost"}, false},
-		"a name of a network":              {[]string{"--domain", "registry.internal"}, false},
-		"a domain and a name of a network": {[]string{"--domain", "registry.example.com", "--domain", "registry.internal"}, false},
-		"an address":                       {[]string{"--domain", "192.0.2.1"}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := new(apiServerOptions)
-			require.NoError(t, pflagSet(o).Parse(tc.args))
-			server, err := o.server()
-			require.NoError(t, err)
-			said := 0
-			for _, route := range server.Routes {
-				for _, handler := range route.HandlersRaw {
-					said += strings.Count(string(handler), `"max-age=31536000"`)
-				}
-			}
-			assert.Equal(t, tc.want, said == 1)
-		})
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/dockit-registry/dockit/handlers"
-	"github.com/dockit-registry/dockit/internal/duration"
+	"github.com/dockit-registry/dockit/internal/settings"
 	"github.com/dockit-registry/dockit/internal/token"
 )
 
@@ -39,7 +39,7 @@ func (s *Service) setDefaults(ttl caddy.Duration) (err error) {
 	if s.TokenTTL == 0 {
 		s.TokenTTL = ttl
 	}
-	return checkTokenTTL("service "+s.Name+": token_ttl", s.TokenTTL)
+	return settings.CheckTokenTTL("service "+s.Name+": token_ttl", time.Duration(s.TokenTTL))
 }
 
 func parseProfile(s string) (token.Profile, error) {
@@ -47,18 +47,6 @@ func parseProfile(s string) (token.Profile, error) {
 		return token.ProfileX5C, nil
 	}
 	return token.ParseProfile(s)
-}
-
-// checkTokenTTL refuses what clients cannot work with. The name says which
-// setting is wrong.
-func checkTokenTTL(name string, ttl caddy.Duration) error {
-	switch d := time.Duration(ttl); {
-	case d < handlers.MinTokenTTL:
-		return fmt.Errorf("%s is %s: clients need tokens that are valid for at least %s", name, duration.Format(d), duration.Format(handlers.MinTokenTTL))
-	case d%time.Second != 0:
-		return fmt.Errorf("%s is %s: tokens are valid for whole seconds", name, d)
-	}
-	return nil
 }
 
 // handlerServices are the services as the endpoints and the admin API take them.

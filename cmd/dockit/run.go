@@ -14,8 +14,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
-	"github.com/dockit-registry/dockit"
+	"github.com/dockit-registry/dockit/internal/apiserver"
 	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/memorylimit"
 )
 
 func newRunCommand() *cobra.Command {
@@ -58,7 +59,7 @@ func serve(file string) error {
 	caddy.TrapSignals() // which drains what is in flight before it exits
 	_, logger, _ := caddy.BufferedLog()
 	defer caddy.UnbufferDefaultLogger(logger)
-	dockit.LimitMemory(caddy.Log().Named("dockit"))
+	memorylimit.Set(caddy.Log().Named("dockit"))
 
 	caddy.SetLastConfig(file, "", func(file, _ string) error { return take(file, false) })
 	if err := take(file, true); err != nil {
@@ -86,7 +87,7 @@ func checkFree(config []byte) error {
 	if err := json.Unmarshal(config, &parsed); err != nil {
 		return nil //nolint:nilerr // Caddy says what is wrong with it
 	}
-	return dockit.CheckFree(&parsed)
+	return apiserver.CheckFree(&parsed)
 }
 
 // load reads a configuration, adapts it to JSON, and closes what it does not

@@ -1,4 +1,4 @@
-package dockit
+package apiserver
 
 import (
 	"fmt"
@@ -54,20 +54,20 @@ func checkAddress(flag, address string) error {
 
 // checkMetricsAddress refuses the address that Dockit itself is served on:
 // Caddy would share it between both.
-func (o *apiServerOptions) checkMetricsAddress() error {
-	if o.metricsListen == "" {
+func (o *Options) checkMetricsAddress() error {
+	if o.MetricsListen == "" {
 		return nil
 	}
-	if err := checkAddress("--metrics-listen", o.metricsListen); err != nil {
+	if err := checkAddress("--metrics-listen", o.MetricsListen); err != nil {
 		return err
 	}
-	taken := map[string]string{"--listen": o.listen}
-	if len(o.domains) > 0 && !o.given("listen") {
+	taken := map[string]string{"--listen": o.Listen}
+	if len(o.Domains) > 0 && !o.Given("listen") {
 		taken = map[string]string{"--domain": ":443", "the redirects of --domain": ":80"}
 	}
 	for _, what := range []string{"--listen", "--domain", "the redirects of --domain"} {
-		if sameListener(o.metricsListen, taken[what]) {
-			return fmt.Errorf("--metrics-listen %q is the address of %s: metrics need one of their own, such as localhost:9100", o.metricsListen, what)
+		if sameListener(o.MetricsListen, taken[what]) {
+			return fmt.Errorf("--metrics-listen %q is the address of %s: metrics need one of their own, such as localhost:9100", o.MetricsListen, what)
 		}
 	}
 	return nil

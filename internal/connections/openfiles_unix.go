@@ -1,14 +1,15 @@
 //go:build unix
 
-package dockit
+// Package connections bounds the connections that a server has open.
+package connections
 
 import (
 	"math"
 	"syscall"
 )
 
-// maxOpenFiles is how many files and connections the process may have open.
-func maxOpenFiles() int {
+// OpenFiles is how many files and connections the process may have open.
+func OpenFiles() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > math.MaxInt32 {
 		return math.MaxInt32

@@ -1,4 +1,4 @@
-package dockit
+package apiserver
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package dockit
+package apiserver
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/dockit-registry/dockit/internal/freeport"
 )
 
 // TestSecondServerOnOneAddress guards that a second server does not share the
@@ -24,7 +26,9 @@ func TestSecondServerOnOneAddress(t *testing.T) {
 	require.NoError(t, err)
 	defer first.(net.Listener).Close()
 	port := strconv.Itoa(first.(net.Listener).Addr().(*net.TCPAddr).Port)
-	free := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	unused, err := freeport.Next(t.Context())
+	require.NoError(t, err)
+	free := "127.0.0.1:" + strconv.Itoa(unused)
 	for _, args := range [][]string{
 		{"--listen", "127.0.0.1:" + port},
 		{"--listen", "localhost:" + port},

@@ -1,4 +1,4 @@
-package dockit
+package firstadmin
 
 import (
 	"bytes"
@@ -13,24 +13,55 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/cache"
 	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// startOf is what a start of an app left behind.
+const testPassword = "correct-horse-battery"
+
+// startOf is what a start of a node left behind.
 type startOf struct {
 	err            error
 	stdout, logged string
 }
 
-// start makes sure of an admin in a database as the start of its node would.
-func start(t testing.TB, d *database, root RootUser) startOf {
+// node is one that starts, with the database that it uses.
+type node struct {
+	store *store.Store
+	auth  *auth.Authenticator
+}
+
+// openNode opens a database as the start of a node does.
+func openNode(t testing.TB, path string) node {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: path}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := cache.New(s, zap.NewNop())
+	known.Start()
+	n := node{s, auth.New(s, known, zap.NewNop())}
+	t.Cleanup(func() {
+		n.auth.Close()
+		known.Close()
+		_ = s.Close()
+	})
+	return n
+}
+
+func newNode(t testing.TB) node {
+	t.Helper()
+	return openNode(t, filepath.Join(t.TempDir(), "dockit.sqlite"))
+}
+
+// start makes sure of an admin as the start of the node would.
+func start(t testing.TB, d node, root User) startOf {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
 	var stdout bytes.Buffer
-	app := &App{database: d, root: root, logger: zap.New(core), stdout: &stdout}
-	err := app.ensureAdmin(t.Context())
+	err := Ensure(t.Context(), d.store, root, &stdout, zap.New(core))
 	var logged strings.Builder
 	for _, entry := range logs.All() {
 		logged.WriteString(entry.Level.String() + " " + entry.Message)
@@ -58,12 +89,12 @@ func printed(t testing.TB, s startOf) string {
 	return match[1]
 }
 
-func login(t testing.TB, d *database, name, pw string) (auth.Principal, error) {
+func login(t testing.TB, d node, name, pw string) (auth.Principal, error) {
 	t.Helper()
 	return d.auth.Authenticate(t.Context(), name, pw)
 }
 
-func mayPushEverything(t testing.TB, d *database, name string) bool {
+func mayPushEverything(t testing.TB, d node, name string) bool {
 	t.Helper()
 	permissions, err := d.store.Permissions(t.Context(), subject.Ref{Kind: subject.User, Name: name}, store.Page{Limit: 10})
 	if err != nil {
@@ -77,14 +108,9 @@ func mayPushEverything(t testing.TB, d *database, name string) bool {
 	return strings.Contains(all, "registry:catalog:*") && strings.Contains(all, "repository:**:*")
 }
 
-func leaveAtEnd(t testing.TB, d *database) *database {
-	t.Cleanup(func() { _ = d.leave() })
-	return d
-}
-
 func TestFirstStart(t *testing.T) {
-	d := leaveAtEnd(t, testDatabase(t))
-	pw := printed(t, start(t, d, RootUser{}))
+	d := newNode(t)
+	pw := printed(t, start(t, d, User{}))
 	if len(pw) < 20 {
 		t.Errorf("password of %d characters", len(pw))
 	}
@@ -95,17 +121,17 @@ func TestFirstStart(t *testing.T) {
 	if !mayPushEverything(t, d, "admin") {
 		t.Error("the first admin may not push")
 	}
-	if again := start(t, d, RootUser{}); again != (startOf{}) {
+	if again := start(t, d, User{}); again != (startOf{}) {
 		t.Errorf("the second start said %+v", again)
 	}
 }
 
 func TestRootUser(t *testing.T) {
-	d := leaveAtEnd(t, testDatabase(t))
-	if s := start(t, d, RootUser{Name: "root", Password: rootPassword}); s.err != nil || s.stdout != "" {
+	d := newNode(t)
+	if s := start(t, d, User{Name: "root", Password: testPassword}); s.err != nil || s.stdout != "" {
 		t.Fatalf("%+v", s)
 	}
-	if p, err := login(t, d, "root", rootPassword); err != nil || !p.Admin {
+	if p, err := login(t, d, "root", testPassword); err != nil || !p.Admin {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	if !mayPushEverything(t, d, "root") {
@@ -113,12 +139,12 @@ func TestRootUser(t *testing.T) {
 	}
 
 	t.Run("same again", func(t *testing.T) {
-		if s := start(t, d, RootUser{Name: "root", Password: rootPassword}); s != (startOf{}) {
+		if s := start(t, d, User{Name: "root", Password: testPassword}); s != (startOf{}) {
 			t.Errorf("%+v", s)
 		}
 	})
 	t.Run("another root user, random password", func(t *testing.T) {
-		pw := printed(t, start(t, d, RootUser{Name: "second"}))
+		pw := printed(t, start(t, d, User{Name: "second"}))
 		if p, err := login(t, d, "second", pw); err != nil || !p.Admin {
 			t.Fatalf("%+v, %v", p, err)
 		}
@@ -127,16 +153,16 @@ func TestRootUser(t *testing.T) {
 		}
 	})
 	t.Run("existing, without a configured password", func(t *testing.T) {
-		if s := start(t, d, RootUser{Name: "second"}); s != (startOf{}) {
+		if s := start(t, d, User{Name: "second"}); s != (startOf{}) {
 			t.Errorf("%+v", s)
 		}
 	})
 	t.Run("other password", func(t *testing.T) {
-		s := start(t, d, RootUser{Name: "root", Password: "another-horse-battery"})
+		s := start(t, d, User{Name: "root", Password: "another-horse-battery"})
 		if s.err != nil || strings.Count(s.logged, "warn") != 1 || strings.Contains(s.logged, "another-horse") {
 			t.Errorf("%+v", s)
 		}
-		if _, err := login(t, d, "root", rootPassword); err != nil {
+		if _, err := login(t, d, "root", testPassword); err != nil {
 			t.Error("the password was reset")
 		}
 	})
@@ -146,7 +172,7 @@ func TestRootUser(t *testing.T) {
 		if _, err := d.store.UpdateSubject(t.Context(), ref, store.SubjectChange{Admin: &no, Disabled: &yes}, 0); err != nil {
 			t.Fatal(err)
 		}
-		s := start(t, d, RootUser{Name: "root", Password: rootPassword})
+		s := start(t, d, User{Name: "root", Password: testPassword})
 		if s.err != nil || strings.Count(s.logged, "warn") != 1 {
 			t.Errorf("%+v", s)
 		}
@@ -158,7 +184,7 @@ func TestRootUser(t *testing.T) {
 		if _, err := d.store.CreateSubject(t.Context(), store.NewSubject{Ref: subject.Ref{Kind: subject.Robot, Name: "ci"}}); err != nil {
 			t.Fatal(err)
 		}
-		if s := start(t, d, RootUser{Name: "ci"}); s.err == nil || !strings.Contains(s.err.Error(), `"ci"`) {
+		if s := start(t, d, User{Name: "ci"}); s.err == nil || !strings.Contains(s.err.Error(), `"ci"`) {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -167,21 +193,16 @@ func TestRootUser(t *testing.T) {
 // TestFirstStartOfSeveralNodes starts nodes at once on one empty database: one
 // admin, and one password.
 func TestFirstStartOfSeveralNodes(t *testing.T) {
-	config := store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")}
+	path := filepath.Join(t.TempDir(), "dockit.sqlite")
 	const nodes = 4
 	starts := make([]startOf, nodes)
-	opened := make([]*database, nodes)
+	opened := make([]node, nodes)
 	for i := range opened {
-		d, err := openDatabase(t.Context(), config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		opened[i] = d
-		t.Cleanup(d.release)
+		opened[i] = openNode(t, path)
 	}
 	var wg sync.WaitGroup
 	for i := range starts {
-		wg.Go(func() { starts[i] = start(t, opened[i], RootUser{}) })
+		wg.Go(func() { starts[i] = start(t, opened[i], User{}) })
 	}
 	wg.Wait()
 	passwords := 0
@@ -201,9 +222,8 @@ func TestFirstStartOfSeveralNodes(t *testing.T) {
 // TestFirstStartWithoutOutput has nowhere to print the password: an admin whose
 // password nobody saw would keep every later start from making another.
 func TestFirstStartWithoutOutput(t *testing.T) {
-	d := leaveAtEnd(t, testDatabase(t))
-	app := &App{database: d, logger: zap.NewNop(), stdout: failingWriter{}}
-	if err := app.ensureAdmin(t.Context()); err == nil {
+	d := newNode(t)
+	if err := Ensure(t.Context(), d.store, User{}, failingWriter{}, zap.NewNop()); err == nil {
 		t.Error("started without telling the password")
 	}
 	if has, err := d.store.HasAdmin(t.Context()); has || err != nil {
@@ -217,26 +237,26 @@ type failingWriter struct{}
 func (failingWriter) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
 func TestStartNeedsTheDatabase(t *testing.T) {
-	d := leaveAtEnd(t, testDatabase(t))
-	_ = d.leave()
-	if s := start(t, d, RootUser{}); s.err == nil {
+	d := newNode(t)
+	_ = d.store.Close()
+	if s := start(t, d, User{}); s.err == nil {
 		t.Error("started without a database")
 	}
 }
 
-func TestRootUserCheck(t *testing.T) {
-	if err := (RootUser{Name: "root", Password: "short"}).check(); !errors.Is(err, password.ErrLength) {
+func TestUserCheck(t *testing.T) {
+	if err := (User{Name: "root", Password: "short"}).Check(); !errors.Is(err, password.ErrLength) {
 		t.Error(err)
 	}
-	spaced := RootUser{Name: "root", Password: "correct horse battery "}
-	if err := spaced.check(); err != nil {
+	spaced := User{Name: "root", Password: "correct horse battery "}
+	if err := spaced.Check(); err != nil {
 		t.Errorf("an existing user may have this password: %v", err)
 	}
-	d := leaveAtEnd(t, testDatabase(t))
+	d := newNode(t)
 	if s := start(t, d, spaced); !errors.Is(s.err, password.ErrSpace) {
 		t.Errorf("created with white space that docker login takes away: %v", s.err)
 	}
-	if err := (RootUser{Name: "no:colon"}).check(); !errors.Is(err, subject.ErrInvalidName) {
+	if err := (User{Name: "no:colon"}).Check(); !errors.Is(err, subject.ErrInvalidName) {
 		t.Error(err)
 	}
 }

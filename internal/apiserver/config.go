@@ -1,10 +1,9 @@
-package dockit
+package apiserver
 
 import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,15 +19,17 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddypki"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	caddymetrics "github.com/caddyserver/caddy/v2/modules/metrics"
+
+	"github.com/dockit-registry/dockit/internal/connections"
 )
 
 // Servers of api-server.
 const (
-	mainServer    = "dockit"
+	MainServer    = "dockit"
 	metricsServer = "metrics"
-	// redirectServer redirects from HTTP to HTTPS. Caddy adds the routes, and
+	// RedirectServer redirects from HTTP to HTTPS. Caddy adds the routes, and
 	// would make a server without limits for them.
-	redirectServer = "redirects"
+	RedirectServer = "redirects"
 	metricsPath    = "/metrics"
 )
 
@@ -51,30 +52,26 @@ const (
 	secureFor = 365 * 24 * time.Hour
 )
 
-// config builds Caddy's configuration in memory. It is never written to disk,
-// and no admin endpoint serves it.
-func (o *apiServerOptions) config() (*caddy.Config, error) {
-	app, err := o.app()
-	if err != nil {
-		return nil, err
-	}
+// Config builds Caddy's configuration around that of the app dockit, in memory. It is
+// never written to disk, and no admin endpoint serves it.
+func (o *Options) Config(app any) (*caddy.Config, error) {
 	server, err := o.server()
 	if err != nil {
 		return nil, err
 	}
 	httpApp := caddyhttp.App{
 		GracePeriod: caddy.Duration(gracePeriod),
-		Servers:     map[string]*caddyhttp.Server{mainServer: server},
+		Servers:     map[string]*caddyhttp.Server{MainServer: server},
 	}
 	if server.AutoHTTPS == nil {
-		httpApp.Servers[redirectServer] = redirecting()
+		httpApp.Servers[RedirectServer] = redirecting()
 	}
-	if o.metricsListen != "" {
+	if o.MetricsListen != "" {
 		httpApp.Servers[metricsServer] = o.metricsServer()
 	}
 	tlsApp := caddytls.TLS{}
 	apps := caddy.ModuleMap{"dockit": caddyconfig.JSON(app, nil)}
-	if len(o.domains) == 0 {
+	if len(o.Domains) == 0 {
 		// Without certificates there is nothing to store, and perhaps nowhere.
 		tlsApp.DisableStorageCheck = true
 		tlsApp.DisableStorageClean = true
@@ -96,77 +93,10 @@ func (o *apiServerOptions) config() (*caddy.Config, error) {
 	}, nil
 }
 
-// app is the configuration of the app dockit.
-func (o *apiServerOptions) app() (*App, error) {
-	a := &App{
-		Issuer:   literal(o.issuer),
-		TokenTTL: caddy.Duration(o.tokenTTL),
-		Database: &Database{Dialect: o.sqlDialect, LitestreamSocket: literal(o.litestreamSocket)},
-		PKI:      &PKI{File: literal(o.pkiFile), CertificateFile: literal(o.pkiCertificateFile)},
-	}
-	for _, service := range o.services {
-		a.Services = append(a.Services, &Service{Name: literal(service)})
-	}
-	for _, origin := range o.corsOrigins {
-		a.CORSOrigins = append(a.CORSOrigins, literal(origin))
-	}
-	if a.ServeStale = caddy.Duration(o.serveStale); o.serveStale == 0 {
-		a.ServeStale = -1
-	}
-	if o.auditKeep != 0 {
-		a.Audit = &Audit{Keep: caddy.Duration(o.auditKeep)}
-	}
-	if o.given("max-permissions") || o.given("max-state-size") {
-		size, err := parseStateSize("--max-state-size", o.maxStateSize)
-		if err != nil {
-			return nil, err
-		}
-		a.Limits = &Limits{Permissions: o.maxPermissions, StateSize: size}
-	}
-	a.RefreshTokens, a.AccessTokens, a.Passwords = o.credentials()
-	keyType, err := o.keyType()
-	if err != nil {
-		return nil, err
-	}
-	a.PKI.KeyType = string(keyType)
-	if o.given("pki-leaf-life") {
-		a.PKI.LeafLife = caddy.Duration(o.pkiLeafLife)
-	}
-	a.PKI.SealExisting = o.pkiSealExisting
-	if o.pkiEncryptionKey != "" {
-		if a.PKI.EncryptionKey, err = secret("DOCKIT_PKI_ENCRYPTION_KEY", o.pkiEncryptionKey); err != nil {
-			return nil, err
-		}
-	}
-	if a.Database.DSN, err = secret("DOCKIT_SQL_DSN", o.sqlDSN); err != nil {
-		return nil, err
-	}
-	if o.rootUser == "" {
-		return a, nil
-	}
-	a.RootUser = &RootUser{Name: o.rootUser}
-	if o.rootPassword != "" {
-		a.RootUser.Password, err = secret("DOCKIT_ROOT_PASSWORD", o.rootPassword)
-	}
-	return a, err
-}
-
-// literal escapes what Caddy would otherwise take for a placeholder.
-func literal(s string) string { return strings.ReplaceAll(s, "{", `\{`) }
-
-// secret keeps a value out of the configuration: it goes into the environment
-// of this process, and a placeholder into the configuration.
-func secret(variable, value string) (string, error) {
-	if err := os.Setenv(variable, value); err != nil {
-		return "", fmt.Errorf("set %s: %w", variable, err)
-	}
-	return "{env." + variable + "}", nil
-}
-
 // server is the one that serves Dockit, and the upstream if there is one.
-func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
+func (o *Options) server() (*caddyhttp.Server, error) {
 	server := &caddyhttp.Server{
-		Listen:            []string{o.listen},
+		Listen:            []string{o.Listen},
 		ReadHeaderTimeout: caddy.Duration(readHeaderTimeout),
 		IdleTimeout:       caddy.Duration(idleTimeout),
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -176,7 +106,7 @@ func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
 		ListenerWrappersRaw: connectionLimits(0),
 	}
 	o.trustProxies(server)
-	if o.upstream == "" {
+	if o.Upstream == "" {
 		server.ReadTimeout = caddy.Duration(readTimeout)
 	}
 	rest, err := o.rest()
@@ -184,15 +114,15 @@ func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
 		return nil, err
 	}
 	route := caddyhttp.Route{HandlersRaw: []json.RawMessage{
-		caddyconfig.JSONModuleObject(Handler{}, "handler", "dockit", nil), rest,
+		dockitHandler(), rest,
 	}}
-	if len(o.domains) == 0 {
+	if len(o.Domains) == 0 {
 		server.Routes = caddyhttp.RouteList{route}
 		return server, nil
 	}
 
 	server.Protocols = []string{"h1", "h2"}
-	if o.given("listen") {
+	if o.Given("listen") {
 		// Who names an address wants no other one opened.
 		server.AutoHTTPS = &caddyhttp.AutoHTTPSConfig{DisableRedir: true}
 	} else {
@@ -202,7 +132,7 @@ func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
 	if header := o.strictTransport(); header != nil {
 		route.HandlersRaw = append([]json.RawMessage{header}, route.HandlersRaw...)
 	}
-	route.MatcherSetsRaw = caddyhttp.RawMatcherSets{{"host": caddyconfig.JSON(caddyhttp.MatchHost(o.domains), nil)}}
+	route.MatcherSetsRaw = caddyhttp.RawMatcherSets{{"host": caddyconfig.JSON(caddyhttp.MatchHost(o.Domains), nil)}}
 	route.Terminal = true
 	server.Routes = caddyhttp.RouteList{route, {HandlersRaw: []json.RawMessage{
 		notFound(http.StatusMisdirectedRequest, "Dockit serves another host name here: see --domain.\n"),
@@ -214,8 +144,8 @@ func (o *apiServerOptions) server() (*caddyhttp.Server, error) {
 // the upstream says so itself. It counts for every port of a host, and for a name
 // that everybody knows: nil when Dockit has not ports 80 and 443 to itself, or a
 // name is one of this machine or network alone, or an address.
-func (o *apiServerOptions) strictTransport() json.RawMessage {
-	if o.given("listen") || slices.ContainsFunc(o.domains, func(domain string) bool {
+func (o *Options) strictTransport() json.RawMessage {
+	if o.Given("listen") || slices.ContainsFunc(o.Domains, func(domain string) bool {
 		return !certmagic.SubjectQualifiesForPublicCert(domain) || certmagic.SubjectIsIP(domain)
 	}) {
 		return nil
@@ -227,6 +157,14 @@ func (o *apiServerOptions) strictTransport() json.RawMessage {
 	}}, "handler", "headers", nil)
 }
 
+// dockitHandler answers some groups of Dockit's endpoints, or all.
+func dockitHandler(endpoints ...string) json.RawMessage {
+	return caddyconfig.JSON(struct {
+		Handler   string   `json:"handler"`
+		Endpoints []string `json:"endpoints,omitempty"`
+	}{"dockit", endpoints}, nil)
+}
+
 func redirecting() *caddyhttp.Server {
 	return &caddyhttp.Server{
 		Listen:            []string{":" + strconv.Itoa(certmagic.HTTPPort)},
@@ -236,7 +174,7 @@ func redirecting() *caddyhttp.Server {
 		Protocols:         []string{"h1"},
 		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
 
-		ListenerWrappersRaw: connectionLimits(min(maxSideConnections, maxOpenFiles()/8)),
+		ListenerWrappersRaw: connectionLimits(min(maxSideConnections, connections.OpenFiles()/8)),
 	}
 }
 
@@ -244,17 +182,20 @@ func redirecting() *caddyhttp.Server {
 // by default. The limits of all servers together leave files for everything else.
 func connectionLimits(most int) []json.RawMessage {
 	return []json.RawMessage{
-		caddyconfig.JSONModuleObject(&ConnectionLimit{Most: most}, "wrapper", "dockit_connections", nil),
+		caddyconfig.JSON(struct {
+			Wrapper string `json:"wrapper"`
+			Most    int    `json:"most,omitempty"`
+		}{"dockit_connections", most}, nil),
 		json.RawMessage(`{"wrapper":"tls"}`),
 	}
 }
 
 // rest answers what is not Dockit's.
-func (o *apiServerOptions) rest() (json.RawMessage, error) {
-	if o.upstream == "" {
+func (o *Options) rest() (json.RawMessage, error) {
+	if o.Upstream == "" {
 		return notFound(http.StatusNotFound, "Not found. Dockit issues registry tokens at /v2/token.\n"), nil
 	}
-	to, err := parseUpstream(o.upstream)
+	to, err := parseUpstream(o.Upstream)
 	if err != nil {
 		return nil, err
 	}
@@ -277,16 +218,16 @@ func notFound(status int, body string) json.RawMessage {
 	}, "handler", "static_response", nil)
 }
 
-func (o *apiServerOptions) metricsServer() *caddyhttp.Server {
+func (o *Options) metricsServer() *caddyhttp.Server {
 	return &caddyhttp.Server{
-		Listen:            []string{o.metricsListen},
+		Listen:            []string{o.MetricsListen},
 		ReadHeaderTimeout: caddy.Duration(readHeaderTimeout),
 		ReadTimeout:       caddy.Duration(readTimeout),
 		IdleTimeout:       caddy.Duration(idleTimeout),
 		Protocols:         []string{"h1"},
 		AutoHTTPS:         &caddyhttp.AutoHTTPSConfig{Disabled: true},
 
-		ListenerWrappersRaw: connectionLimits(min(maxSideConnections, maxOpenFiles()/8)),
+		ListenerWrappersRaw: connectionLimits(min(maxSideConnections, connections.OpenFiles()/8)),
 		Routes: caddyhttp.RouteList{
 			{
 				MatcherSetsRaw: caddyhttp.RawMatcherSets{{"path": caddyconfig.JSON(caddyhttp.MatchPath{metricsPath}, nil)}},
@@ -294,17 +235,17 @@ func (o *apiServerOptions) metricsServer() *caddyhttp.Server {
 				Terminal:       true,
 			},
 			{HandlersRaw: []json.RawMessage{
-				caddyconfig.JSONModuleObject(Handler{Endpoints: []string{"health"}}, "handler", "dockit", nil),
+				dockitHandler("health"),
 				notFound(http.StatusNotFound, "Not found. Metrics are at "+metricsPath+".\n"),
 			}},
 		},
 	}
 }
 
-func (o *apiServerOptions) logging() *caddy.Logging {
-	log := caddy.BaseLog{Level: strings.ToUpper(o.logLevel)}
-	if o.logFormat != "" {
-		log.EncoderRaw = caddyconfig.JSON(map[string]string{"format": o.logFormat}, nil)
+func (o *Options) logging() *caddy.Logging {
+	log := caddy.BaseLog{Level: strings.ToUpper(o.LogLevel)}
+	if o.LogFormat != "" {
+		log.EncoderRaw = caddyconfig.JSON(map[string]string{"format": o.LogFormat}, nil)
 	}
 	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: {BaseLog: log}}}
 }

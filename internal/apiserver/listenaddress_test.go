@@ -1,4 +1,4 @@
-package dockit
+package apiserver
 
 import (
 	"testing"
@@ -43,7 +43,7 @@ func TestMetricsOnTheMainPort(t *testing.T) {
 		{[]string{"--listen", "localhost:0", "--metrics-listen", "localhost:0"}, true},
 		{[]string{"--metrics-listen", "localhost:9100"}, true},
 	} {
-		o := new(apiServerOptions)
+		o := new(Options)
 		require.NoError(t, pflagSet(o).Parse(tc.args))
 		err := o.checkMetricsAddress()
 		if tc.free {

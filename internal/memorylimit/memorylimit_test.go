@@ -1,4 +1,4 @@
-package dockit
+package memorylimit
 
 import (
 	"math"
@@ -19,7 +19,7 @@ func TestLimitMemory(t *testing.T) {
 	})
 	t.Setenv("GOMEMLIMIT", "1GiB")
 	t.Setenv("GOGC", "70")
-	LimitMemory(zaptest.NewLogger(t))
+	Set(zaptest.NewLogger(t))
 	assert.Equal(t, before, debug.SetMemoryLimit(-1), "GOMEMLIMIT is given")
 	assert.Equal(t, 100, debug.SetGCPercent(100), "GOGC is given")
 }

@@ -1,4 +1,4 @@
-package dockit
+package apiserver
 
 import (
 	"fmt"
@@ -17,8 +17,8 @@ const (
 
 // checkTrustedProxies refuses what names no proxies, and who would trust
 // everybody.
-func (o *apiServerOptions) checkTrustedProxies() error {
-	for _, value := range o.trustedProxies {
+func (o *Options) checkTrustedProxies() error {
+	for _, value := range o.TrustedProxies {
 		if value == privateRanges || value == unixPeers {
 			continue
 		}
@@ -38,9 +38,9 @@ func (o *apiServerOptions) checkTrustedProxies() error {
 // trustProxies makes a server believe what the named proxies say of their
 // clients. Of several addresses the last one that is no such proxy counts: what
 // stands before it the client may have written itself.
-func (o *apiServerOptions) trustProxies(server *caddyhttp.Server) {
+func (o *Options) trustProxies(server *caddyhttp.Server) {
 	var ranges []string
-	for _, value := range o.trustedProxies {
+	for _, value := range o.TrustedProxies {
 		switch value {
 		case unixPeers:
 			server.TrustedProxiesUnix = true

@@ -1,4 +1,5 @@
-package dockit
+// Package memorylimit keeps a process that serves within the memory that there is.
+package memorylimit
 
 import (
 	"errors"
@@ -20,11 +21,11 @@ const (
 	maxOutside = 48 << 20
 )
 
-// LimitMemory has the garbage collector keep the process within the memory of its
+// Set has the garbage collector keep the process within the memory of its
 // container or, without a limit there, of the machine, and leave little garbage.
 // GOMEMLIMIT, AUTOMEMLIMIT and GOGC in the environment are left as they are. It
 // is for programs that serve; Caddy's own do something alike.
-func LimitMemory(logger *zap.Logger) {
+func Set(logger *zap.Logger) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

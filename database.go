@@ -17,6 +17,7 @@ import (
 	"github.com/dockit-registry/dockit/handlers/admin"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/currentlog"
 	"github.com/dockit-registry/dockit/internal/settings"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -130,18 +131,19 @@ type database struct {
 }
 
 func openDatabase(ctx context.Context, config store.Config) (*database, error) {
-	logger := processLogger("dockit.database")
+	named := currentlog.New(caddy.Log).Named
+	logger := named("dockit.database")
 	s, err := store.Open(ctx, config, logger)
 	if err != nil {
 		return nil, err
 	}
-	known := cache.New(s, processLogger("dockit.directory"))
+	known := cache.New(s, named("dockit.directory"))
 	known.Observe(announceDatabase)
 	known.Start()
-	authenticator := auth.New(s, known, processLogger("dockit.auth"))
+	authenticator := auth.New(s, known, named("dockit.auth"))
 	authenticator.ObserveLockouts(announceLockout)
 	d := &database{key: config, store: s, directory: known, auth: authenticator, logger: logger}
-	d.refusals = admin.NewRefusals(s, processLogger("dockit.admin"))
+	d.refusals = admin.NewRefusals(s, named("dockit.admin"))
 	d.leases.Store(1)
 	return d, nil
 }

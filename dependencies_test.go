@@ -23,15 +23,15 @@ const module = "github.com/dockit-registry/dockit"
 // layers are the packages from the bottom up: one imports those of layers below
 // its own only, and of its own what stands under one of its own name.
 var layers = [][]string{
-	{"internal/atomicfile", "internal/clock", "internal/connections", "internal/freeport", "internal/hedged", "internal/httpclient", "internal/memorylimit", "internal/opaque", "internal/printable", "internal/version", "handlers/limit"},
+	{"internal/atomicfile", "internal/clock", "internal/connections", "internal/currentlog", "internal/freeport", "internal/hedged", "internal/httpclient", "internal/memorylimit", "internal/opaque", "internal/printable", "internal/version", "handlers/limit"},
 	{"subject", "access"},
 	{"internal/duration", "internal/password", "audit", "pki"},
 	{"state", "internal/token"},
 	{"adminapi", "store", "internal/importer"},
 	{"client", "internal/cache", "internal/firstadmin", "internal/retention"},
-	{"internal/auth", "internal/cli", "internal/settings"},
+	{"internal/auth", "internal/cli", "internal/metrics", "internal/settings"},
 	{"handlers", "internal/cli/..."},
-	{"handlers/admin", "internal/apiserver"},
+	{"handlers/admin", "internal/apiserver", "internal/routeorder"},
 	{""},
 	{"cmd/..."},
 }
@@ -50,7 +50,7 @@ var onlyIn = map[string][]string{
 	"golang.org/x/crypto/bcrypt":      {"internal/password"},
 	module + "/internal/cli/":         {"", "cmd/...", "internal/apiserver", "internal/cli/..."},
 	module + "/handlers/admin":        {"", "cmd/..."},
-	module + "/store":                 {"", "cmd/...", "handlers", "handlers/admin", "internal/auth", "internal/auth/...", "internal/cache", "internal/firstadmin", "internal/retention", "internal/cli/database", "internal/apiserver", "store/sqlitefile"},
+	module + "/store":                 {"", "cmd/...", "handlers", "handlers/admin", "internal/auth", "internal/auth/...", "internal/cache", "internal/firstadmin", "internal/metrics", "internal/retention", "internal/cli/database", "internal/apiserver", "store/sqlitefile"},
 }
 
 // public are the packages that programs outside import, but for the Caddy module.

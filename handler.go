@@ -75,7 +75,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	defer app.database.release()
 	app.proxies.check(r, app.logger)
 	r = fromClient(namingUser(r))
-	app.server.Route(r, h.endpoints).ServeHTTP(unlessGone(w, r), r)
+	app.server.Route(r, h.endpoints).ServeHTTP(connections.UnlessGone(w, r), r)
 	return nil
 }
 

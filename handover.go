@@ -2,43 +2,24 @@ package dockit
 
 import (
 	"context"
+	"fmt"
 	"net"
-	"net/http"
-	"reflect"
+	"strconv"
+	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dockit-registry/dockit/internal/connections"
 )
-
-// freshFor is how long a connection without a request is waited for, as Go's
-// server does when it stops.
-const freshFor = 5 * time.Second
-
-// handover lets the HTTP servers of one configuration go on to the next without
-// a connection being lost.
-//
-// A server that stops answers no request that it has not begun with: who
-// connected and was accepted just before would get nothing. So they stop to take
-// connections first, the next configuration takes them, and those that were
-// taken come to their request before the servers stop.
-type handover struct {
-	mu        sync.Mutex
-	listeners []*keptListener
-	// fresh are the connections that had no request yet.
-	fresh map[net.Conn]*freshConnection
-	// began is told when a connection is no longer fresh.
-	began chan struct{}
-}
 
 // handovers are those of the configurations that are there, by their HTTP app.
 var handovers sync.Map
 
 // handoverOf finds the one whose servers listen with this context, or nil.
-func handoverOf(ctx context.Context) *handover {
+func handoverOf(ctx context.Context) *connections.Handover {
 	whole, ok := ctx.(caddy.Context)
 	if !ok {
 		return nil
@@ -48,18 +29,8 @@ func handoverOf(ctx context.Context) *handover {
 		return nil
 	}
 	found, _ := handovers.Load(app)
-	h, _ := found.(*handover)
+	h, _ := found.(*connections.Handover)
 	return h
-}
-
-// httpAppOf is the HTTP app that a module belongs to, or nil.
-func httpAppOf(ctx caddy.Context) *caddyhttp.App {
-	for _, module := range ctx.Modules() {
-		if app, ok := module.(*caddyhttp.App); ok {
-			return app
-		}
-	}
-	return nil
 }
 
 // keepListeners makes the sockets of all HTTP servers of a configuration outlive
@@ -73,8 +44,13 @@ func keepListeners(ctx caddy.Context, app *caddyhttp.App) error {
 	if err != nil {
 		return err
 	}
-	h := &handover{fresh: make(map[net.Conn]*freshConnection), began: make(chan struct{}, 1)}
-	if err := events.(*caddyevents.App).On("stopping", onEvent(h.handOver)); err != nil {
+	h := connections.NewHandover()
+	handOver := onEvent(func() {
+		if !caddy.Exiting() {
+			h.HandOver()
+		}
+	})
+	if err := events.(*caddyevents.App).On("stopping", handOver); err != nil {
 		return err
 	}
 	handovers.Store(app, h)
@@ -85,127 +61,86 @@ func keepListeners(ctx caddy.Context, app *caddyhttp.App) error {
 				server.Listen[i] = keptAddress(address, len(server.TLSConnPolicies) > 0)
 			}
 		}
-		server.RegisterConnContext(h.accepted)
-		server.RegisterConnState(h.follow)
+		server.RegisterConnContext(h.Accepted)
+		server.RegisterConnState(h.Follow)
 	}
 	return nil
 }
 
-func (h *handover) listens(l *keptListener) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.listeners = append(h.listeners, l)
-}
+// keptPrefix stands before the networks whose sockets outlive a reload.
+const keptPrefix = "dockit-"
 
-// handOver lets the next configuration take the connections from here on, and
-// returns when each that was taken has come to its request, or left, or kept
-// everybody waiting for too long. When nobody comes next, it does nothing.
-func (h *handover) handOver() {
-	if caddy.Exiting() {
-		return
-	}
-	late := time.NewTimer(freshFor)
-	defer late.Stop()
-	h.mu.Lock()
-	listeners := h.listeners
-	h.mu.Unlock()
-	var handed []*keptListener
-	for _, l := range listeners {
-		if l.hasSuccessor() {
-			_ = l.Close() // never the last one
-			handed = append(handed, l)
-		}
-	}
-	if len(handed) == 0 {
-		return
-	}
-	for _, l := range handed {
-		select {
-		case <-l.left:
-		case <-late.C:
-			return
-		}
-	}
-	for {
-		wait := h.waitFor()
-		if wait <= 0 {
-			return
-		}
-		overdue := time.NewTimer(wait)
-		select {
-		case <-h.began:
-			overdue.Stop()
-		case <-overdue.C:
-		case <-late.C:
-			overdue.Stop()
-			return
+// keptNetworks are those that have such a network beside them, each with what
+// Caddy serves HTTP/3 on there; nothing where it does not.
+var keptNetworks = map[string]string{"tcp": "udp", "tcp4": "udp4", "tcp6": "udp6", "fd": "fdgram", "unix": ""}
+
+func init() {
+	for network, datagrams := range keptNetworks {
+		caddy.RegisterNetwork(keptPrefix+network, listenKept)
+		if datagrams != "" {
+			caddyhttp.RegisterNetworkHTTP3(keptPrefix+network, datagrams)
 		}
 	}
 }
 
-// waitFor is how long the youngest of the fresh connections is still waited for.
-func (h *handover) waitFor() time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var longest time.Duration
-	for _, f := range h.fresh {
-		longest = max(longest, freshFor-time.Since(f.accepted))
+// keptAddress is the address whose socket outlives a reload, in the place of
+// one; the same where there is none.
+//
+// Caddy opens a socket of its own for every configuration, which share a port
+// (SO_REUSEPORT): the system gives each a part of the connections, and closing
+// the old one ends those that nobody has accepted yet.
+func keptAddress(address string, tls bool) string {
+	parsed, err := caddy.ParseNetworkAddress(address)
+	if err != nil {
+		return address
 	}
-	return longest
+	if _, found := keptNetworks[parsed.Network]; !found {
+		return address
+	}
+	switch {
+	case parsed.IsUnixNetwork() && tls:
+		return address // Caddy knows that there is no HTTP/3 only by the name of the network
+	case parsed.IsUnixNetwork(), parsed.IsFdNetwork():
+		parsed.StartPort, parsed.EndPort = 1, 1 // which nobody looks at; 0 would be logged as any port
+	case parsed.StartPort == 0:
+		return address // any port, another one each time
+	}
+	parsed.Network = keptPrefix + parsed.Network
+	return parsed.String()
 }
 
-// freshConnection is one that had no request yet.
-type freshConnection struct {
-	conn     net.Conn
-	accepted time.Time
-	handover *handover
-	over     atomic.Bool
-}
+// keptSockets are the sockets that are open, by network and address.
+var keptSockets connections.Sockets
 
-type freshConnectionKey struct{}
-
-// accepted is what a server calls for each connection, before it serves it.
-func (h *handover) accepted(ctx context.Context, conn net.Conn) context.Context {
-	if !reflect.ValueOf(conn).Comparable() {
-		return ctx
+// listenKept is a [caddy.ListenerFunc].
+func listenKept(ctx context.Context, network, host, ports string, offset uint, config net.ListenConfig) (any, error) {
+	address := caddy.NetworkAddress{Network: strings.TrimPrefix(network, keptPrefix), Host: host}
+	if !address.IsUnixNetwork() && !address.IsFdNetwork() {
+		first, _, _ := strings.Cut(ports, "-")
+		port, err := strconv.ParseUint(first, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("port %q: %w", ports, err)
+		}
+		address.StartPort = uint(port) + offset
+		address.EndPort = address.StartPort
 	}
-	f := &freshConnection{conn: conn, accepted: time.Now(), handover: h}
-	h.mu.Lock()
-	h.fresh[conn] = f
-	h.mu.Unlock()
-	return context.WithValue(ctx, freshConnectionKey{}, f)
-}
-
-// follow is what a server calls when the state of a connection changes.
-func (h *handover) follow(conn net.Conn, state http.ConnState) {
-	if state != http.StateClosed && state != http.StateHijacked || !reflect.ValueOf(conn).Comparable() {
-		return
+	key := address.String()
+	listener, err := keptSockets.Listen(key, config.KeepAliveConfig, func() (net.Listener, error) {
+		opened, err := address.Listen(ctx, 0, config)
+		if err != nil {
+			return nil, err
+		}
+		listener, ok := opened.(net.Listener)
+		if !ok {
+			return nil, fmt.Errorf("%s takes no connections", key)
+		}
+		return listener, nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	h.mu.Lock()
-	f := h.fresh[conn]
-	h.mu.Unlock()
-	if f != nil {
-		f.end()
+	if servers := handoverOf(ctx); servers != nil {
+		servers.Add(listener)
 	}
-}
-
-// hasBegun notes that the server answers a request: it does so to its end.
-func hasBegun(r *http.Request) {
-	if f, ok := r.Context().Value(freshConnectionKey{}).(*freshConnection); ok && !f.over.Load() {
-		f.end()
-	}
-}
-
-func (f *freshConnection) end() {
-	if f.over.Swap(true) {
-		return
-	}
-	h := f.handover
-	h.mu.Lock()
-	delete(h.fresh, f.conn)
-	h.mu.Unlock()
-	select {
-	case h.began <- struct{}{}:
-	default: // it looks at all of them anyway
-	}
+	return listener, nil
 }

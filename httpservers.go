@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/internal/connections"
 )
 
 // join puts what Dockit does for whole HTTP servers around those of its
@@ -30,10 +31,20 @@ func (a *App) join(ctx caddy.Context) error {
 		surround(server, func(next http.Handler) http.Handler {
 			next = plain.guard(next)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				hasBegun(r)
+				connections.HasBegun(r)
 				next.ServeHTTP(w, r)
 			})
 		})
+	}
+	return nil
+}
+
+// httpAppOf is the HTTP app that a module belongs to, or nil.
+func httpAppOf(ctx caddy.Context) *caddyhttp.App {
+	for _, module := range ctx.Modules() {
+		if app, ok := module.(*caddyhttp.App); ok {
+			return app
+		}
 	}
 	return nil
 }

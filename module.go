@@ -21,6 +21,7 @@ import (
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
 	"github.com/dockit-registry/dockit/internal/firstadmin"
+	"github.com/dockit-registry/dockit/internal/metrics"
 	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/internal/retention"
 	"github.com/dockit-registry/dockit/internal/settings"
@@ -38,6 +39,14 @@ const (
 	DefaultIssuer   = settings.DefaultIssuer
 	DefaultService  = settings.DefaultService
 	DefaultTokenTTL = settings.DefaultTokenTTL
+)
+
+// Metrics are made once: every configuration has a registry of its own, and
+// counters go on over reloads.
+var (
+	requestMetrics  = handlers.NewMetrics()
+	keyMetrics      = new(metrics.Keys)
+	databaseMetrics = new(metrics.Databases)
 )
 
 // App holds what all sites share: one database, one key ring and the services
@@ -158,7 +167,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.endpoints = handlers.Config{
 		Issuer:   a.Issuer,
 		Services: handlerServices(a.Services),
-		Metrics:  metrics,
+		Metrics:  requestMetrics,
 		Logger:   a.logger,
 
 		CORSOrigins: a.CORSOrigins,
@@ -179,7 +188,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		a.warnOfAdminEndpoint(around)
 		a.warnOfAuthenticationBefore(around)
 	}
-	return registerMetrics(ctx.GetMetricsRegistry())
+	return metrics.Register(ctx.GetMetricsRegistry(), append(requestMetrics.Collectors(), keyMetrics, databaseMetrics)...)
 }
 
 // setDefaults fills in what the configuration leaves out, and replaces
@@ -252,7 +261,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.database, err = useDatabase(ctx, a.store); err != nil {
 		return err
 	}
-	metricsOfDatabase.add(a.database)
+	databaseMetrics.Add(a.database.store, a.database.directory)
 	authenticator, err := a.database.auth.With(a.authOptions())
 	if err != nil {
 		return err
@@ -261,7 +270,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.ring, err = a.keys.ring(ctx, a.database.store, authenticator.Options().ServeStale, a.logger); err != nil {
 		return fmt.Errorf("pki: %w", err)
 	}
-	metricsOfKeys.add(a.ring)
+	keyMetrics.Add(a.ring)
 	a.keeper = retention.Start(a.database.store, a.ring, a.auditKeep(), a.logger.Named("audit"))
 	administration, err := admin.New(admin.Config{
 		Store:     a.database.store,
@@ -327,12 +336,12 @@ func (a *App) Cleanup() error {
 	}
 	if a.ring != nil {
 		a.ring.Close()
-		metricsOfKeys.remove(a.ring)
+		keyMetrics.Remove(a.ring)
 	}
 	if a.database == nil {
 		return nil
 	}
-	metricsOfDatabase.remove(a.database)
+	databaseMetrics.Remove(a.database.store)
 	return a.database.leave()
 }
 

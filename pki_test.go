@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/dockit-registry/dockit/internal/currentlog"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -79,7 +80,7 @@ func useKeys(t *testing.T, dsn, option string) ([]pki.KeyInfo, error) {
 
 func storedKeys(t *testing.T, dsn string) []pki.Record {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: dsn}, processLogger("test"))
+	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: dsn}, currentlog.New(caddy.Log).Named("test"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,18 +3,16 @@ package dockit
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
-	"slices"
 
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/internal/routeorder"
 )
 
 // surroundings are what the app looks at of the configuration around it, to
@@ -85,164 +83,14 @@ func (a *App) warnOfAdminEndpoint(s surroundings) {
 // another authentication first. The credentials that docker sends are Dockit's:
 // what comes first refuses them, and nobody can log in.
 func (a *App) warnOfAuthenticationBefore(s surroundings) {
-	var app struct {
-		Servers map[string]struct {
-			Routes []routeOrder          `json:"routes"`
-			Named  map[string]routeOrder `json:"named_routes"`
-		} `json:"servers"`
-	}
-	if json.Unmarshal(s.http, &app) != nil {
-		return // the HTTP app says what is wrong
-	}
-	for name, server := range app.Servers {
-		hidden := make(map[string][]string) // paths by what comes before
-		for _, path := range handlers.ExamplePaths() {
-			o := orderOf{path: path, named: server.Named, hidden: hidden}
-			o.walk(server.Routes, nil, 0)
-		}
-		for _, before := range slices.Sorted(maps.Keys(hidden)) {
-			a.logger.Warn("another authentication comes before dockit: it gets the credentials that are for Dockit, and refuses them; "+
-				"take it away from Dockit's paths, with a matcher such as `not path /v2/* /dockit/*`, or altogether",
-				zap.String("server", name), zap.String("before", before), zap.Strings("paths", hidden[before]))
-		}
+	for _, found := range routeorder.AuthenticationBefore(s.http, matchPath) {
+		a.logger.Warn("another authentication comes before dockit: it gets the credentials that are for Dockit, and refuses them; "+
+			"take it away from Dockit's paths, with a matcher such as `not path /v2/* /dockit/*`, or altogether",
+			zap.String("server", found.Server), zap.String("before", found.Before), zap.Strings("paths", found.Paths))
 	}
 }
 
-// routeOrder is what matters of a route of Caddy for the order of its handlers.
-type routeOrder struct {
-	Group    string                       `json:"group"`
-	Match    []map[string]json.RawMessage `json:"match"`
-	Handle   []handlerOrder               `json:"handle"`
-	Terminal bool                         `json:"terminal"`
-}
-
-// handlerOrder is what matters of a handler.
-type handlerOrder struct {
-	Handler   string       `json:"handler"`
-	Endpoints []string     `json:"endpoints"` // of dockit
-	Routes    []routeOrder `json:"routes"`    // of subroute
-	Name      string       `json:"name"`      // of invoke
-	// HandleResponse is what makes a reverse_proxy of forward_auth.
-	HandleResponse []json.RawMessage `json:"handle_response"`
-}
-
-// orderOf follows a request for one path through the routes.
-type orderOf struct {
-	path   string
-	named  map[string]routeOrder
-	hidden map[string][]string
-}
-
-// maxRouteDepth bounds named routes that invoke each other.
-const maxRouteDepth = 32
-
-// walk returns what authenticates in the routes, after before. A request may
-// pass all of them; of a group, it takes one.
-func (o orderOf) walk(routes []routeOrder, before []string, depth int) []string {
-	if depth > maxRouteDepth {
-		return nil
-	}
-	type found struct{ group, what string }
-	var met []found
-	for _, route := range routes {
-		if !mayMatch(route.Match, o.path) {
-			continue
-		}
-		first := slices.Clone(before)
-		for _, f := range met {
-			if f.group == "" || f.group != route.Group {
-				first = append(first, f.what)
-			}
-		}
-		own := o.walkHandlers(route.Handle, first, depth)
-		if route.Terminal {
-			continue // nothing comes after it
-		}
-		for _, what := range own {
-			met = append(met, found{route.Group, what})
-		}
-	}
-	all := make([]string, len(met))
-	for i, f := range met {
-		all[i] = f.what
-	}
-	return all
-}
-
-func (o orderOf) walkHandlers(list []handlerOrder, before []string, depth int) (own []string) {
-	for _, h := range list {
-		first := slices.Concat(before, own)
-		switch h.Handler {
-		case "authentication":
-			own = append(own, "basic_auth or another authentication handler")
-		case "reverse_proxy":
-			if len(h.HandleResponse) > 0 {
-				own = append(own, "forward_auth, or a reverse_proxy with handle_response")
-			}
-		case "subroute":
-			own = append(own, o.walk(h.Routes, first, depth+1)...)
-		case "invoke":
-			own = append(own, o.walk([]routeOrder{o.named[h.Name]}, first, depth+1)...)
-		case "dockit":
-			if !h.answers(o.path) {
-				continue
-			}
-			for _, what := range first {
-				if !slices.Contains(o.hidden[what], o.path) {
-					o.hidden[what] = append(o.hidden[what], o.path)
-				}
-			}
-		}
-	}
-	return own
-}
-
-func (h handlerOrder) answers(path string) bool {
-	if len(h.Endpoints) == 0 {
-		return handlers.AllEndpoints.Include(path)
-	}
-	for _, name := range h.Endpoints {
-		if e, err := handlers.ParseEndpoint(name); err == nil && e.Include(path) {
-			return true
-		}
-	}
-	return false
-}
-
-// mayMatch reports whether a request for a path can match any of the sets.
-func mayMatch(sets []map[string]json.RawMessage, path string) bool {
-	return len(sets) == 0 || slices.ContainsFunc(sets, func(set map[string]json.RawMessage) bool {
-		may, _ := matchSet(set, path)
-		return may
-	})
-}
-
-// matchSet reports whether a request for a path can match, and whether it does
-// so whatever else is in it.
-func matchSet(set map[string]json.RawMessage, path string) (may, must bool) {
-	may, must = true, true
-	for name, raw := range set {
-		switch name {
-		case "path":
-			matches := matchPath(raw, path)
-			may, must = may && matches, must && matches
-		case "not":
-			var sets []map[string]json.RawMessage
-			if json.Unmarshal(raw, &sets) != nil {
-				must = false
-				continue
-			}
-			for _, inner := range sets {
-				innerMay, innerMust := matchSet(inner, path)
-				may, must = may && !innerMust, must && !innerMay
-			}
-		default:
-			must = false
-		}
-	}
-	return may, must
-}
-
+// matchPath reports whether a matcher of Caddy for paths matches one, or may.
 func matchPath(raw json.RawMessage, path string) bool {
 	var matcher caddyhttp.MatchPath
 	if json.Unmarshal(raw, &matcher) != nil || matcher.Provision(caddy.Context{}) != nil {

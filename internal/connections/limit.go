@@ -1,3 +1,5 @@
+// Package connections bounds the connections that a server has open, hands them on
+// from one configuration to the next, and writes nothing to those that are gone.
 package connections
 
 import (

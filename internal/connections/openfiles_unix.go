@@ -1,6 +1,5 @@
 //go:build unix
 
-// Package connections bounds the connections that a server has open.
 package connections
 
 import (

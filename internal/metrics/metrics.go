@@ -1,4 +1,6 @@
-package dockit
+// Package metrics counts what outlives a configuration of Caddy: keys and the
+// database. Those of requests are in package handlers.
+package metrics
 
 import (
 	"errors"
@@ -7,20 +9,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/internal/cache"
 	"github.com/dockit-registry/dockit/pki"
+	"github.com/dockit-registry/dockit/store"
 )
 
-// metrics are made once: every configuration has a registry of its own, and
-// counters go on over reloads.
-var (
-	metrics           = handlers.NewMetrics()
-	metricsOfKeys     = new(keyMetrics)
-	metricsOfDatabase = new(databaseMetrics)
-)
-
-func registerMetrics(registry *prometheus.Registry) error {
-	for _, collector := range append(metrics.Collectors(), metricsOfKeys, metricsOfDatabase) {
+// Register registers what is not registered yet: every configuration has a registry
+// of its own, or shares one with the configuration before.
+func Register(registry *prometheus.Registry, collectors ...prometheus.Collector) error {
+	for _, collector := range collectors {
 		err := registry.Register(collector)
 		if errors.As(err, &prometheus.AlreadyRegisteredError{}) {
 			continue
@@ -32,23 +29,23 @@ func registerMetrics(registry *prometheus.Registry) error {
 	return nil
 }
 
-// keyMetrics tells of the keys of whatever configuration runs. Rings come and
-// go with configurations; what they counted stays.
-type keyMetrics struct {
+// Keys tells of the keys of whatever configuration runs. Rings come and go with
+// configurations; what they counted stays.
+type Keys struct {
 	mu    sync.Mutex
 	rings []*pki.Ring // the newest last
 	gone  pki.Stats   // the counts of those that were closed
 }
 
-// add takes a new ring into account.
-func (m *keyMetrics) add(ring *pki.Ring) {
+// Add takes a new ring into account.
+func (m *Keys) Add(ring *pki.Ring) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rings = append(m.rings, ring)
 }
 
-// remove keeps what a ring has counted until it was closed.
-func (m *keyMetrics) remove(ring *pki.Ring) {
+// Remove keeps what a ring has counted until it was closed.
+func (m *Keys) Remove(ring *pki.Ring) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if i := slices.Index(m.rings, ring); i >= 0 {
@@ -58,7 +55,7 @@ func (m *keyMetrics) remove(ring *pki.Ring) {
 }
 
 // stats are the dates of the newest ring and the counts of all.
-func (m *keyMetrics) stats() pki.Stats {
+func (m *Keys) stats() pki.Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var now pki.Stats
@@ -99,14 +96,14 @@ var (
 )
 
 // Describe implements [prometheus.Collector].
-func (*keyMetrics) Describe(descriptions chan<- *prometheus.Desc) {
+func (*Keys) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, description := range allKeyMetrics {
 		descriptions <- description
 	}
 }
 
 // Collect implements [prometheus.Collector].
-func (m *keyMetrics) Collect(metrics chan<- prometheus.Metric) {
+func (m *Keys) Collect(metrics chan<- prometheus.Metric) {
 	s := m.stats()
 	gauge := func(description *prometheus.Desc, value float64) {
 		metrics <- prometheus.MustNewConstMetric(description, prometheus.GaugeValue, value)
@@ -132,25 +129,31 @@ func (m *keyMetrics) Collect(metrics chan<- prometheus.Metric) {
 }
 
 // Interface guard
-var _ prometheus.Collector = (*keyMetrics)(nil)
+var _ prometheus.Collector = (*Keys)(nil)
 
-// databaseMetrics tell of the database of whatever configuration runs.
-type databaseMetrics struct {
+// Databases tells of the database of whatever configuration runs.
+type Databases struct {
 	mu        sync.Mutex
-	databases []*database // the newest last
+	databases []database // the newest last
 }
 
-// add takes the database of a new configuration into account.
-func (m *databaseMetrics) add(d *database) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.databases = append(m.databases, d)
+type database struct {
+	store *store.Store
+	cache *cache.Cache
 }
 
-func (m *databaseMetrics) remove(d *database) {
+// Add takes the database of a new configuration into account.
+func (m *Databases) Add(s *store.Store, known *cache.Cache) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if i := slices.Index(m.databases, d); i >= 0 {
+	m.databases = append(m.databases, database{s, known})
+}
+
+// Remove forgets the database of a configuration once.
+func (m *Databases) Remove(s *store.Store) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if i := slices.IndexFunc(m.databases, func(d database) bool { return d.store == s }); i >= 0 {
 		m.databases = slices.Delete(m.databases, i, i+1)
 	}
 }
@@ -161,20 +164,20 @@ var (
 )
 
 // Describe implements [prometheus.Collector].
-func (*databaseMetrics) Describe(descriptions chan<- *prometheus.Desc) {
+func (*Databases) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- databaseUp
 	descriptions <- clockSkew
 }
 
 // Collect implements [prometheus.Collector].
-func (m *databaseMetrics) Collect(metrics chan<- prometheus.Metric) {
+func (m *Databases) Collect(metrics chan<- prometheus.Metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.databases) == 0 {
 		return
 	}
 	newest, up := m.databases[len(m.databases)-1], 0.0
-	if newest.directory.Unavailable() == nil {
+	if newest.cache.Unavailable() == nil {
 		up = 1
 	}
 	metrics <- prometheus.MustNewConstMetric(databaseUp, prometheus.GaugeValue, up)
@@ -184,4 +187,4 @@ func (m *databaseMetrics) Collect(metrics chan<- prometheus.Metric) {
 }
 
 // Interface guard
-var _ prometheus.Collector = (*databaseMetrics)(nil)
+var _ prometheus.Collector = (*Databases)(nil)

@@ -1,4 +1,4 @@
-package dockit
+package connections
 
 import (
 	"context"
@@ -17,7 +17,7 @@ func TestNothingIsWrittenToWhoHasGone(t *testing.T) {
 	request := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 	request.ProtoMajor = 2
 	answer := httptest.NewRecorder()
-	w := unlessGone(answer, request)
+	w := UnlessGone(answer, request)
 	w.WriteHeader(http.StatusAccepted)
 	_, err := w.Write([]byte("here"))
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package dockit
+package connections
 
 import (
 	"context"
@@ -13,8 +13,8 @@ type goneWriter struct {
 	request context.Context
 }
 
-// unlessGone returns a writer for a request, as long as its client waits.
-func unlessGone(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+// UnlessGone returns a writer for a request that writes as long as its client waits.
+func UnlessGone(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	if r.ProtoMajor < 2 {
 		return w // the connection has no other use
 	}

@@ -2,21 +2,22 @@ package rbac
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/cli/registrytoken"
 	"github.com/dockit-registry/dockit/internal/token"
 )
 
-// maxToken is the largest input that a token is looked for in, in bytes.
-const maxToken = 256 << 10
+// tokenLeeway is how far apart the clocks of those who issue tokens and those
+// who check them may be: as much as distribution allows.
+const tokenLeeway = time.Minute
 
 // explanation is what can be said about a token.
 type explanation struct {
@@ -59,7 +60,7 @@ which no credentials are needed. The whole answer of a token endpoint is taken a
 			if t, ok := cli.TerminalOf(cmd); ok {
 				fmt.Fprintln(t.Out, "Paste the token, then end with Ctrl-D:")
 			}
-			raw, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxToken+1))
+			raw, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), registrytoken.MaxSize+1))
 			if err != nil {
 				return fmt.Errorf("read the token from standard input: %w", err)
 			}
@@ -80,11 +81,11 @@ which no credentials are needed. The whole answer of a token endpoint is taken a
 
 // explain checks a token against the keys that the server publishes.
 func (r *rbac) explain(ctx context.Context, warnings io.Writer, input string) (explanation, error) {
-	raw, err := tokenIn(input)
+	raw, err := registrytoken.Find(input)
 	if err != nil {
 		return explanation{}, err
 	}
-	parsed, err := parseToken(raw)
+	parsed, err := registrytoken.Parse(raw)
 	if err != nil {
 		return explanation{}, err
 	}
@@ -92,39 +93,51 @@ func (r *rbac) explain(ctx context.Context, warnings io.Writer, input string) (e
 	if err != nil {
 		return explanation{}, err
 	}
-	trusted, err := fetchTrust(ctx, r.login.BaseURL, parsed.audience(), roots, r.login.Insecure, r.login.Timeout)
+	trusted, err := registrytoken.FetchTrust(ctx, r.login.BaseURL, parsed.Service(), roots, r.login.Insecure, r.login.Timeout)
 	if err != nil {
 		return explanation{}, err
 	}
-	return parsed.explain(trusted, time.Now()), nil
+	return explained(parsed, trusted, time.Now()), nil
 }
 
-// tokenIn finds the token in what was pasted: alone, behind Bearer, or in the
-// Answer of a token endpoint.
-func tokenIn(input string) (string, error) {
-	input = strings.TrimSpace(input)
-	if len(input) > maxToken {
-		return "", fmt.Errorf("standard input holds more than %d bytes: that is no token", maxToken)
+// explained says what a token is at a time.
+func explained(t *registrytoken.Token, trusted *registrytoken.Trust, now time.Time) explanation {
+	header, claims := t.Header(), t.Claims
+	e := explanation{
+		Signed:    trusted.Verifies(t),
+		KeyID:     header.KeyID,
+		Algorithm: header.Algorithm,
+		Issuer:    claims.Issuer,
+		Service:   t.Service(),
+		Subject:   claims.Subject,
+		IssuedAt:  seconds(claims.IssuedAt),
+		NotBefore: seconds(claims.NotBefore),
+		ExpiresAt: seconds(claims.ExpiresAt),
+		Access:    slices.Concat([]token.Access{}, claims.Access),
 	}
-	if strings.HasPrefix(input, "{") {
-		var body struct {
-			Token       string `json:"token"`
-			AccessToken string `json:"access_token"`
-		}
-		if err := json.Unmarshal([]byte(input), &body); err != nil {
-			return "", fmt.Errorf("standard input is no answer of a token endpoint: %w", err)
-		}
-		if input = body.Token; input == "" {
-			input = body.AccessToken
-		}
+	if !e.Signed {
+		e.Problems = append(e.Problems, "no key that this Dockit publishes made the signature: it is from another Dockit, or of a key that was retired")
 	}
-	if scheme, rest, ok := strings.Cut(input, " "); ok && strings.EqualFold(scheme, "Bearer") {
-		input = strings.TrimSpace(rest)
+	if trusted.UnknownService {
+		e.Problems = append(e.Problems, "this Dockit issues no tokens for service "+cli.Visible(e.Service))
 	}
-	if input == "" {
-		return "", errors.New("standard input holds no token")
+	if now.After(e.ExpiresAt.Add(tokenLeeway)) {
+		e.Problems = append(e.Problems, "it expired "+now.Sub(e.ExpiresAt).Round(time.Second).String()+" ago")
 	}
-	return input, nil
+	if now.Add(tokenLeeway).Before(e.NotBefore) {
+		e.Problems = append(e.Problems, "it is valid in "+e.NotBefore.Sub(now).Round(time.Second).String()+" only: compare the clocks")
+	}
+	e.Valid = len(e.Problems) == 0
+	return e
+}
+
+// seconds reads a date of a token. Dates that no clock shows become the zero
+// time.
+func seconds(s float64) time.Time {
+	if s != s || s < 0 || s > 253402300799 { // the end of the year 9999
+		return time.Time{}
+	}
+	return time.Unix(int64(s), 0).UTC()
 }
 
 func printExplanation(p *cli.Printer, e explanation) {

@@ -11,6 +11,7 @@ import (
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/client"
 	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/cli/doctor"
 	"github.com/dockit-registry/dockit/internal/printable"
 )
 
@@ -25,7 +26,7 @@ it and replace each other by themselves; no registry notices. The next authority
 the bundle of every registry before it is used, so that rotate-ca needs no restart
 either; but after it, each registry is to be given the new bundle before the next one.`,
 	}
-	cmd.AddCommand(r.pkiListCommand(), r.pkiRotateCommand(), r.pkiRotateCACommand(), r.pkiRevokeCommand(), r.pkiDoctorCommand())
+	cmd.AddCommand(r.pkiListCommand(), r.pkiRotateCommand(), r.pkiRotateCACommand(), r.pkiRevokeCommand(), doctor.NewCommand(&r.login, &r.output))
 	cli.RequireSubcommand(cmd)
 	return cmd
 }

@@ -1,4 +1,4 @@
-package rbac
+package doctor
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/cli/registrytoken"
 	"github.com/dockit-registry/dockit/internal/version"
 )
 
@@ -125,7 +126,7 @@ func (d *doctor) askRealm(ctx context.Context, asked challenge, known *adminapi.
 		d.findings.bad("realm", "%s answers %s: it is not this Dockit's token endpoint, whose path is /v2/token", cli.Visible(asked.realm), response.Status)
 		return "", false
 	}
-	raw, err := tokenIn(string(body))
+	raw, err := registrytoken.Find(string(body))
 	if err != nil || !strings.HasPrefix(strings.TrimSpace(string(body)), "{") {
 		d.findings.bad("realm", "%s answers something else than a token: its path is /v2/token at Dockit's address", cli.Visible(asked.realm))
 		return "", false
@@ -135,18 +136,18 @@ func (d *doctor) askRealm(ctx context.Context, asked challenge, known *adminapi.
 
 // isOurs makes sure that the realm belongs to the Dockit that is logged in to.
 func (d *doctor) isOurs(raw string, asked challenge) bool {
-	parsed, err := parseToken(raw)
+	parsed, err := registrytoken.Parse(raw)
 	if err != nil {
 		d.findings.bad("realm", "%s gives no registry token: %v", cli.Visible(asked.realm), err)
 		return false
 	}
-	id := parsed.signed.Signatures[0].Header.KeyID
+	id := parsed.Header().KeyID
 	if !slices.ContainsFunc(d.keys, func(k adminapi.Key) bool { return k.ID == id }) {
 		d.findings.bad("realm", "%s leads to another token server than the Dockit that is asked here: it signs with key %s as issuer %q",
-			cli.Visible(asked.realm), cli.Visible(id), cli.Visible(parsed.claims.Issuer))
+			cli.Visible(asked.realm), cli.Visible(id), cli.Visible(parsed.Claims.Issuer))
 		return false
 	}
-	d.findings.good("realm", "%s is this Dockit, and issues tokens as %q", cli.Visible(asked.realm), cli.Visible(parsed.claims.Issuer))
+	d.findings.good("realm", "%s is this Dockit, and issues tokens as %q", cli.Visible(asked.realm), cli.Visible(parsed.Claims.Issuer))
 	return true
 }
 

@@ -1,4 +1,4 @@
-package rbac
+package doctor
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/cli/registrytoken"
 	"github.com/dockit-registry/dockit/internal/cli/trust"
 	"github.com/dockit-registry/dockit/internal/token"
 )
@@ -97,11 +98,11 @@ func (d *doctor) profile(service string) string {
 
 // algorithmIn is the algorithm that a token was signed with.
 func algorithmIn(raw string) string {
-	parsed, err := parseToken(raw)
+	parsed, err := registrytoken.Parse(raw)
 	if err != nil {
 		return ""
 	}
-	return cli.Visible(parsed.signed.Signatures[0].Header.Algorithm)
+	return cli.Visible(parsed.Header().Algorithm)
 }
 
 // authority is the one above the service's key in use, or nil.
@@ -136,7 +137,7 @@ func (d *doctor) checkFile(raw, service string) error {
 	if err != nil {
 		return err
 	}
-	parsed, err := parseToken(raw)
+	parsed, err := registrytoken.Parse(raw)
 	if err != nil {
 		return err
 	}
@@ -148,7 +149,7 @@ func (d *doctor) checkFile(raw, service string) error {
 		if d.profile(service) == string(token.ProfileX5C) {
 			return errCarriesCertificate
 		}
-		if len(set.Key(parsed.signed.Signatures[0].Header.KeyID)) == 0 {
+		if len(set.Key(parsed.Header().KeyID)) == 0 {
 			return errStaleFile
 		}
 		return nil
@@ -161,11 +162,11 @@ func (d *doctor) checkFile(raw, service string) error {
 		return err
 	}
 	for _, certificate := range certificates { // a token need not carry one of these
-		if _, err := parsed.signed.Verify(certificate.PublicKey); err == nil {
+		if _, err := parsed.Signed.Verify(certificate.PublicKey); err == nil {
 			return nil
 		}
 	}
-	if !newTrust(content).verifies(parsed.signed) {
+	if !registrytoken.TrustIn(content).Verifies(parsed) {
 		return errStaleFile
 	}
 	return nil

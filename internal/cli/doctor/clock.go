@@ -1,4 +1,4 @@
-package rbac
+package doctor
 
 import (
 	"net/http"

@@ -1,4 +1,6 @@
-package rbac
+// Package doctor holds the command that finds out why a registry does not accept
+// Dockit's tokens.
+package doctor
 
 import (
 	"context"
@@ -61,7 +63,8 @@ type doctor struct {
 	findings findings
 }
 
-func (r *rbac) pkiDoctorCommand() *cobra.Command {
+// NewCommand makes the command doctor, with the flags of the commands above it.
+func NewCommand(login *cli.LoginFlags, output *cli.OutputFlags) *cobra.Command {
 	var registry, issuer, bundle string
 	cmd := &cobra.Command{
 		Use:   "doctor --registry URL",
@@ -89,15 +92,19 @@ fewer. The exit code is 1 when something is wrong.`,
 		if err != nil {
 			return cli.UsageError(err)
 		}
-		c, p, err := r.connect(cmd)
+		p, err := output.Printer(cmd)
 		if err != nil {
 			return err
 		}
-		roots, err := r.login.Roots(cmd.ErrOrStderr())
+		c, err := login.Client(cmd, false)
 		if err != nil {
 			return err
 		}
-		d := &doctor{registry: target, issuer: issuer, bundle: bundle, http: r.login.HTTPClient(roots)}
+		roots, err := login.Roots(cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		d := &doctor{registry: target, issuer: issuer, bundle: bundle, http: login.HTTPClient(roots)}
 		d.findings = findings{Registry: target.String(), OK: true, Findings: []finding{}}
 		began := startReading()
 		if d.pki, err = c.PKI(cmd.Context()); err != nil {
@@ -137,7 +144,7 @@ func parseRegistry(s string) (*url.URL, error) {
 }
 
 func printFindings(p *cli.Printer, f findings) error {
-	err := p.One(f, yesNo(f.OK), func() {
+	err := p.One(f, map[bool]string{true: "yes", false: "no"}[f.OK], func() {
 		for _, found := range f.Findings {
 			mark := "WRONG "
 			switch {

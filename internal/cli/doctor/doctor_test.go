@@ -1,4 +1,4 @@
-package rbac
+package doctor
 
 import (
 	"encoding/json"
@@ -62,7 +62,7 @@ func TestParseRegistry(t *testing.T) {
 
 // patient is a registry and a Dockit that can have one illness each.
 type patient struct {
-	issuer *issuer
+	issuer *clitest.Issuer
 	// kid is the key that the realm signs with.
 	kid     string
 	service string
@@ -86,7 +86,7 @@ type patient struct {
 
 func newPatient(t *testing.T) *patient {
 	t.Helper()
-	p := &patient{issuer: newIssuer(t), kid: "current", service: "registry", answer: clitest.Answers(200, "{}")}
+	p := &patient{issuer: clitest.NewIssuer(t), kid: "current", service: "registry", answer: clitest.Answers(200, "{}")}
 	realm := httptest.NewServer(p.issue(t))
 	t.Cleanup(realm.Close)
 	p.realm = realm.URL + "/v2/token"
@@ -109,7 +109,7 @@ func (p *patient) issue(t *testing.T) http.HandlerFunc {
 			clitest.Answers(400, "{}")(w, r)
 			return
 		}
-		token := p.issuer.token(t, p.kid, true, nil)
+		token := p.issuer.Token(t, p.kid, true, nil)
 		p.mu.Lock()
 		p.asked, p.issued = append(p.asked, r.URL.Query()), append(p.issued, token)
 		p.mu.Unlock()
@@ -212,9 +212,9 @@ func TestDoctorFindsNothing(t *testing.T) {
 func TestDoctorFinds(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	fetched := func(t *testing.T, i *issuer, path string) string {
+	fetched := func(t *testing.T, i *clitest.Issuer, path string) string {
 		t.Helper()
-		response, err := http.Get(i.url + path)
+		response, err := http.Get(i.URL + path)
 		require.NoError(t, err)
 		defer response.Body.Close()
 		path = filepath.Join(t.TempDir(), "trust")
@@ -225,8 +225,8 @@ func TestDoctorFinds(t *testing.T) {
 		require.NoError(t, file.Close())
 		return path
 	}
-	bundle := func(t *testing.T, i *issuer) string { return fetched(t, i, "/v2/certs/pem") }
-	keySet := func(t *testing.T, i *issuer) string { return fetched(t, i, "/v2/certs/jwks") }
+	bundle := func(t *testing.T, i *clitest.Issuer) string { return fetched(t, i, "/v2/certs/pem") }
+	keySet := func(t *testing.T, i *clitest.Issuer) string { return fetched(t, i, "/v2/certs/jwks") }
 	for name, c := range map[string]struct {
 		ill  func(*testing.T, *patient)
 		says []string
@@ -242,7 +242,7 @@ func TestDoctorFinds(t *testing.T) {
 		},
 		"a realm that is none": {func(_ *testing.T, p *patient) { p.realm = "auth" }, []string{`realm: "auth" is no URL`}},
 		"a realm of another path": {
-			func(_ *testing.T, p *patient) { p.realm = p.issuer.url + "/v2/certs/pem" },
+			func(_ *testing.T, p *patient) { p.realm = p.issuer.URL + "/v2/certs/pem" },
 			[]string{"answers something else than a token"},
 		},
 		"another token server": {func(_ *testing.T, p *patient) { p.kid = "foreign" }, []string{"leads to another token server", `issuer "dockit"`}},
@@ -269,7 +269,7 @@ func TestDoctorFinds(t *testing.T) {
 			p.doctor.keys = append(p.doctor.keys, adminapi.Key{Purpose: "authority", State: "retired"})
 		}, []string{"cause: bundle older than the certificate authority in use", "cause: wrong issuer"}},
 		"an old bundle, for certain": {func(t *testing.T, p *patient) {
-			p.answer, p.doctor.bundle = refuses, bundle(t, newIssuer(t))
+			p.answer, p.doctor.bundle = refuses, bundle(t, clitest.NewIssuer(t))
 		}, []string{"bundle: ", "it is older than the key or certificate authority in use"}},
 		"a registry that was not restarted": {func(t *testing.T, p *patient) {
 			p.answer, p.doctor.bundle, p.doctor.issuer = refuses, bundle(t, p.issuer), "dockit"
@@ -369,8 +369,8 @@ func TestCacheAnswers(t *testing.T) {
 }
 
 func TestDoctorReadsKeySets(t *testing.T) {
-	i := newIssuer(t)
-	response, err := http.Get(i.url + "/v2/certs/jwks")
+	i := clitest.NewIssuer(t)
+	response, err := http.Get(i.URL + "/v2/certs/jwks")
 	require.NoError(t, err)
 	defer response.Body.Close()
 	var set any
@@ -381,14 +381,14 @@ func TestDoctorReadsKeySets(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 	d := &doctor{bundle: path}
 	d.pki.Services = []adminapi.Service{{Name: "byid", Profile: "jwks"}, {Name: "registry", Profile: "x5c"}}
-	require.NoError(t, d.checkFile(i.token(t, "current", false, nil), "byid"))
-	require.ErrorIs(t, d.checkFile(i.token(t, "later", false, nil), "byid"), errStaleFile)
-	require.ErrorIs(t, d.checkFile(i.token(t, "current", true, nil), "registry"), errCarriesCertificate)
+	require.NoError(t, d.checkFile(i.Token(t, "current", false, nil), "byid"))
+	require.ErrorIs(t, d.checkFile(i.Token(t, "later", false, nil), "byid"), errStaleFile)
+	require.ErrorIs(t, d.checkFile(i.Token(t, "current", true, nil), "registry"), errCarriesCertificate)
 	d.bundle = filepath.Join(t.TempDir(), "missing")
 	require.ErrorIs(t, d.checkFile("", "byid"), os.ErrNotExist)
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}), 0o600))
 	d.bundle = path
-	require.Error(t, d.checkFile(i.token(t, "current", false, nil), "byid"))
+	require.Error(t, d.checkFile(i.Token(t, "current", false, nil), "byid"))
 }
 
 func TestClockReadings(t *testing.T) {

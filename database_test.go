@@ -29,7 +29,7 @@ func use(t testing.TB, d *Database) (*database, error) {
 
 func open(t testing.TB, d *database) bool {
 	t.Helper()
-	_, err := d.store.Revision(t.Context())
+	_, err := d.store.Marks(t.Context())
 	return err == nil
 }
 

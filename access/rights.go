@@ -80,9 +80,6 @@ func (r *Rights) repository(name string) Actions {
 	return allowed
 }
 
-// Catalog reports whether all repositories may be listed.
-func (r *Rights) Catalog() bool { return r.catalog }
-
 // Grant answers a request: for each resource, what was asked and is allowed.
 // Resources of which nothing is left are absent.
 func (r *Rights) Grant(asked []Scope) []Scope { return r.grant(asked, false) }

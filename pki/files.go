@@ -121,15 +121,6 @@ type pair struct {
 	cert   *x509.Certificate
 }
 
-// load reads and checks the files.
-func (f Files) load(now time.Time) (*pair, error) {
-	content, err := f.read()
-	if err != nil {
-		return nil, err
-	}
-	return f.parse(content, now)
-}
-
 // parse checks what was read from the files.
 func (f Files) parse(content []byte, now time.Time) (*pair, error) {
 	p, err := parsePair(content)

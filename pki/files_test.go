@@ -87,6 +87,15 @@ func write(t testing.TB, content ...[]byte) string {
 	return path
 }
 
+// load reads and checks files as a ring does at its start.
+func load(f Files) (*pair, error) {
+	content, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	return f.parse(content, start)
+}
+
 func TestLoadFindsKeyAndCertificate(t *testing.T) {
 	root := &pair{signer: generate(t, EC256)}
 	root.cert = certificate(t, x509.Certificate{Subject: pkix.Name{CommonName: "root"}, IsCA: true, KeyUsage: x509.KeyUsageCertSign}, root.signer, nil)
@@ -118,7 +127,7 @@ func TestLoadFindsKeyAndCertificate(t *testing.T) {
 			{"carriage returns", [][]byte{bytes.ReplaceAll(slices.Concat(encoded, certPEM(leaf)), []byte("\n"), []byte("\r\n"))}},
 		} {
 			t.Run(string(test.keyType)+" "+test.form+" "+order.name, func(t *testing.T) {
-				p, err := Files{Key: write(t, order.content...)}.load(start)
+				p, err := load(Files{Key: write(t, order.content...)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -128,7 +137,7 @@ func TestLoadFindsKeyAndCertificate(t *testing.T) {
 			})
 		}
 		t.Run(string(test.keyType)+" "+test.form+" two files", func(t *testing.T) {
-			p, err := Files{Key: write(t, encoded), Certificate: write(t, certPEM(leaf))}.load(start)
+			p, err := load(Files{Key: write(t, encoded), Certificate: write(t, certPEM(leaf))})
 			if err != nil || !p.cert.Equal(leaf) {
 				t.Errorf("pair %v, error %v", p, err)
 			}
@@ -188,7 +197,7 @@ func TestLoadRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := write(t, test.content)
-			_, err := Files{Key: path}.load(start)
+			_, err := load(Files{Key: path})
 			if !errors.Is(err, test.want) {
 				t.Fatalf("error %v, want %v", err, test.want)
 			}
@@ -199,13 +208,13 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	t.Run("no such file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "missing.pem")
-		_, err := Files{Key: path}.load(start)
+		_, err := load(Files{Key: path})
 		if !errors.Is(err, os.ErrNotExist) || strings.Count(err.Error(), path) != 1 {
 			t.Error(err)
 		}
 	})
 	t.Run("a folder", func(t *testing.T) {
-		if _, err := (Files{Key: t.TempDir()}).load(start); !errors.Is(err, errNotRegularFile) {
+		if _, err := load(Files{Key: t.TempDir()}); !errors.Is(err, errNotRegularFile) {
 			t.Error(err)
 		}
 	})

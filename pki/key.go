@@ -214,12 +214,6 @@ func NewSigningKey(signer crypto.Signer, chain ...*x509.Certificate) (*SigningKe
 	return &SigningKey{Signer: signer, Chain: chain, ID: id, Algorithm: algorithm}, nil
 }
 
-// KidOnly reports whether a token may name this key by its ID alone. That is
-// not so for an elliptic curve key with a coordinate that begins with a zero
-// byte: distribution computes another thumbprint for it than RFC 7638 does,
-// and refuses the token.
-func (k *SigningKey) KidOnly() bool { return hasFullCoordinates(k.Signer.Public()) }
-
 // algorithmOf names the JWS algorithm that goes with a public key.
 func algorithmOf(public crypto.PublicKey) (string, error) {
 	switch key := public.(type) {
@@ -254,8 +248,10 @@ func thumbprint(public crypto.PublicKey) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// hasFullCoordinates reports whether neither coordinate of an elliptic curve
-// key begins with a zero byte. Other keys have no coordinates, and pass.
+// hasFullCoordinates reports whether a token may name a key by its ID alone.
+// That is not so for an elliptic curve key with a coordinate that begins with a
+// zero byte: distribution computes another thumbprint for it than RFC 7638 does,
+// and refuses the token. Other keys have no coordinates, and pass.
 func hasFullCoordinates(public crypto.PublicKey) bool {
 	key, ok := public.(*ecdsa.PublicKey)
 	if !ok {

@@ -19,7 +19,7 @@ func TestNewPairCanBeBroughtAlong(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := Files{Key: write(t, key, cert)}.load(start)
+			p, err := load(Files{Key: write(t, key, cert)})
 			if err != nil {
 				t.Errorf("%s: %v", keyType, err)
 				continue

@@ -42,7 +42,7 @@ func BenchmarkDiff(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := state.Diff(current, wanted, state.Options{Prune: true})
+		_, err := diff(current, wanted, state.Options{Prune: true})
 		require.NoError(b, err)
 	}
 }

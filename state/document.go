@@ -24,8 +24,8 @@
 // strict: a field that is not known, a name given twice and a permission
 // outside the syntax are errors that name the line and the entry.
 //
-// [Diff] compares two documents. What it returns is a [Plan], which reads like
-// a diff and which a store can carry out.
+// A [Differ] compares a document with a state. What comes of it is a [Plan],
+// which reads like a diff and which a store can carry out.
 //
 // # Passwords
 //

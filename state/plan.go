@@ -83,21 +83,6 @@ type Plan struct {
 	Changes []Change
 }
 
-// Diff plans how current becomes what wanted says. Errors: [ErrConflict],
-// [ErrOptions], [ErrInvalid].
-func Diff(current, wanted *Document, o Options) (Plan, error) {
-	d, err := NewDiffer(wanted, o)
-	if err != nil {
-		return Plan{}, err
-	}
-	for _, s := range current.Subjects {
-		if err := d.Current(s); err != nil {
-			return Plan{}, err
-		}
-	}
-	return d.Plan()
-}
-
 // Differ compares a document with a state that is read one subject after the
 // other. Its memory grows with the document and with what changes, not with
 // the state.

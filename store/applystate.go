@@ -14,9 +14,9 @@ import (
 )
 
 // ApplyState makes the state what a document says, all of it or nothing, and
-// returns what was done for that. Errors: those of [state.Diff], and
-// [ErrLastAdmin]; [ErrNeedsPassword] and [ErrCredentialEnded] because of the
-// credential of the actor.
+// returns what was done for that. Errors: those of
+// [Store.PlanState], and [ErrLastAdmin]; [ErrNeedsPassword] and
+// [ErrCredentialEnded] because of the credential of the actor.
 func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.Options) (state.Plan, error) {
 	var plan state.Plan
 	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {

@@ -40,10 +40,7 @@ func TestBackupWhileWriting(t *testing.T) {
 		}
 	})
 	for range 10 {
-		before, err := s.Revision(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		before := revision(t, s)
 		c, err := Backup(t.Context(), configAt(path), file, true)
 		if err != nil {
 			t.Fatal(err)

@@ -134,9 +134,3 @@ func (s *Store) Marks(ctx context.Context) (Marks, error) {
 	s.clock.read(began, fromTimestamp(shown))
 	return m, nil
 }
-
-// Revision is the number that every change of rights increments.
-func (s *Store) Revision(ctx context.Context) (int64, error) {
-	m, err := s.Marks(ctx)
-	return m.Revision, err
-}

@@ -114,12 +114,6 @@ func (s *Store) RecordFailures(ctx context.Context, c FailureChange, forget time
 	})
 }
 
-// ForgetFailures forgets the wrong passwords for a name from one address
-// prefix.
-func (s *Store) ForgetFailures(ctx context.Context, name, network string) error {
-	return s.write(ctx, func(tx *sql.Tx) error { return forgetFailures(ctx, tx, FailurePlace{name, network}) })
-}
-
 func forgetFailures(ctx context.Context, tx *sql.Tx, p FailurePlace) error {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM login_failures WHERE name = ? AND network = ?", p.Name, p.Network); err != nil {
 		return fmt.Errorf("forget failed logins of %q: %w", p.Name, err)

@@ -40,13 +40,15 @@ func TestFailures(t *testing.T) {
 		if all, err := s.RecentFailures(t.Context(), began); err != nil || !slices.Equal(all, []Failure{nobody, third, second, first}) {
 			t.Errorf("all failures: %v, %v", all, err)
 		}
-		if err := s.ForgetFailures(t.Context(), "alice", "192.0.2.1/32"); err != nil {
-			t.Error(err)
+		forget := func(name, network string) {
+			t.Helper()
+			if err := s.RecordFailures(t.Context(), FailureChange{Forgotten: []FailurePlace{{name, network}}}, began); err != nil {
+				t.Error(err)
+			}
 		}
+		forget("alice", "192.0.2.1/32")
 		listed("alice", began, second)
-		if err := s.ForgetFailures(t.Context(), "alice", "192.0.2.2/32"); err != nil {
-			t.Error(err)
-		}
+		forget("alice", "192.0.2.2/32")
 		listed("alice", began)
 		listed("nobody", began, nobody)
 

@@ -38,7 +38,7 @@ func (s *Store) State(ctx context.Context) iter.Seq2[state.Subject, error] {
 }
 
 // PlanState says what [Store.ApplyState] would do. Errors: those of
-// [state.Diff].
+// [state.NewDiffer] and of the [state.Differ].
 func (s *Store) PlanState(ctx context.Context, wanted *state.Document, o state.Options) (state.Plan, error) {
 	tx, err := s.reader.BeginTx(ctx, s.dialect.snapshot)
 	if err != nil {

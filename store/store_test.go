@@ -56,11 +56,11 @@ func grant(t *testing.T, s *Store, to string, permissions ...string) {
 
 func revision(t *testing.T, s *Store) int64 {
 	t.Helper()
-	n, err := s.Revision(t.Context())
+	m, err := s.Marks(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return m.Revision
 }
 
 func TestOpenRefuses(t *testing.T) {

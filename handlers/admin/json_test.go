@@ -15,7 +15,7 @@ import (
 // another for an admin.
 func TestNamesCountInTheirCaseAndOnce(t *testing.T) {
 	f := populated(t)
-	before, err := f.store.Revision(t.Context())
+	before, err := f.store.Marks(t.Context())
 	require.NoError(t, err)
 	for name, c := range map[string]struct{ method, path, body, says string }{
 		"upper case":               {"POST", "/users", `{"name":"eve","ADMIN":true}`, "unexpected property"},
@@ -49,7 +49,7 @@ func TestNamesCountInTheirCaseAndOnce(t *testing.T) {
 			assert.Contains(t, string(got.body), c.says)
 		})
 	}
-	after, err := f.store.Revision(t.Context())
+	after, err := f.store.Marks(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, before, after, "a refused request changes nothing")
+	assert.Equal(t, before.Revision, after.Revision, "a refused request changes nothing")
 }

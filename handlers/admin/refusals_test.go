@@ -19,7 +19,7 @@ import (
 
 func TestRefusals(t *testing.T) {
 	f := populated(t)
-	before, err := f.store.Revision(t.Context())
+	before, err := f.store.Marks(t.Context())
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		method, path, body string
@@ -90,9 +90,9 @@ func TestRefusals(t *testing.T) {
 			assert.Less(t, len(got.body), 4096, "what was sent does not come back at any length")
 		})
 	}
-	after, err := f.store.Revision(t.Context())
+	after, err := f.store.Marks(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, before, after, "a refused request changes nothing")
+	assert.Equal(t, before.Revision, after.Revision, "a refused request changes nothing")
 }
 
 func TestRefusalsDoNotRepeatSecrets(t *testing.T) {

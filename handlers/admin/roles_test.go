@@ -125,7 +125,7 @@ func TestOnlyAdminsUseAnyEndpoint(t *testing.T) {
 	}
 	shared := populated(t)
 	shared.create(store.NewSubject{Ref: user("other"), Admin: true})
-	before, err := shared.store.Revision(t.Context())
+	before, err := shared.store.Marks(t.Context())
 	require.NoError(t, err)
 	type request struct{ endpoint, role string }
 	var (
@@ -147,9 +147,9 @@ func TestOnlyAdminsUseAnyEndpoint(t *testing.T) {
 		}
 	}
 	require.NoError(t, sending.Wait())
-	after, err := shared.store.Revision(t.Context())
+	after, err := shared.store.Marks(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, before, after, "a refused request changes nothing")
+	assert.Equal(t, before.Revision, after.Revision, "a refused request changes nothing")
 
 	for name, endpoint := range endpoints {
 		method, _, _ := strings.Cut(name, " ")

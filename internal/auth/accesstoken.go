@@ -33,7 +33,7 @@ var ErrTokenRequest = errors.New("invalid access token")
 // counted: there is nothing to guess.
 func (a *Authenticator) byAccessToken(ctx context.Context, username string, token opaque.Token) (Principal, error) {
 	found := attemptOf(ctx)
-	found.Method, found.TokenID = ByAccessToken, token.ID()
+	found.TokenID = token.ID()
 	login, err := a.cache.AccessToken(ctx, token.ID())
 	if errors.Is(err, store.ErrNotFound) {
 		found.Fault = "no such access token"

@@ -14,8 +14,6 @@ type Attempt struct {
 	// Subject is who is named by the credentials. It is zero when nobody is:
 	// such a name may be a password that was typed into the wrong field.
 	Subject subject.Ref
-	// Method is how the subject was to be proved.
-	Method Method
 	// TokenID is the id of the access token or refresh token.
 	TokenID string
 	// Fault says what is wrong with credentials that were refused. It is empty

@@ -19,28 +19,28 @@ func TestAttemptSaysWhy(t *testing.T) {
 		for name, tc := range map[string]struct {
 			username, pw string
 			subject      string
-			method       Method
+			token        bool
 			fault        string
 		}{
-			"right password":             {"alice", secret, "user:alice", ByPassword, ""},
-			"wrong password":             {"alice", "wrong", "user:alice", ByPassword, "wrong password"},
-			"a name that nobody has":     {"planted", "wrong", ":", ByPassword, "nobody has this name"},
-			"no name at all":             {"my password!", "wrong", ":", ByPassword, "nobody has this name"},
-			"disabled":                   {"bob", secret, "user:bob", ByPassword, "the subject is disabled"},
-			"right access token":         {"alice", access, "user:alice", ByAccessToken, ""},
-			"under another name":         {"bob", access, "user:alice", ByAccessToken, "access token: it is used under another name than its owner's"},
-			"mistyped access token":      {"alice", opaque.New(opaque.Access).Reveal(), ":", ByAccessToken, "no such access token"},
-			"access token of a disabled": {"ci", ended, "robot:ci", ByAccessToken, "access token: its owner is disabled"},
-			"right refresh token":        {"", refresh, "user:alice", ByRefreshToken, ""},
-			"refresh token of another":   {"bob", refresh, "user:alice", ByRefreshToken, "refresh token: it is used under another name than its owner's"},
+			"right password":             {"alice", secret, "user:alice", false, ""},
+			"wrong password":             {"alice", "wrong", "user:alice", false, "wrong password"},
+			"a name that nobody has":     {"planted", "wrong", ":", false, "nobody has this name"},
+			"no name at all":             {"my password!", "wrong", ":", false, "nobody has this name"},
+			"disabled":                   {"bob", secret, "user:bob", false, "the subject is disabled"},
+			"right access token":         {"alice", access, "user:alice", true, ""},
+			"under another name":         {"bob", access, "user:alice", true, "access token: it is used under another name than its owner's"},
+			"mistyped access token":      {"alice", opaque.New(opaque.Access).Reveal(), ":", true, "no such access token"},
+			"access token of a disabled": {"ci", ended, "robot:ci", true, "access token: its owner is disabled"},
+			"right refresh token":        {"", refresh, "user:alice", true, ""},
+			"refresh token of another":   {"bob", refresh, "user:alice", true, "refresh token: it is used under another name than its owner's"},
 		} {
 			var got Attempt
 			_, err := f.Authenticate(WithAttempt(from(f.Context(), home), &got), tc.username, tc.pw)
 			if (err == nil) != (tc.fault == "") || err != nil && !errors.Is(err, ErrInvalidCredentials) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if got.Subject.String() != tc.subject || got.Method != tc.method || got.Fault != tc.fault || (got.TokenID == "") != (tc.method == ByPassword) {
-				t.Errorf("%s: %+v, want %s, %s, %q", name, got, tc.subject, tc.method, tc.fault)
+			if got.Subject.String() != tc.subject || got.Fault != tc.fault || (got.TokenID != "") != tc.token {
+				t.Errorf("%s: %+v, want %s, a token %t, %q", name, got, tc.subject, tc.token, tc.fault)
 			}
 		}
 	})

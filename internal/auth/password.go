@@ -34,7 +34,6 @@ var errSameAgain = fmt.Errorf("%w", ErrInvalidCredentials)
 // byPassword proves a user by its password.
 func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Principal, error) {
 	origin, found := OriginOf(ctx), attemptOf(ctx)
-	found.Method = ByPassword
 	if principal, ok := a.recall(ctx, username, pw, origin); ok {
 		found.Subject = principal.Ref
 		return principal, nil

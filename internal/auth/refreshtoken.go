@@ -37,7 +37,7 @@ func (a *Authenticator) byRefreshToken(ctx context.Context, service, username st
 		return Principal{}, ErrInvalidCredentials
 	}
 	found := attemptOf(ctx)
-	found.Method, found.TokenID = ByRefreshToken, token.ID()
+	found.TokenID = token.ID()
 	login, err := a.cache.RefreshToken(ctx, token.ID())
 	if errors.Is(err, store.ErrNotFound) {
 		found.Fault = "no such refresh token: it was revoked, or its owner logged in too often"

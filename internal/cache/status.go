@@ -10,8 +10,6 @@ import (
 type Status struct {
 	// Unavailable is why the database does not answer, or nil.
 	Unavailable error
-	// Since is when the database answered last, zero while it does.
-	Since time.Time
 	// Recalls is set while what is in memory is still taken for true.
 	Recalls bool
 	// Until is when that ends.
@@ -35,7 +33,7 @@ func (d *Cache) Status(ctx context.Context) Status {
 		return Status{Recalls: true}
 	}
 	until := k.asked.Shown().Add(d.serveStale)
-	return Status{Unavailable: err, Since: k.asked.Shown(), Until: until, Recalls: k.asked.Age() < d.serveStale}
+	return Status{Unavailable: err, Until: until, Recalls: k.asked.Age() < d.serveStale}
 }
 
 // Unavailable says why the database does not answer, as far as is known without

@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -42,7 +43,14 @@ func checkFiles(t *testing.T, pattern string, read func(io.Reader) (*importer.Re
 func findings(r *importer.Result) string {
 	var text strings.Builder
 	for _, f := range r.Findings {
-		text.WriteString(f.String() + "\n")
+		fmt.Fprintf(&text, "%s: ", f.Severity)
+		if f.Line > 0 {
+			fmt.Fprintf(&text, "line %d: ", f.Line)
+		}
+		if f.What != "" {
+			text.WriteString(f.What + ": ")
+		}
+		text.WriteString(f.Why + "\n")
 	}
 	return text.String()
 }

@@ -131,10 +131,6 @@ func isBcrypt(hash string) bool {
 	return len(hash) > 4 && hash[0] == '$' && hash[1] == '2' && (hash[2] == 'a' || hash[2] == 'b' || hash[2] == 'y') && hash[3] == '$'
 }
 
-// Dummy makes a hash that no password matches in practice and that costs as
-// much to check as any other: it answers for subjects that have none.
-func Dummy() (string, error) { return Hash(rand.Text()) }
-
 // Random makes a password for a person who did not choose one, with 130 random
 // bits.
 func Random() string { return rand.Text() }

@@ -59,7 +59,7 @@ func TestBroughtCertificateIsItsOwnAnchor(t *testing.T) {
 	company := newPair(t, x509.Certificate{Subject: pkix.Name{CommonName: "company"}, IsCA: true})
 	key := generate(t, RSA2048)
 	leaf := certificate(t, x509.Certificate{Subject: pkix.Name{CommonName: "dockit"}}, key, company)
-	r := fileRing(t, nil, newClock(), write(t, pkcs1(key), certPEM(leaf, company.cert)), Options{KidOnly: []string{"jwks"}})
+	r := fileRing(t, new(memoryStore), newClock(), write(t, pkcs1(key), certPEM(leaf, company.cert)), Options{KidOnly: []string{"jwks"}})
 
 	anchors := bundle(t, r.Bundle("registry"))
 	if len(anchors) != 1 || !anchors[0].Equal(leaf) {
@@ -94,16 +94,12 @@ func TestBroughtCertificateIsItsOwnAnchor(t *testing.T) {
 func TestBroughtCertificateAndServicesWithKeysOfTheirOwn(t *testing.T) {
 	p := newPair(t, x509.Certificate{})
 	path := write(t, p.pem(t))
-	options := Options{Services: []string{"registry"}, Own: []string{"zot"}, Now: newClock().Now, PollInterval: still}
-
-	if _, err := NewFileRing(t.Context(), nil, Files{Key: path}, options, zaptest.NewLogger(t)); !errors.Is(err, errSharedKey) {
-		t.Errorf("without a store: %v", err)
-	}
-	r := fileRing(t, new(MemoryStore), newClock(), path, options)
+	options := Options{Services: []string{"registry"}, Own: []string{"zot"}}
+	r := fileRing(t, new(memoryStore), newClock(), path, options)
 	if signingKey(t, r, "zot").ID == signingKey(t, r, "registry").ID {
 		t.Error("the key is shared")
 	}
-	alone := fileRing(t, nil, newClock(), path, Options{Own: []string{"zot"}})
+	alone := fileRing(t, new(memoryStore), newClock(), path, Options{Own: []string{"zot"}})
 	if !signingKey(t, alone, "zot").Chain[0].Equal(p.cert) {
 		t.Error("the only service does not use the brought key")
 	}
@@ -120,18 +116,18 @@ func TestBroughtKeyWithAZeroByte(t *testing.T) {
 	}
 	p.cert = certificate(t, x509.Certificate{}, p.signer, nil)
 	path := write(t, p.pem(t))
-	key := signingKey(t, fileRing(t, nil, newClock(), path, Options{}), "registry")
+	key := signingKey(t, fileRing(t, new(memoryStore), newClock(), path, Options{}), "registry")
 	if hasFullCoordinates(key.Signer.Public()) {
 		t.Error("reported as good for kid-only tokens")
 	}
-	_, err := NewFileRing(t.Context(), nil, Files{Key: path}, Options{KidOnly: []string{"jwks"}, Now: newClock().Now}, zaptest.NewLogger(t))
+	_, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: path}, Options{KidOnly: []string{"jwks"}, Now: newClock().Now}, zaptest.NewLogger(t))
 	if !errors.Is(err, errUnsupportedKey) {
 		t.Errorf("for a kid-only service: %v", err)
 	}
 }
 
 func TestBroughtAuthority(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	authority := newPair(t, x509.Certificate{IsCA: true})
 	path := write(t, authority.pem(t))
 	r := fileRing(t, store, c, path, Options{Services: []string{"registry"}, KidOnly: []string{"jwks"}, Own: []string{"zot"}})
@@ -170,7 +166,7 @@ func TestBroughtAuthority(t *testing.T) {
 }
 
 func TestStartTakesTheConfiguredAuthority(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	authority := newPair(t, x509.Certificate{IsCA: true})
 	path := write(t, authority.pem(t))
 	generated := generatedRing(t, store, c, Options{})
@@ -193,7 +189,7 @@ func TestReloadKeepsTheOldKeyForVerification(t *testing.T) {
 	first, second := newPair(t, x509.Certificate{}), newPair(t, x509.Certificate{})
 	path := write(t, first.pem(t))
 	var replaced []Replaced
-	r := fileRing(t, nil, c, path, Options{Observe: func(r Replaced) { replaced = append(replaced, r) }})
+	r := fileRing(t, new(memoryStore), c, path, Options{Observe: func(r Replaced) { replaced = append(replaced, r) }})
 	old := signingKey(t, r, "").ID
 
 	c.advance(time.Hour)
@@ -243,7 +239,7 @@ func TestBrokenFileKeepsTheOldKey(t *testing.T) {
 			c := newClock()
 			path := write(t, p.pem(t))
 			core, logs := observer.New(zapcore.ErrorLevel)
-			r, err := NewFileRing(t.Context(), nil, Files{Key: path}, Options{Now: c.Now, PollInterval: still}, zap.New(core))
+			r, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: path}, Options{Now: c.Now, PollInterval: still}, zap.New(core))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -320,7 +316,7 @@ func TestSwappedSecretMountIsPickedUp(t *testing.T) {
 		}
 		return nil
 	})))
-	r, err := NewFileRing(t.Context(), nil, files, Options{Now: c.Now, PollInterval: 50 * time.Millisecond}, logger)
+	r, err := NewFileRing(t.Context(), new(memoryStore), files, Options{Now: c.Now, PollInterval: 50 * time.Millisecond}, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +334,7 @@ func TestSwappedSecretMountIsPickedUp(t *testing.T) {
 }
 
 func TestReloadedAuthority(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	first := newPair(t, x509.Certificate{IsCA: true, NotAfter: start.AddDate(0, 3, 0)})
 	path := write(t, first.pem(t))
 	r := fileRing(t, store, c, path, Options{})
@@ -388,7 +384,7 @@ func TestExpiryIsWarnedOfOnceADay(t *testing.T) {
 	c := newClock()
 	core, logs := observer.New(zapcore.WarnLevel)
 	p := newPair(t, x509.Certificate{NotAfter: start.Add(32 * 24 * time.Hour)})
-	r, err := NewFileRing(t.Context(), nil, Files{Key: write(t, p.pem(t))}, Options{Now: c.Now, PollInterval: still}, zap.New(core))
+	r, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: write(t, p.pem(t))}, Options{Now: c.Now, PollInterval: still}, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}

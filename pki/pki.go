@@ -151,9 +151,6 @@ var (
 	errKeyInUse = errors.New("key is in use for another purpose")
 	// errRevoked is returned when a external certificate was revoked before.
 	errRevoked = errors.New("certificate was revoked; bring another key")
-	// errSharedKey is returned when a service that trusts exactly one key
-	// would share it with others.
-	errSharedKey = errors.New("service needs a signing key that no other service shares")
 	// ErrUnknownKey is returned for the ID of a key that is not there.
 	ErrUnknownKey = errors.New("no such key")
 	// ErrExternal is returned for an operation on a key that was brought along
@@ -169,6 +166,6 @@ func Check(files *Files, options Options) error {
 	if err != nil || files == nil {
 		return err
 	}
-	r := &Ring{store: new(MemoryStore), options: options, files: files}
+	r := &Ring{options: options, files: files}
 	return r.loadFirst()
 }

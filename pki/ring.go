@@ -72,8 +72,7 @@ func NewGeneratedRing(ctx context.Context, store Store, options Options, logger 
 // A certificate that is no authority signs tokens itself. Registries then
 // trust that very certificate, never the one that issued it, and are to be
 // given the next one before the file changes. Under an authority Dockit makes
-// signing keys as it does under its own, and keeps them in the store; without
-// a store they last as long as the process.
+// signing keys as it does under its own, and keeps them in the store.
 func NewFileRing(ctx context.Context, store Store, files Files, options Options, logger *zap.Logger) (*Ring, error) {
 	return newRing(ctx, store, &files, options, logger)
 }
@@ -96,9 +95,6 @@ func newRing(ctx context.Context, store Store, files *Files, options Options, lo
 		if err := r.loadFirst(); err != nil {
 			return nil, err
 		}
-	}
-	if r.store == nil {
-		r.store = new(MemoryStore)
 	}
 	if err := r.update(ctx, updateRequest{start: true}); err != nil {
 		return nil, err
@@ -135,17 +131,11 @@ func (r *Ring) loadFirst() error {
 // accept reports why a pair cannot serve the configured services.
 func (r *Ring) accept(p *pair, now time.Time) error {
 	if p.cert.IsCA {
-		if r.store == nil && len(r.options.KidOnly)+len(r.options.Own) > 0 {
-			return fmt.Errorf("%s: keys under a certificate authority need a database for services with keys of their own", r.files)
-		}
 		return nil
 	}
 	if !now.Before(p.cert.NotAfter.Add(-r.options.verification())) {
 		return fmt.Errorf("%s: %w: %q ends at %s, before a token signed now would", r.files, errExpired,
 			printable.Clip(p.cert.Subject.String()), p.cert.NotAfter.UTC().Format(time.RFC3339))
-	}
-	if len(r.options.Own) > 0 && !r.options.alone() && r.store == nil {
-		return fmt.Errorf("%s: %w: %q", r.files, errSharedKey, r.options.Own[0])
 	}
 	if len(r.options.KidOnly) > 0 && !hasFullCoordinates(p.signer.Public()) {
 		return fmt.Errorf("%s: %w: a coordinate of the key begins with a zero byte, and service %q, which knows keys by their ID alone, would refuse its tokens; make another key",

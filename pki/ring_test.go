@@ -117,7 +117,7 @@ func verify(now time.Time, anchors []*x509.Certificate, chain ...*x509.Certifica
 
 func TestGeneratedRingOnAnEmptyStore(t *testing.T) {
 	c := newClock()
-	r := generatedRing(t, new(MemoryStore), c, Options{})
+	r := generatedRing(t, new(memoryStore), c, Options{})
 
 	anchors := bundle(t, r.Bundle("registry"))
 	if len(anchors) != 2 {
@@ -172,7 +172,7 @@ func TestGeneratedRingOnAnEmptyStore(t *testing.T) {
 }
 
 func TestGeneratedRingKeepsItsKeysAcrossStarts(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	first := generatedRing(t, store, c, Options{})
 	c.advance(time.Hour)
 	second := generatedRing(t, store, c, Options{})
@@ -185,7 +185,7 @@ func TestGeneratedRingKeepsItsKeysAcrossStarts(t *testing.T) {
 }
 
 func TestKeyTypeChangesAtTheNextStart(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	first := generatedRing(t, store, c, Options{})
 	old := signingKey(t, first, "")
 	for _, test := range []struct {
@@ -211,7 +211,7 @@ func TestKeyTypeChangesAtTheNextStart(t *testing.T) {
 
 func TestNodesThatStartAtOnceAgree(t *testing.T) {
 	const nodes = 8
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	rings := make([]*Ring, nodes)
 	var wg sync.WaitGroup
 	for i := range rings {
@@ -248,7 +248,7 @@ func TestNodesThatStartAtOnceAgree(t *testing.T) {
 
 func TestProfilesHaveKeysOfTheirOwn(t *testing.T) {
 	c := newClock()
-	r := generatedRing(t, new(MemoryStore), c, Options{
+	r := generatedRing(t, new(memoryStore), c, Options{
 		Services: []string{"a", "b"}, KidOnly: []string{"k1", "k2"}, Own: []string{"z1", "z2"},
 	})
 	id := func(service string) string { return signingKey(t, r, service).ID }
@@ -293,7 +293,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"leaf outlived by its tokens", Options{LeafLife: time.Hour, MaxTokenTTL: time.Hour}, errLeafLife},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			store := new(MemoryStore)
+			store := new(memoryStore)
 			_, err := NewGeneratedRing(t.Context(), store, test.options, zaptest.NewLogger(t))
 			if !errors.Is(err, test.want) {
 				t.Errorf("error %v, want %v", err, test.want)
@@ -306,7 +306,7 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func BenchmarkSigningKey(b *testing.B) {
-	r, err := NewGeneratedRing(b.Context(), new(MemoryStore), Options{Own: []string{"zot"}}, zap.NewNop())
+	r, err := NewGeneratedRing(b.Context(), new(memoryStore), Options{Own: []string{"zot"}}, zap.NewNop())
 	if err != nil {
 		b.Fatal(err)
 	}

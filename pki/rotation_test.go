@@ -26,7 +26,7 @@ func follow(t *testing.T, r *Ring, c *clock, length, step time.Duration, check f
 
 func TestSigningCertificatesFollowEachOther(t *testing.T) {
 	c := newClock()
-	r := generatedRing(t, new(MemoryStore), c, Options{})
+	r := generatedRing(t, new(memoryStore), c, Options{})
 	// What a registry read when it started, and never again.
 	anchors := bundle(t, r.Bundle(""))
 
@@ -80,7 +80,7 @@ func TestSigningCertificatesFollowEachOther(t *testing.T) {
 }
 
 func TestPrivateKeysOfRetiredKeysAreForgotten(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	r := generatedRing(t, store, c, Options{})
 	old := signingKey(t, r, "").ID
 	c.advance(time.Minute)
@@ -123,7 +123,7 @@ func TestPrivateKeysOfRetiredKeysAreForgotten(t *testing.T) {
 }
 
 func TestNodeThatSleptDoesNotSignWithAnOldKey(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	awake, asleep := generatedRing(t, store, c, Options{}), generatedRing(t, store, c, Options{})
 	old := signingKey(t, asleep, "").ID
 
@@ -150,7 +150,7 @@ func TestNodeThatSleptDoesNotSignWithAnOldKey(t *testing.T) {
 
 // failingStore stops answering when told to.
 type failingStore struct {
-	MemoryStore
+	memoryStore
 	mu     sync.Mutex
 	failed error
 }
@@ -171,14 +171,14 @@ func (s *failingStore) KeyVersion(ctx context.Context) (int64, error) {
 	if err := s.err(); err != nil {
 		return 0, err
 	}
-	return s.MemoryStore.KeyVersion(ctx)
+	return s.memoryStore.KeyVersion(ctx)
 }
 
 func (s *failingStore) Keys(ctx context.Context) (int64, []Record, error) {
 	if err := s.err(); err != nil {
 		return 0, nil, err
 	}
-	return s.MemoryStore.Keys(ctx)
+	return s.memoryStore.Keys(ctx)
 }
 
 func TestNothingIsSignedWhileTheStoreIsAway(t *testing.T) {
@@ -224,7 +224,7 @@ func TestKeysSignForAWhileWithoutTheStore(t *testing.T) {
 }
 
 func TestRotateByHand(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	r := generatedRing(t, store, c, Options{
 		Services: []string{"registry"}, KidOnly: []string{"jwks"}, Own: []string{"zot"},
 	})
@@ -280,7 +280,7 @@ func TestRotateByHand(t *testing.T) {
 
 func TestRotateAuthority(t *testing.T) {
 	c := newClock()
-	r := generatedRing(t, new(MemoryStore), c, Options{Services: []string{"a", "b"}})
+	r := generatedRing(t, new(memoryStore), c, Options{Services: []string{"a", "b"}})
 	before := bundle(t, r.Bundle(""))
 	old := signingKey(t, r, "")
 	c.advance(time.Minute)
@@ -352,7 +352,7 @@ func TestRevoke(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s %s", test.purpose, test.state), func(t *testing.T) {
 			c := newClock()
-			r := generatedRing(t, new(MemoryStore), c, options)
+			r := generatedRing(t, new(memoryStore), c, options)
 			anchors := bundle(t, r.Bundle("registry"))
 			key := find(t, r, test.purpose, test.state)
 			c.advance(time.Minute)
@@ -387,7 +387,7 @@ func TestRevoke(t *testing.T) {
 		})
 	}
 	t.Run("no such key", func(t *testing.T) {
-		r := generatedRing(t, new(MemoryStore), newClock(), Options{})
+		r := generatedRing(t, new(memoryStore), newClock(), Options{})
 		if _, err := r.Revoke(t.Context(), "nothing"); !errors.Is(err, ErrUnknownKey) {
 			t.Error(err)
 		}
@@ -396,7 +396,7 @@ func TestRevoke(t *testing.T) {
 
 func TestRevokedAuthorityTakesItsKeysAlong(t *testing.T) {
 	c := newClock()
-	r := generatedRing(t, new(MemoryStore), c, Options{})
+	r := generatedRing(t, new(memoryStore), c, Options{})
 	old := signingKey(t, r, "")
 	authority, err := thumbprint(bundle(t, r.Bundle(""))[0].PublicKey)
 	if err != nil {
@@ -415,7 +415,7 @@ func TestRevokedAuthorityTakesItsKeysAlong(t *testing.T) {
 }
 
 func TestNodesRotateOnce(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	var rings []*Ring
 	for range 4 {
 		rings = append(rings, generatedRing(t, store, c, Options{}))
@@ -449,7 +449,7 @@ func TestNodesRotateOnce(t *testing.T) {
 }
 
 func TestClockAheadOnOneNode(t *testing.T) {
-	c, ahead, store := newClock(), newClock(), new(MemoryStore)
+	c, ahead, store := newClock(), newClock(), new(memoryStore)
 	ahead.advance(30 * time.Second)
 	fast := generatedRing(t, store, ahead, Options{})
 	slow := generatedRing(t, store, c, Options{})
@@ -482,7 +482,7 @@ func TestLeafDoesNotOutliveItsAuthority(t *testing.T) {
 	authority.cert = certificate(t, x509.Certificate{IsCA: true, NotAfter: start.Add(48 * time.Hour)}, authority.signer, nil)
 	c := newClock()
 	path := write(t, pkcs8(t, authority.signer), certPEM(authority.cert))
-	r, err := NewFileRing(t.Context(), nil, Files{Key: path}, Options{Now: c.Now, PollInterval: still}, zaptest.NewLogger(t))
+	r, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: path}, Options{Now: c.Now, PollInterval: still}, zaptest.NewLogger(t))
 	if err != nil {
 		t.Fatal(err)
 	}

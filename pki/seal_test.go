@@ -51,7 +51,7 @@ func inTheClear(t *testing.T, store Store) (clear, sealed int) {
 }
 
 func TestPrivateKeysAreSealed(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	id := signingKey(t, generatedRing(t, store, c, Options{Own: []string{"zot"}}), "").ID
 	if clear, sealed := inTheClear(t, store); clear != 4 || sealed != 0 {
 		t.Fatalf("without an encryption key: %d in the clear, %d sealed", clear, sealed)
@@ -74,7 +74,7 @@ func TestPrivateKeysAreSealed(t *testing.T) {
 }
 
 func TestEncryptionKeyChanges(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	withA := generatedRing(t, store, c, Options{EncryptionKeys: encryptionKeys(t, secretA)})
 	id := signingKey(t, withA, "").ID
 	c.advance(time.Minute)
@@ -92,7 +92,7 @@ func TestEncryptionKeyChanges(t *testing.T) {
 }
 
 func TestWrongEncryptionKeyIsAClearError(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	generatedRing(t, store, c, Options{EncryptionKeys: encryptionKeys(t, secretA)})
 	before, _, _ := store.Keys(t.Context())
 	for _, test := range []struct {
@@ -190,7 +190,7 @@ func waits(r Record) bool { return r.ActiveFrom.IsZero() }
 // foreignRecords are the keys of another Dockit, which has no encryption key.
 func foreignRecords(t *testing.T, c *clock) []Record {
 	t.Helper()
-	store := new(MemoryStore)
+	store := new(memoryStore)
 	generatedRing(t, store, c, Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}})
 	_, records, err := store.Keys(t.Context())
 	if err != nil {
@@ -202,7 +202,7 @@ func foreignRecords(t *testing.T, c *clock) []Record {
 // A copy of the keys of an unsealed database in the place of sealed ones is
 // refused at the start, and believed by no node that runs.
 func TestKeysInTheClearAreRefusedOnceSealed(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	options := Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}, EncryptionKeys: encryptionKeys(t, secretA)}
 	r := generatedRing(t, store, c, options)
 	foreign := foreignRecords(t, c)
@@ -310,7 +310,7 @@ func TestForgedRecordsAreTrustedWithNothing(t *testing.T) {
 		}, nil},
 	} {
 		t.Run(name+", on a node that runs", func(t *testing.T) {
-			c, store := newClock(), new(MemoryStore)
+			c, store := newClock(), new(memoryStore)
 			options := Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}, EncryptionKeys: encryptionKeys(t, secretA)}
 			running := generatedRing(t, store, c, options)
 			foreign := foreignRecords(t, c)
@@ -322,7 +322,7 @@ func TestForgedRecordsAreTrustedWithNothing(t *testing.T) {
 			signingKey(t, running, "")
 		})
 		t.Run(name+", at the start", func(t *testing.T) {
-			c, store := newClock(), new(MemoryStore)
+			c, store := newClock(), new(memoryStore)
 			options := Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}, EncryptionKeys: encryptionKeys(t, secretA)}
 			generatedRing(t, store, c, options)
 			foreign := foreignRecords(t, c)
@@ -370,7 +370,7 @@ func crossSigned(t *testing.T, target, issuer *Record) []byte {
 
 // A revocation cannot be taken back with the database.
 func TestRevokedRecordStaysRevoked(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	options := Options{EncryptionKeys: encryptionKeys(t, secretA)}
 	r := generatedRing(t, store, c, options)
 	_, records, _ := store.Keys(t.Context())
@@ -390,7 +390,7 @@ func TestRevokedRecordStaysRevoked(t *testing.T) {
 
 // An encryption key is turned on for keys that exist by whoever says so.
 func TestSealExisting(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	id := signingKey(t, generatedRing(t, store, c, Options{}), "").ID
 	options := Options{EncryptionKeys: encryptionKeys(t, secretA), Now: c.Now, PollInterval: still}
 	if _, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t)); !errors.Is(err, ErrUnsealed) {
@@ -419,14 +419,14 @@ func TestSealExisting(t *testing.T) {
 	trustsNone(t, r, foreign)
 
 	options.EncryptionKeys = nil
-	if _, err := NewGeneratedRing(t.Context(), new(MemoryStore), options, zaptest.NewLogger(t)); err == nil {
+	if _, err := NewGeneratedRing(t.Context(), new(memoryStore), options, zaptest.NewLogger(t)); err == nil {
 		t.Error("there is nothing to seal with")
 	}
 }
 
 // Keys that were sealed before records had a MAC go on to be used, and get one.
 func TestSealedKeysWithoutMACAreTakenOver(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	options := Options{Services: []string{"registry"}, Own: []string{"zot"}, KidOnly: []string{"jwks"}, EncryptionKeys: encryptionKeys(t, secretA)}
 	r := generatedRing(t, store, c, options)
 	c.advance(time.Minute)

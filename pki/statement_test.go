@@ -85,7 +85,7 @@ func TestStatementVouchesForWhatComesNext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClock()
-			r := generatedRing(t, new(MemoryStore), c, Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}})
+			r := generatedRing(t, new(memoryStore), c, Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}})
 			anchors, keys := bundle(t, r.Bundle(test.service)), r.KeySet(test.service)
 			c.advance(time.Minute)
 			test.change(t, r, c)
@@ -123,7 +123,7 @@ func TestStatementAfterAnotherFile(t *testing.T) {
 	}
 	path := write(t, pkcs8(t, first.signer), certPEM(first.cert))
 	c := newClock()
-	r, err := NewFileRing(t.Context(), nil, Files{Key: path}, Options{Now: c.Now, PollInterval: still}, zaptest.NewLogger(t))
+	r, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: path}, Options{Now: c.Now, PollInterval: still}, zaptest.NewLogger(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestStatementAfterAnotherFile(t *testing.T) {
 
 func TestStatementIsOfItsTime(t *testing.T) {
 	c := newClock()
-	r := generatedRing(t, new(MemoryStore), c, Options{})
+	r := generatedRing(t, new(memoryStore), c, Options{})
 	anchors := bundle(t, r.Bundle(""))
 	s := statement(t, r, "")
 	for after, want := range map[time.Duration]error{
@@ -171,7 +171,7 @@ func TestStatementIsOfItsTime(t *testing.T) {
 // Other things that the same keys sign are no statement.
 func TestStatementNeedsItsType(t *testing.T) {
 	c := newClock()
-	r := generatedRing(t, new(MemoryStore), c, Options{})
+	r := generatedRing(t, new(memoryStore), c, Options{})
 	key := signingKey(t, r, "")
 	payload := statementPayload{IssuedAt: c.Now().Unix(), ExpiresAt: c.Now().Add(time.Minute).Unix(), Keys: r.KeySet("")}
 	content, err := json.Marshal(payload)
@@ -199,7 +199,7 @@ func TestStatementNeedsItsType(t *testing.T) {
 }
 
 func TestParseStatementRefuses(t *testing.T) {
-	r := generatedRing(t, new(MemoryStore), newClock(), Options{})
+	r := generatedRing(t, new(memoryStore), newClock(), Options{})
 	good, err := r.Statement("")
 	if err != nil {
 		t.Fatal(err)

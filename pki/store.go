@@ -1,12 +1,8 @@
 package pki
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"maps"
-	"slices"
-	"sync"
 	"time"
 )
 
@@ -95,53 +91,3 @@ type Store interface {
 	// It returns [ErrConflict] when the version is not the given one any more.
 	ChangeKeys(ctx context.Context, version int64, put []Record, remove []string) error
 }
-
-// MemoryStore is a [Store] that forgets everything at the end of the process.
-// The zero value is ready.
-type MemoryStore struct {
-	mu      sync.Mutex
-	version int64
-	records map[string]Record
-}
-
-// KeyVersion implements [Store].
-func (s *MemoryStore) KeyVersion(ctx context.Context) (int64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.version, ctx.Err()
-}
-
-// Keys implements [Store].
-func (s *MemoryStore) Keys(ctx context.Context) (int64, []Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	records := slices.SortedFunc(maps.Values(s.records), func(a, b Record) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return s.version, records, ctx.Err()
-}
-
-// ChangeKeys implements [Store].
-func (s *MemoryStore) ChangeKeys(ctx context.Context, version int64, put []Record, remove []string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if version != s.version {
-		return ErrConflict
-	}
-	if s.records == nil {
-		s.records = make(map[string]Record)
-	}
-	for _, record := range put {
-		s.records[record.ID] = record
-	}
-	for _, id := range remove {
-		delete(s.records, id)
-	}
-	s.version++
-	return nil
-}
-
-var _ Store = (*MemoryStore)(nil)

@@ -21,7 +21,7 @@ func TestPreparedSuccessorDoesNotBringTheOldAuthorityBack(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, store := newClock(), new(MemoryStore)
+			c, store := newClock(), new(memoryStore)
 			r := generatedRing(t, store, c, Options{})
 			old := bundle(t, r.Bundle(""))[0]
 			id, err := thumbprint(old.PublicKey)
@@ -48,7 +48,7 @@ func TestPreparedSuccessorDoesNotBringTheOldAuthorityBack(t *testing.T) {
 // Nodes whose clocks are behind may still sign with a key for a moment after
 // another one took over: its private key goes when the margin is over, not before.
 func TestRetiredPrivateKeyIsKeptForTheMargin(t *testing.T) {
-	c, store := newClock(), new(MemoryStore)
+	c, store := newClock(), new(memoryStore)
 	r := generatedRing(t, store, c, Options{})
 	old := signingKey(t, r, "").ID
 	if _, err := r.Rotate(t.Context(), ""); err != nil {

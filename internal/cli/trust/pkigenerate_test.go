@@ -9,10 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/internal/atomicfile"
 	"github.com/dockit-registry/dockit/pki"
+	"github.com/dockit-registry/dockit/store"
 )
 
 func pkiGenerateRun(t *testing.T, args ...string) (string, error) {
@@ -39,7 +42,11 @@ func mode(t *testing.T, path string) fs.FileMode {
 // serves reports why a server cannot use the files.
 func serves(t *testing.T, files pki.Files) error {
 	t.Helper()
-	ring, err := pki.NewFileRing(t.Context(), nil, files, pki.Options{}, zaptest.NewLogger(t))
+	logger := zaptest.NewLogger(t)
+	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")}, logger)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, s.Close()) }()
+	ring, err := pki.NewFileRing(t.Context(), s, files, pki.Options{}, logger)
 	if err != nil {
 		return err
 	}

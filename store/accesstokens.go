@@ -330,7 +330,7 @@ type AccessTokenLogin struct {
 }
 
 const accessLoginQuery = `
-SELECT s.id, s.kind, s.name, s.admin, s.disabled, (SELECT number FROM revision WHERE id = 1),
+SELECT s.id, s.kind, s.name, s.admin, s.disabled,
        t.hash, t.previous_hash, t.previous_until, t.expires_at, t.scopes, t.networks
 FROM access_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id = ?`
 
@@ -342,7 +342,7 @@ func (s *Store) AccessTokenLogin(ctx context.Context, id string) (AccessTokenLog
 		previousUntil, expiresAt int64
 		scopes, networks         string
 	)
-	err := s.accessToken.QueryRowContext(ctx, id).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled, &l.Revision,
+	err := s.accessToken.QueryRowContext(ctx, id).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled,
 		&l.Hash, &l.PreviousHash, &previousUntil, &expiresAt, &scopes, &networks)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

@@ -21,14 +21,12 @@ type Login struct {
 	// none did, and PasswordLimits are what the password has of that.
 	PasswordMadeBy string
 	PasswordLimits Limits
-	// Revision is the revision of the rights at the time of reading.
-	Revision int64
 }
 
 // loginQuery reads the row of user:anonymous for a name that no subject has: reading
 // none would be faster, and give away who exists.
 const loginQuery = `
-SELECT id, kind, name, admin, disabled, password_hash, password_made_by, password_networks, password_expires_at, (SELECT number FROM revision WHERE id = 1)
+SELECT id, kind, name, admin, disabled, password_hash, password_made_by, password_networks, password_expires_at
 FROM subjects WHERE id = COALESCE((SELECT id FROM subjects WHERE name = ? AND kind IN ('user', 'robot')), 1)`
 
 // Login finds the user or robot of that name, or returns [ErrNotFound].
@@ -39,7 +37,7 @@ func (s *Store) Login(ctx context.Context, name string) (Login, error) {
 		expires  int64
 	)
 	err := s.login.QueryRowContext(ctx, name).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled, &l.PasswordHash,
-		&l.PasswordMadeBy, &networks, &expires, &l.Revision)
+		&l.PasswordMadeBy, &networks, &expires)
 	if err == nil {
 		l.PasswordLimits, err = parseLimitColumns(networks, expires)
 	}

@@ -162,7 +162,7 @@ type RefreshTokenLogin struct {
 }
 
 const refreshLoginQuery = `
-SELECT s.id, s.kind, s.name, s.admin, s.disabled, (SELECT number FROM revision WHERE id = 1),
+SELECT s.id, s.kind, s.name, s.admin, s.disabled,
        t.hash, t.service, t.expires_at, t.last_used_at
 FROM refresh_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id = ?`
 
@@ -173,7 +173,7 @@ func (s *Store) RefreshTokenLogin(ctx context.Context, id string) (RefreshTokenL
 		l                   RefreshTokenLogin
 		expiresAt, lastUsed int64
 	)
-	err := s.refreshToken.QueryRowContext(ctx, id).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled, &l.Revision,
+	err := s.refreshToken.QueryRowContext(ctx, id).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled,
 		&l.Hash, &l.Service, &expiresAt, &lastUsed)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

@@ -43,7 +43,7 @@ func TestRefreshTokens(t *testing.T) {
 
 		login, err := s.RefreshTokenLogin(t.Context(), "a1")
 		if err != nil || login.ID != alice || login.Service != "registry.example.com" || string(login.Hash) != "hash of a1" ||
-			!login.LastUsedAt.Equal(now) || !login.ExpiresAt.Equal(now.Add(90*24*time.Hour)) || login.Revision != revision(t, s) {
+			!login.LastUsedAt.Equal(now) || !login.ExpiresAt.Equal(now.Add(90*24*time.Hour)) {
 			t.Fatalf("login %+v, %v", login, err)
 		}
 		tokens, err := s.RefreshTokens(t.Context(), ref(t, "user:alice"))

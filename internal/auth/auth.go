@@ -51,10 +51,8 @@ type Principal struct {
 	ID  int64
 	Ref subject.Ref
 	// Admin opens the admin API. An access token with scopes never does.
-	Admin bool
-	// Revision is the revision of the rights when the subject was read.
-	Revision int64
-	Method   Method
+	Admin  bool
+	Method Method
 	// Scopes narrow what the subject may do this time: nothing that is not
 	// among them. Without any, it may do all that it may do.
 	Scopes []access.Permission
@@ -68,8 +66,7 @@ type Principal struct {
 
 func principalOf(login store.Login, method Method) Principal {
 	p := Principal{
-		ID: login.ID, Ref: login.Ref, Admin: login.Admin, Revision: login.Revision,
-		Method: method, passwordHash: login.PasswordHash,
+		ID: login.ID, Ref: login.Ref, Admin: login.Admin, Method: method, passwordHash: login.PasswordHash,
 	}
 	if method == ByPassword && login.PasswordMadeBy != "" {
 		p.Credential = store.Credential{ID: login.PasswordMadeBy, Password: true, Limits: login.PasswordLimits}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -134,6 +135,18 @@ func (s *source) Marks(ctx context.Context) (store.Marks, error) {
 	return s.marks, nil
 }
 
+// hashAsOf is the password hash of a subject that changed last in a revision.
+func hashAsOf(revision int64) string { return strconv.FormatInt(revision, 10) }
+
+// asOf is in which revision a subject changed last when its login was read.
+func asOf(login store.Login) int64 {
+	revision, err := strconv.ParseInt(login.PasswordHash, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return revision
+}
+
 func (s *source) Login(ctx context.Context, name string) (store.Login, error) {
 	if err := s.read(ctx, "login"); err != nil {
 		return store.Login{}, err
@@ -143,7 +156,7 @@ func (s *source) Login(ctx context.Context, name string) (store.Login, error) {
 	if s.changed[name] == 0 {
 		return store.Login{}, fmt.Errorf("%s: %w", name, store.ErrNotFound)
 	}
-	return store.Login{ID: s.id(name), Ref: subject.Ref{Kind: subject.User, Name: name}, Revision: s.changed[name]}, nil
+	return store.Login{ID: s.id(name), Ref: subject.Ref{Kind: subject.User, Name: name}, PasswordHash: hashAsOf(s.changed[name])}, nil
 }
 
 func (s *source) AccessTokenLogin(ctx context.Context, id string) (store.AccessTokenLogin, error) {
@@ -155,7 +168,7 @@ func (s *source) AccessTokenLogin(ctx context.Context, id string) (store.AccessT
 	if s.changed[id] == 0 {
 		return store.AccessTokenLogin{}, fmt.Errorf("%s: %w", id, store.ErrNotFound)
 	}
-	return store.AccessTokenLogin{Login: store.Login{ID: s.id(id), Revision: s.changed[id]}}, nil
+	return store.AccessTokenLogin{Login: store.Login{ID: s.id(id), PasswordHash: hashAsOf(s.changed[id])}}, nil
 }
 
 func (s *source) RefreshTokenLogin(context.Context, string) (store.RefreshTokenLogin, error) {
@@ -198,7 +211,7 @@ func bubble(t *testing.T, test func(t *testing.T, f *fixture)) {
 func (f *fixture) token(name string) (int64, error) {
 	f.Helper()
 	login, err := f.AccessToken(f.Context(), name)
-	return login.Revision, err
+	return asOf(login.Login), err
 }
 
 // gets fails the test unless a token is known as of a revision.

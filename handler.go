@@ -62,7 +62,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // ServeHTTP implements [caddyhttp.MiddlewareHandler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	connections.HasRequest(r)
-	if !h.endpoints.Include(r.URL.Path) {
+	route, found := h.endpoints.Route(r.URL.Path)
+	if !found {
 		return next.ServeHTTP(w, r)
 	}
 	app, err := h.leasedApp(r.Context())
@@ -75,7 +76,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	defer app.database.release()
 	app.proxies.check(r, app.logger)
 	r = fromClient(namingUser(r))
-	app.server.Route(r, h.endpoints).ServeHTTP(connections.UnlessGone(w, r), r)
+	app.server.Handler(route).ServeHTTP(connections.UnlessGone(w, r), r)
 	return nil
 }
 

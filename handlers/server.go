@@ -57,7 +57,7 @@ type Server struct {
 	config   Config
 	services map[string]Service
 	log      *tokenLog
-	routes   map[string]http.Handler
+	routes   map[Route]http.Handler
 }
 
 // Paths of the endpoints.
@@ -139,12 +139,22 @@ var groups = map[string]Endpoints{
 	readyPath:  Health,
 }
 
+// Route stands for one endpoint, wherever it is served: [Endpoints.Route] finds
+// that of a request, and [Server.Handler] what answers it.
+type Route string
+
+// Route finds the endpoint of a path, unless it is none of these.
+func (e Endpoints) Route(path string) (Route, bool) {
+	if group, found := groups[path]; found {
+		return Route(path), group&e != 0
+	}
+	return adminPath, e&Admin != 0 && strings.HasPrefix(path, adminPath)
+}
+
 // Include reports whether a path is that of one of the endpoints.
 func (e Endpoints) Include(path string) bool {
-	if group, found := groups[path]; found {
-		return group&e != 0
-	}
-	return e&Admin != 0 && strings.HasPrefix(path, adminPath)
+	_, found := e.Route(path)
+	return found
 }
 
 // ExamplePaths has a path of every endpoint.
@@ -164,7 +174,7 @@ func New(config Config) (*Server, error) {
 	for _, service := range config.Services {
 		s.services[service.Name] = service
 	}
-	s.routes = map[string]http.Handler{
+	s.routes = map[Route]http.Handler{
 		tokenPath:  bounded(allowOrigins(config.CORSOrigins, http.HandlerFunc(s.serveToken))),
 		pemPath:    bounded(http.HandlerFunc(s.servePEM)),
 		jwksPath:   bounded(http.HandlerFunc(s.serveJWKS)),
@@ -172,20 +182,14 @@ func New(config Config) (*Server, error) {
 		healthPath: bounded(http.HandlerFunc(s.serveHealth)),
 		readyPath:  bounded(http.HandlerFunc(s.serveReady)),
 	}
+	if config.Admin != nil {
+		s.routes[adminPath] = config.Admin
+	}
 	return s, nil
 }
 
-// Route returns the handler of a request among the given endpoints, or nil for
-// a request that is none of Dockit's.
-func (s *Server) Route(r *http.Request, among Endpoints) http.Handler {
-	if !among.Include(r.URL.Path) {
-		return nil
-	}
-	if handler, found := s.routes[r.URL.Path]; found {
-		return handler
-	}
-	return s.config.Admin
-}
+// Handler returns what answers the requests of a route.
+func (s *Server) Handler(route Route) http.Handler { return s.routes[route] }
 
 // serviceNames lists the configured services for messages.
 func (s *Server) serviceNames() []string {

@@ -20,6 +20,9 @@ type check struct {
 	dearest float64
 	// wrong is what the password is wrong for, if it is.
 	wrong *store.Login
+	// outdated is set when the hash is of another cost than a new one has: it was
+	// replaced here, or elsewhere, which is no change of the subject.
+	outdated bool
 }
 
 // prove checks the password against what is stored, and returns an empty
@@ -36,7 +39,12 @@ func (a *Authenticator) prove(ctx context.Context, login found, at attempt, c *c
 			c.wrong = &login.Login
 			return Principal{}, login.away
 		}
-		current, err := a.lookUp(ctx, at.username)
+		var current found
+		if c.outdated {
+			current, err = a.lookUp(ctx, at.username)
+		} else {
+			current, err = a.lookUpAgain(ctx, at.username, login)
+		}
 		switch {
 		case err != nil:
 			return Principal{}, err
@@ -90,6 +98,7 @@ func (a *Authenticator) verify(ctx context.Context, login store.Login, at attemp
 	case upgraded == "" && failed == nil:
 		return login.PasswordHash, nil
 	}
+	c.outdated = true
 	return a.upgrade(ctx, login, upgraded, failed), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,9 @@ type fixture struct {
 	*Authenticator
 	path   string // of a SQLite database
 	config store.Config
+
+	// reads counts how often a login was read from the database.
+	reads atomic.Int64
 
 	mu     sync.Mutex
 	hashes map[string]string
@@ -77,7 +81,7 @@ func (f *fixture) node() *Authenticator {
 	if err != nil {
 		f.Fatal(err)
 	}
-	d := cache.New(s, logger)
+	d := cache.New(countingStore{s, &f.reads}, logger)
 	a := New(s, d, logger)
 	f.Cleanup(func() {
 		a.Close()
@@ -99,6 +103,17 @@ func (f *fixture) node() *Authenticator {
 		return f.hashes[hash] == pw && pw != "", nil
 	}
 	return a
+}
+
+// countingStore counts the logins that are read from a store.
+type countingStore struct {
+	*store.Store
+	reads *atomic.Int64
+}
+
+func (s countingStore) Login(ctx context.Context, name string) (store.Login, error) {
+	s.reads.Add(1)
+	return s.Store.Login(ctx, name)
 }
 
 func (f *fixture) with(options Options) {

@@ -16,8 +16,10 @@ import (
 // attempt is a password to be checked.
 type attempt struct {
 	username, password string
-	bucket             bucket
-	from               source
+	// login is what was found before there was room to check it.
+	login  found
+	bucket bucket
+	from   source
 	// same is equal for attempts that must come to the same end.
 	same proof
 }
@@ -57,8 +59,8 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 		return Principal{}, err
 	}
 	found.Subject = login.Ref
-	at := attempt{username: username, password: pw, bucket: bucket{nameOf(login.Login, username), origin.network()}, from: from}
-	principal, err := a.inTurn(ctx, login, at, lookedUp)
+	at := attempt{username: username, password: pw, login: login, bucket: bucket{nameOf(login.Login, username), origin.network()}, from: from}
+	principal, err := a.inTurn(ctx, at, lookedUp)
 	switch {
 	case err == ErrInvalidCredentials: //nolint:errorlint // one that was throttled was not looked at
 		found.Fault = passwordFault(login.Login)
@@ -74,17 +76,17 @@ func (a *Authenticator) byPassword(ctx context.Context, username, pw string) (Pr
 
 // inTurn checks a password when nobody guesses, or else together with whoever
 // asks the same. It calls lookedUp before it waits for that.
-func (a *Authenticator) inTurn(ctx context.Context, login found, at attempt, lookedUp func()) (Principal, error) {
+func (a *Authenticator) inTurn(ctx context.Context, at attempt, lookedUp func()) (Principal, error) {
 	free, err := a.guard.free(ctx, a.options, at.bucket)
 	if err != nil {
 		return Principal{}, err
 	}
 	// A guess must not be compared with what is remembered before it had its
 	// turn, or guessing would be as fast as that.
-	if free && a.compares(login.Login, at.bucket, at.password) {
-		return principalOf(login.Login, ByPassword), nil
+	if free && a.compares(at.login.Login, at.bucket, at.password) {
+		return principalOf(at.login.Login, ByPassword), nil
 	}
-	at.same = a.sameAs(login.Login, at)
+	at.same = a.sameAs(at.login.Login, at)
 	lookedUp()
 	return a.room.attend(ctx, at, a.checkPassword)
 }
@@ -147,7 +149,7 @@ func (a *Authenticator) checkPassword(ctx context.Context, v *visit) (Principal,
 	}
 	defer turn.leave()
 	// Time may have passed since the login was read.
-	login, err := a.lookUp(ctx, at.username)
+	login, err := a.lookUpAgain(ctx, at.username, at.login)
 	if err != nil {
 		return Principal{}, err
 	}

@@ -149,6 +149,21 @@ func (d *Cache) Login(ctx context.Context, name string) (store.Login, error) {
 	})
 }
 
+// Version stands for what the database held when something was read.
+type Version struct{ stamp stamp }
+
+// Version is that of what is read from now on.
+func (d *Cache) Version() Version { return Version{d.stampNow()} }
+
+// Unchanged reports whether all that was read of a version is still true, by the
+// marks alone: the time that takes says nothing about what was read. It is false
+// while the database does not answer.
+func (d *Cache) Unchanged(ctx context.Context, v Version) bool {
+	k, err := d.confirm(ctx)
+	return err == nil && d.failing.Load() == nil && v.stamp.read.Age() < rereadAfter &&
+		v.stamp.epoch == k.epoch && v.stamp.revision == k.marks.Revision && v.stamp.heard == d.heard.Load()
+}
+
 // RecallLogin is what is in memory of a user or robot and holds still, without
 // a query.
 func (d *Cache) RecallLogin(ctx context.Context, name string) (store.Login, bool) {

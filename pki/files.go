@@ -77,7 +77,7 @@ func (f Files) read() ([]byte, error) {
 	for _, path := range f.paths() {
 		content, err := readPEMFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("reading pki file %q: %w", path, err)
+			return nil, fmt.Errorf("read pki file %q: %w", path, err)
 		}
 		all = append(append(all, content...), '\n')
 	}

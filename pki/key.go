@@ -117,7 +117,7 @@ func (k keyring) current(now time.Time) *storedKey {
 func readRecord(record Record, seals sealer) (*storedKey, error) {
 	cert, err := x509.ParseCertificate(record.Certificate)
 	if err != nil {
-		return nil, fmt.Errorf("reading the certificate of key %s from the database: %w", printable.Clip(record.ID), err)
+		return nil, fmt.Errorf("read the certificate of key %s from the database: %w", printable.Clip(record.ID), err)
 	}
 	e := &storedKey{Record: record, cert: cert}
 	if len(record.PrivateKey) == 0 {
@@ -130,7 +130,7 @@ func readRecord(record Record, seals sealer) (*storedKey, error) {
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return e, fmt.Errorf("reading the private key %s from the database: %w", printable.Clip(record.ID), err)
+		return e, fmt.Errorf("read the private key %s from the database: %w", printable.Clip(record.ID), err)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok || !samePublicKey(signer.Public(), cert.PublicKey) {
@@ -156,7 +156,7 @@ func newEntry(purpose Purpose, service string, cert *x509.Certificate, signer cr
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(signer)
 	if err != nil {
-		return nil, fmt.Errorf("encoding a private key: %w", err)
+		return nil, fmt.Errorf("encode a private key: %w", err)
 	}
 	seals.seal(&e.Record, der)
 	return e, nil

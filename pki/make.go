@@ -36,7 +36,7 @@ var ErrAuthorityExpires = errors.New("certificate authority expires too soon")
 func newAuthority(now time.Time) (*x509.Certificate, crypto.Signer, error) {
 	key, err := EC256.GenerateKey()
 	if err != nil {
-		return nil, nil, fmt.Errorf("making the key of a certificate authority: %w", err)
+		return nil, nil, fmt.Errorf("make the key of a certificate authority: %w", err)
 	}
 	name, err := shortName(key.Public())
 	if err != nil {
@@ -58,7 +58,7 @@ func newAuthority(now time.Time) (*x509.Certificate, crypto.Signer, error) {
 func newLeaf(keyType KeyType, authority *x509.Certificate, authorityKey crypto.Signer, now, notAfter time.Time) (*x509.Certificate, crypto.Signer, error) {
 	key, err := keyType.GenerateKey()
 	if err != nil {
-		return nil, nil, fmt.Errorf("making a signing key: %w", err)
+		return nil, nil, fmt.Errorf("make a signing key: %w", err)
 	}
 	template, err := leafTemplate(key.Public(), now, notAfter)
 	if err != nil {
@@ -73,7 +73,7 @@ func newLeaf(keyType KeyType, authority *x509.Certificate, authorityKey crypto.S
 func newStandalone(keyType KeyType, now time.Time) (*x509.Certificate, crypto.Signer, error) {
 	key, err := keyType.GenerateKey()
 	if err != nil {
-		return nil, nil, fmt.Errorf("making a signing key: %w", err)
+		return nil, nil, fmt.Errorf("make a signing key: %w", err)
 	}
 	template, err := leafTemplate(key.Public(), now, now.Add(authorityLife))
 	if err != nil {
@@ -104,7 +104,7 @@ func issue(template, parent *x509.Certificate, public crypto.PublicKey, signer c
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
 	if err != nil {
-		return nil, fmt.Errorf("signing the certificate of %q: %w", template.Subject, err)
+		return nil, fmt.Errorf("sign the certificate of %q: %w", template.Subject, err)
 	}
 	return x509.ParseCertificate(der)
 }
@@ -202,7 +202,7 @@ func NewPair(request PairRequest) (key, certificate []byte, err error) {
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(signer)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the private key: %w", err)
+		return nil, nil, fmt.Errorf("encode the private key: %w", err)
 	}
 	cert, err := issue(template, nil, signer.Public(), signer)
 	if err != nil {

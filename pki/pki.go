@@ -128,7 +128,7 @@ func (o Options) withDefaults() (Options, error) {
 			errLeafLife, o.LeafLife, o.MaxTokenTTL, least)
 	}
 	if o.SealExisting && len(o.EncryptionKeys) == 0 {
-		return o, errors.New("sealing the keys that exist takes an encryption key")
+		return o, errors.New("seal the keys that exist: that takes an encryption key")
 	}
 	for _, service := range o.Own {
 		if slices.Contains(o.KidOnly, service) || slices.Contains(o.Services, service) {

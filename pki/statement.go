@@ -79,7 +79,7 @@ func (t *trust) statement(now time.Time) ([]byte, error) {
 	}
 	content, err := t.sign(now)
 	if err != nil {
-		return nil, fmt.Errorf("signing what registries are to trust: %w", err)
+		return nil, fmt.Errorf("sign what registries are to trust: %w", err)
 	}
 	s.at, s.content = now, content
 	return content, nil

@@ -37,13 +37,13 @@ func (r *Ring) updateLocked(ctx context.Context, request updateRequest) error {
 			return err
 		}
 	}
-	return fmt.Errorf("changing keys: %w, %d times in a row", ErrConflict, updateAttempts)
+	return fmt.Errorf("change keys: %w, %d times in a row", ErrConflict, updateAttempts)
 }
 
 func (r *Ring) attempt(ctx context.Context, request updateRequest) error {
 	version, records, err := r.store.Keys(ctx)
 	if err != nil {
-		return fmt.Errorf("reading keys: %w", err)
+		return fmt.Errorf("read keys: %w", err)
 	}
 	p, err := r.read(records, request.start)
 	if err != nil {
@@ -67,7 +67,7 @@ func (r *Ring) attempt(ctx context.Context, request updateRequest) error {
 			return err
 		}
 		if err := r.store.ChangeKeys(ctx, version, put, p.removed); err != nil {
-			return fmt.Errorf("changing keys: %w", err)
+			return fmt.Errorf("change keys: %w", err)
 		}
 		version++
 		r.report(p, request)

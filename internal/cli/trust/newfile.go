@@ -30,11 +30,11 @@ func writeFiles(force bool, files ...newFile) (err error) {
 			return fmt.Errorf("%w: %s", atomicfile.ErrExists, file.path)
 		}
 		if err := checkRegular(file.path); err != nil {
-			return fmt.Errorf("writing %s: %w", file.path, err)
+			return fmt.Errorf("write %s: %w", file.path, err)
 		}
 		next, err := atomicfile.Create(file.path)
 		if err != nil {
-			return fmt.Errorf("writing %s: %w", file.path, err)
+			return fmt.Errorf("write %s: %w", file.path, err)
 		}
 		pending = append(pending, next)
 		if err := fill(next, file.content, attributes{mode: file.mode}); err != nil {

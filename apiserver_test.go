@@ -121,7 +121,7 @@ func TestAPIServerUpstream(t *testing.T) {
 		for err := error(nil); err == nil; {
 			if _, err = io.CopyN(&body, r.Body, int64(len("blob"))); err == nil {
 				arrived <- struct{}{}
-			} else if err != io.EOF {
+			} else if !errors.Is(err, io.EOF) {
 				t.Error(err)
 			}
 		}

@@ -155,7 +155,7 @@ type Stats struct {
 	// use ends, zero when no key can sign.
 	SigningKeyNotAfter time.Time
 	// AuthorityNotAfter is when the authority in use ends, zero when there is
-	// none because a external certificate signs tokens itself.
+	// none because an external certificate signs tokens itself.
 	AuthorityNotAfter time.Time
 	// Rotations counts the keys that this node has replaced by others.
 	Rotations uint64

@@ -91,7 +91,7 @@ const (
 	// sees half of it.
 	writing = 100 * time.Millisecond
 
-	// expiryWarning is how long before its end a external certificate starts
+	// expiryWarning is how long before its end an external certificate starts
 	// to be warned about.
 	expiryWarning = 30 * 24 * time.Hour
 )
@@ -166,7 +166,7 @@ func (r *Ring) reloadChanged(ctx context.Context, now time.Time) (bool, error) {
 	return true, nil
 }
 
-// warnOfExpiry warns once a day of a external certificate that ends soon.
+// warnOfExpiry warns once a day of an external certificate that ends soon.
 func (r *Ring) warnOfExpiry(now time.Time) {
 	r.warnedAt = now
 	cert := r.external.current.cert

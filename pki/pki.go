@@ -146,10 +146,10 @@ var (
 	// external certificate has run out, or the database cannot be asked
 	// whether the keys this node knows still hold.
 	errNoSigningKey = errors.New("no key can sign tokens")
-	// errKeyInUse is returned when a external key is one that Dockit made for
+	// errKeyInUse is returned when an external key is one that Dockit made for
 	// another purpose.
 	errKeyInUse = errors.New("key is in use for another purpose")
-	// errRevoked is returned when a external certificate was revoked before.
+	// errRevoked is returned when an external certificate was revoked before.
 	errRevoked = errors.New("certificate was revoked; bring another key")
 	// ErrUnknownKey is returned for the ID of a key that is not there.
 	ErrUnknownKey = errors.New("no such key")

@@ -54,6 +54,18 @@ type Finding struct {
 	Why string `json:"why"`
 }
 
+// String is the finding in one line.
+func (f Finding) String() string {
+	text := string(f.Severity) + ": "
+	if f.Line > 0 {
+		text += fmt.Sprintf("line %d: ", f.Line)
+	}
+	if f.What != "" {
+		text += f.What + ": "
+	}
+	return text + f.Why
+}
+
 // Result is what an import would bring.
 type Result struct {
 	// Document is valid and in its canonical order. The users in it may have

@@ -2,7 +2,6 @@ package importer_test
 
 import (
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -43,14 +42,7 @@ func checkFiles(t *testing.T, pattern string, read func(io.Reader) (*importer.Re
 func findings(r *importer.Result) string {
 	var text strings.Builder
 	for _, f := range r.Findings {
-		fmt.Fprintf(&text, "%s: ", f.Severity)
-		if f.Line > 0 {
-			fmt.Fprintf(&text, "line %d: ", f.Line)
-		}
-		if f.What != "" {
-			text.WriteString(f.What + ": ")
-		}
-		text.WriteString(f.Why + "\n")
+		text.WriteString(f.String() + "\n")
 	}
 	return text.String()
 }

@@ -38,10 +38,10 @@ func writeFiles(force bool, files ...newFile) (err error) {
 		}
 		pending = append(pending, next)
 		if err := fill(next, file.content, attributes{mode: file.mode}); err != nil {
-			return fmt.Errorf("writing %s: %w", file.path, err)
+			return fmt.Errorf("write %s: %w", file.path, err)
 		}
 		if err := next.Sync(); err != nil { // before the first one is in place
-			return fmt.Errorf("writing %s: %w", file.path, err)
+			return fmt.Errorf("write %s: %w", file.path, err)
 		}
 	}
 	for i, file := range pending {

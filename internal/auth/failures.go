@@ -49,9 +49,10 @@ func (g *guard) failures(ctx context.Context, p bucket, after, earlier time.Time
 	return latestFirst(g.recent.recall(p, after, earlier), uncounted), nil
 }
 
-// read asks the store.
+// read asks the store, and again when it takes its time.
 func (g *guard) read(ctx context.Context, p bucket, after, earlier time.Time) ([]store.Failure, error) {
-	return hedged.Do(ctx, func(ctx context.Context) ([]store.Failure, error) {
+	const again = 700 * time.Millisecond
+	return hedged.Do(ctx, again, func(ctx context.Context) ([]store.Failure, error) {
 		return g.store.Failures(ctx, p.name, after, p.network, earlier)
 	})
 }

@@ -222,8 +222,12 @@ func permissionsOf(effective []store.Effective, err error) ([]access.Permission,
 	return permissions, nil
 }
 
-// readTimeout bounds one question to the database.
-const readTimeout = 3 * time.Second
+const (
+	// readTimeout bounds one question to the database.
+	readTimeout = 3 * time.Second
+	// readAgain is how soon it is asked on another connection.
+	readAgain = 700 * time.Millisecond
+)
 
 // lookUp answers from memory, if recall allows that, or else by read.
 func lookUp[K comparable, V any](ctx context.Context, d *Cache, m *memory[K, V], key K, recall bool, read func(context.Context) (V, error)) (V, error) {
@@ -246,7 +250,7 @@ func lookUp[K comparable, V any](ctx context.Context, d *Cache, m *memory[K, V],
 	reading, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	s := d.stampNow()
-	value, err := hedged.Do(reading, read)
+	value, err := hedged.Do(reading, readAgain, read)
 	switch {
 	case err == nil:
 		m.put(key, value, s)

@@ -22,6 +22,10 @@ const (
 	patience = 500 * time.Millisecond
 	// askTimeout is how long the database may take to answer.
 	askTimeout = 4 * time.Second
+	// askAgain is how soon the marks are asked for on another connection: several
+	// may have gone silent, and a change has to count 2 s after the database
+	// answers. It is one question for all requests together.
+	askAgain = 250 * time.Millisecond
 	// rereadAfter bounds how long anything is taken from memory, in case the
 	// database was changed by other hands than Dockit's.
 	rereadAfter = time.Minute
@@ -155,7 +159,7 @@ func (d *shared) ask() error {
 // connection may keep it from that: a change has to count 2 s after the database
 // answers.
 func (d *shared) news(ctx context.Context, before, k *latestMarks) ([]store.Change, error) {
-	marks, err := hedged.Do(ctx, d.source.Marks)
+	marks, err := hedged.Do(ctx, askAgain, d.source.Marks)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +173,7 @@ func (d *shared) news(ctx context.Context, before, k *latestMarks) ([]store.Chan
 		k.epoch++
 		return nil, nil
 	}
-	changes, err := hedged.Do(ctx, func(ctx context.Context) ([]store.Change, error) {
+	changes, err := hedged.Do(ctx, askAgain, func(ctx context.Context) ([]store.Change, error) {
 		return d.source.Changes(ctx, before.marks, marks)
 	})
 	if errors.Is(err, store.ErrOtherHistory) {

@@ -94,7 +94,7 @@ func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memor
 		}
 		s, began := d.stampNow(), time.Now()
 		reading, cancel := context.WithTimeout(ctx, readTimeout)
-		value, err := hedged.Do(reading, func(ctx context.Context) (V, error) { return read(ctx, key) })
+		value, err := hedged.Do(reading, readAgain, func(ctx context.Context) (V, error) { return read(ctx, key) })
 		cancel()
 		switch {
 		case err == nil:

@@ -12,9 +12,9 @@ import (
 	"github.com/dockit-registry/dockit/store"
 )
 
-// A connection that has gone silent does not keep a change from counting while
-// the database answers on others.
-func TestChangeCountsBesideASilentConnection(t *testing.T) {
+// Connections that have gone silent do not keep a change from counting while the
+// database answers on others.
+func TestChangeCountsBesideSilentConnections(t *testing.T) {
 	for name, silent := range map[string]silentOnce{"marks": {marks: true}, "changes": {changes: true}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -25,12 +25,12 @@ func TestChangeCountsBesideASilentConnection(t *testing.T) {
 				f := &fixture{t, d, s.source}
 				f.gets("alice", 1)
 				f.wait(10 * time.Second)
-				s.left.Store(1)
+				s.left.Store(5)
 				f.source.elsewhere("alice", false)
 				f.wait(2 * time.Second)
 				f.gets("alice", 2)
-				if s.left.Load() != 0 {
-					t.Error("no connection was silent")
+				if s.left.Load() > 0 {
+					t.Error("too few connections were silent")
 				}
 			})
 		})
@@ -65,7 +65,7 @@ type silentSource struct {
 }
 
 func (s *silentSource) Marks(ctx context.Context) (store.Marks, error) {
-	if s.silent.marks && s.left.CompareAndSwap(1, 0) {
+	if s.silent.marks && s.left.Add(-1) >= 0 {
 		<-ctx.Done()
 		return store.Marks{}, ctx.Err()
 	}
@@ -73,7 +73,7 @@ func (s *silentSource) Marks(ctx context.Context) (store.Marks, error) {
 }
 
 func (s *silentSource) Login(ctx context.Context, name string) (store.Login, error) {
-	if s.silent.logins && s.left.CompareAndSwap(1, 0) {
+	if s.silent.logins && s.left.Add(-1) >= 0 {
 		<-ctx.Done()
 		return store.Login{}, ctx.Err()
 	}
@@ -81,7 +81,7 @@ func (s *silentSource) Login(ctx context.Context, name string) (store.Login, err
 }
 
 func (s *silentSource) Changes(ctx context.Context, after, upTo store.Marks) ([]store.Change, error) {
-	if s.silent.changes && s.left.CompareAndSwap(1, 0) {
+	if s.silent.changes && s.left.Add(-1) >= 0 {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}

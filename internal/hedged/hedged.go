@@ -7,20 +7,15 @@ import (
 	"time"
 )
 
-const (
-	// after is how long a question may go unanswered before it is asked beside
-	// itself, too.
-	after = 700 * time.Millisecond
-	// most is how often it is asked at most.
-	most = 8
-)
+// most is how often a question is asked at most.
+const most = 12
 
 // Do asks a question of a database, and asks it again, each time on another
-// connection, beside those that have no answer yet: it may be the connection that
-// is broken. It returns the first answer that comes, an error as well, and ends
+// connection, beside those that have had no answer for a while: it may be the
+// connection that is broken. It returns the first answer that comes, an error as well, and ends
 // the other questions by their context. A question that is answered soon costs
 // nothing more.
-func Do[T any](ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+func Do[T any](ctx context.Context, after time.Duration, question func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (

@@ -13,6 +13,7 @@ import (
 )
 
 func TestDo(t *testing.T) {
+	const after = 700 * time.Millisecond
 	errAway := errors.New("away")
 	never := func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() }
 	for name, tc := range map[string]struct {
@@ -63,7 +64,7 @@ func TestDo(t *testing.T) {
 				}
 				var asked atomic.Int32
 				began := time.Now()
-				got, err := Do(ctx, func(ctx context.Context) (int, error) {
+				got, err := Do(ctx, after, func(ctx context.Context) (int, error) {
 					return tc.nth[min(int(asked.Add(1)), len(tc.nth))-1](ctx)
 				})
 				assert.Equal(t, tc.took, time.Since(began))
@@ -90,6 +91,6 @@ func answer(after time.Duration, value int, err error) func(context.Context) (in
 
 func BenchmarkDo(b *testing.B) {
 	for b.Loop() {
-		_, _ = Do(b.Context(), func(context.Context) (int, error) { return 1, nil })
+		_, _ = Do(b.Context(), time.Second, func(context.Context) (int, error) { return 1, nil })
 	}
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/dockit-registry/dockit/access"
@@ -41,12 +42,12 @@ func (d *shared) refresh(ctx context.Context) {
 		refreshMemory(ctx, d, d.logins, d.source.Login)
 		refreshMemory(ctx, d, d.accessTokens, d.source.AccessTokenLogin)
 		refreshMemory(ctx, d, d.refreshTokens, d.source.RefreshTokenLogin)
-		subjects := d.subjects()
+		subjects := sync.OnceValue(d.subjects) // most changes concern no rights in memory
 		refreshMemory(ctx, d, d.permissions, func(ctx context.Context, id int64) ([]access.Permission, error) {
 			switch {
 			case id == anonymous:
 				return permissionsOf(d.source.AnonymousPermissions(ctx))
-			case !subjects[id]:
+			case !subjects()[id]:
 				return nil, store.ErrNotFound // of no use without credentials
 			}
 			return permissionsOf(d.source.EffectivePermissionsByID(ctx, id, subject.Ref{Kind: subject.User}))

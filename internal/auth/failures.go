@@ -12,7 +12,7 @@ import (
 )
 
 // failures are those in the store, or those that it had last while it does not
-// answer, and those that are not in it yet.
+// answer or not in time, and those that are not in it yet.
 func (g *guard) failures(ctx context.Context, p bucket, after, earlier time.Time) ([]store.Failure, error) {
 	mark, unchanged := g.directory.Failures(ctx)
 	m := g.quiets.mark(mark)
@@ -38,11 +38,12 @@ func (g *guard) failures(ctx context.Context, p bucket, after, earlier time.Time
 		if ctx.Err() != nil {
 			return nil, err
 		}
-		// It may have gone just now, or be too late to be waited for.
-		if g.directory.Status(ctx).Unavailable != nil {
+		// It may have gone just now, or be too late to be waited for: a line that
+		// loses every answer to this question may still bring those to others.
+		if reading.Err() != nil || g.directory.Status(ctx).Unavailable != nil {
 			break
 		}
-		if attempt == attempts || reading.Err() != nil {
+		if attempt == attempts {
 			return nil, fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
 		}
 	}
@@ -53,7 +54,7 @@ func (g *guard) failures(ctx context.Context, p bucket, after, earlier time.Time
 func (g *guard) read(ctx context.Context, p bucket, after, earlier time.Time) ([]store.Failure, error) {
 	const again = 700 * time.Millisecond
 	return hedged.Do(ctx, again, func(ctx context.Context) ([]store.Failure, error) {
-		return g.store.Failures(ctx, p.name, after, p.network, earlier)
+		return g.stored(ctx, p.name, after, p.network, earlier)
 	})
 }
 

@@ -32,7 +32,9 @@ const (
 // long as the store takes no changes or is away, and lets one attempt at a time
 // through for one place, so that none slips through while another is being counted.
 type guard struct {
-	store     *store.Store
+	store *store.Store
+	// stored reads the failures for a name, as [store.Store.Failures] does.
+	stored    func(ctx context.Context, name string, after time.Time, network string, earlier time.Time) ([]store.Failure, error)
 	directory *cache.Cache
 	unstored  *unstoredFailures
 	writer    *failureWriter
@@ -68,7 +70,7 @@ type namePace struct {
 func newGuard(s *store.Store, d *cache.Cache, logger *zap.Logger) *guard {
 	l := newLedger()
 	return &guard{
-		store: s, directory: d, unstored: l, writer: newFailureWriter(s, d.Unavailable, l, logger), recent: newRecentFailures(),
+		store: s, stored: s.Failures, directory: d, unstored: l, writer: newFailureWriter(s, d.Unavailable, l, logger), recent: newRecentFailures(),
 		quiets: newQuiet(), turns: map[bucket]*turns{}, names: map[string]*namePace{},
 	}
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -86,6 +88,23 @@ func TestGuessesWithoutTheDatabase(t *testing.T) {
 		f.comeBack()
 		f.accepted("bob", secret, "198.51.100.7") // who could not be known was not locked out
 		f.throttled("alice", secret, "198.51.100.7")
+	})
+}
+
+// A database that answers others and not the question for failures in time keeps
+// nobody out, and makes guessing no cheaper.
+func TestFailuresThatCannotBeReadInTime(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.accepted("alice", secret, home)
+		f.guard.stored = func(ctx context.Context, _ string, _ time.Time, _ string, _ time.Time) ([]store.Failure, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		f.accepted("alice", secret, "198.51.100.7")
+		for i := range 10 {
+			f.refused("alice", fmt.Sprint("guess ", i), "203.0.113.9")
+		}
+		f.throttled("alice", secret, "203.0.113.9")
 	})
 }
 

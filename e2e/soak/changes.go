@@ -14,7 +14,7 @@ import (
 
 // changes are what admins and operators do. What is made is removed again, so that there is never more than before.
 var changes = []work{
-	{"robot: make, grant, use, disable, remove", 2, 500 * time.Millisecond, func(_ *site, worker int) func(context.Context, *node, int) error {
+	{briefRobots, 2, 500 * time.Millisecond, func(_ *site, worker int) func(context.Context, *node, int) error {
 		return func(ctx context.Context, n *node, round int) error {
 			return life(ctx, n, fmt.Sprintf("brief-%d-%d-%d", worker, round, time.Now().UnixNano()))
 		}

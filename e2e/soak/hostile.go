@@ -17,7 +17,7 @@ import (
 
 // hostile is what strangers and bad lines do. It comes from addresses of its own, so that nobody else is locked out.
 var hostile = []work{
-	{"wrong password, unknown names", 2, 500 * time.Millisecond, func(*site, int) func(context.Context, *node, int) error {
+	{unknownNames, 2, 500 * time.Millisecond, func(*site, int) func(context.Context, *node, int) error {
 		return func(ctx context.Context, n *node, _ int) error {
 			return guess(ctx, n, anywhere(), "nobody-"+strings.ToLower(rand.Text()), "GET "+tokenPath+"team/app:pull")
 		}

@@ -1,8 +1,9 @@
 // Command soak lets one or two real servers do everything at once for half an hour, and compares what they hold in the end
 // with what they held in the beginning: goroutines, file descriptors, memory. `make soak MODE=everything` runs it.
 //
-// Both are measured in quiet: the beginning after a warm-up of the same work, so that what is kept once is there. It ends
-// with exit code 1, and leaves a dump of all goroutines, when a server holds more than is allowed for.
+// Both are measured in quiet: the beginning after a warm-up of the same work, so that what is kept once is there, and what
+// is bounded is full. That takes 20 minutes. It ends with exit code 1, and leaves a dump of all goroutines, when a server
+// holds more than is allowed for.
 package main
 
 import (
@@ -49,7 +50,7 @@ type options struct {
 func main() {
 	var o options
 	flag.DurationVar(&o.length, "length", 30*time.Minute, "how long the servers work, without warm-up and quiet")
-	flag.DurationVar(&o.warmUp, "warm-up", 3*time.Minute, "how long they do the same before the beginning is measured")
+	flag.DurationVar(&o.warmUp, "warm-up", 20*time.Minute, "how long they do the same before the beginning is measured: until memory that is bounded is full")
 	flag.DurationVar(&o.quiet, "quiet", 2*time.Minute, "how long to wait at most until nothing goes on any more")
 	flag.StringVar(&o.database, "database", sqlite, "sqlite or mariadb")
 	flag.IntVar(&o.nodes, "nodes", 1, "how many servers there are: 1 or, with mariadb, 2")

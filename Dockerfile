@@ -16,6 +16,15 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
 	&& mkdir /out/data
 
 FROM scratch
+ARG VERSION COMMIT CREATED
+LABEL org.opencontainers.image.title="Dockit" \
+	org.opencontainers.image.description="Authentication for Docker and OCI registries" \
+	org.opencontainers.image.source="https://github.com/dockit-registry/dockit" \
+	org.opencontainers.image.documentation="https://github.com/dockit-registry/dockit/tree/main/docs" \
+	org.opencontainers.image.licenses="Apache-2.0" \
+	org.opencontainers.image.version="$VERSION" \
+	org.opencontainers.image.revision="$COMMIT" \
+	org.opencontainers.image.created="$CREATED"
 # For --domain, and for databases and upstreams behind TLS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/dockit /usr/bin/dockit

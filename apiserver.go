@@ -18,8 +18,16 @@ func appOf(o *apiserver.Options) (any, error) {
 		AccessTokens:  &AccessTokens{Life: caddy.Duration(o.AccessTokenLife), PerRobot: o.RobotTokens},
 		Passwords:     &Passwords{Refused: literal(o.RefusedPasswords)},
 	}
+	if !o.SharedTokens {
+		a.SharedTokens = &o.SharedTokens
+	}
 	for _, service := range o.Services {
-		a.Services = append(a.Services, &Service{Name: literal(service)})
+		location, proxied := o.Registry(service)
+		s := &Service{Name: literal(service), URL: literal(location), Host: literal(o.RegistryHost(service)), Proxied: proxied}
+		if location != "" {
+			s.CAFile = literal(o.RegistryCAFile)
+		}
+		a.Services = append(a.Services, s)
 	}
 	for _, origin := range o.CORSOrigins {
 		a.CORSOrigins = append(a.CORSOrigins, literal(origin))

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -28,21 +30,13 @@ func configOf(t *testing.T, args ...string) (*caddy.Config, caddyhttp.App) {
 	var o apiserver.Options
 	flags := pflag.NewFlagSet("api-server", pflag.ContinueOnError)
 	o.Register(flags)
-	if err := errors.Join(flags.Parse(args), o.Check()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(flags.Parse(args), o.Check()))
 	configured, err := appOf(&o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	config, err := o.Config(configured)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var app caddyhttp.App
-	if err := json.Unmarshal(config.AppsRaw["http"], &app); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(config.AppsRaw["http"], &app))
 	return config, app
 }
 
@@ -62,9 +56,7 @@ func runChanged(t *testing.T, change func(*caddy.Config), args ...string) string
 	}, args...)...)
 	change(config)
 	t.Cleanup(func() { _ = caddy.Stop() })
-	if err := caddy.Run(config); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, caddy.Run(config))
 	return "http://" + listenAddress(t)
 }
 
@@ -72,9 +64,7 @@ func runChanged(t *testing.T, change func(*caddy.Config), args ...string) string
 func listenAddress(t testing.TB) string {
 	t.Helper()
 	app, err := caddy.ActiveContext().App("http")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return app.(*caddyhttp.App).Servers[apiserver.MainServer].Listeners()[0].Addr().String()
 }
 
@@ -82,33 +72,24 @@ func TestAPIServerConfig(t *testing.T) {
 	const secretDSN = "file:dockit.sqlite?_secret={braces}"
 	config, app := configOf(t, "--sql-dsn", secretDSN, "--root-user", "root", "--root-password", "{correct}-horse-battery", "--issuer", "a{b}c")
 	whole, err := json.Marshal(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, secret := range []string{"horse", "_secret"} {
-		if strings.Contains(string(whole), secret) {
-			t.Errorf("%q is in the configuration", secret)
-		}
+		assert.NotContains(t, string(whole), secret, "is in the configuration")
 	}
 	var d App
-	if err := json.Unmarshal(config.AppsRaw["dockit"], &d); err != nil {
-		t.Fatal(err)
-	}
-	if dsn, err := expand("", d.Database.DSN); err != nil || dsn != secretDSN {
-		t.Errorf("DSN %q, %v", dsn, err)
-	}
-	if root, err := d.RootUser.expanded(); err != nil || root.Password != "{correct}-horse-battery" {
-		t.Errorf("root user %+v, %v", root, err)
-	}
-	if issuer, err := expand("", d.Issuer); err != nil || issuer != "a{b}c" {
-		t.Errorf("issuer %q, %v", issuer, err)
-	}
-	if !config.Admin.Disabled || *config.Admin.Config.Persist {
-		t.Error("the admin endpoint or autosave is on")
-	}
-	if time.Duration(app.GracePeriod) != 10*time.Second {
-		t.Errorf("grace period %v", app.GracePeriod)
-	}
+	require.NoError(t, json.Unmarshal(config.AppsRaw["dockit"], &d))
+	dsn, err := expand("", d.Database.DSN)
+	require.NoError(t, err)
+	assert.Equal(t, secretDSN, dsn)
+	root, err := d.RootUser.expanded()
+	require.NoError(t, err, "root user")
+	assert.Equal(t, "{correct}-horse-battery", root.Password, "root user %+v", root)
+	issuer, err := expand("", d.Issuer)
+	require.NoError(t, err)
+	assert.Equal(t, "a{b}c", issuer)
+	assert.True(t, config.Admin.Disabled, "the admin endpoint or autosave is on")
+	assert.False(t, *config.Admin.Config.Persist, "the admin endpoint or autosave is on")
+	assert.Equal(t, 10*time.Second, time.Duration(app.GracePeriod), "grace period %v", app.GracePeriod)
 }
 
 // TestAPIServerUpstream checks that what is not Dockit's goes to the registry,
@@ -121,8 +102,8 @@ func TestAPIServerUpstream(t *testing.T) {
 		for err := error(nil); err == nil; {
 			if _, err = io.CopyN(&body, r.Body, int64(len("blob"))); err == nil {
 				arrived <- struct{}{}
-			} else if !errors.Is(err, io.EOF) {
-				t.Error(err)
+			} else {
+				assert.ErrorIs(t, err, io.EOF)
 			}
 		}
 		requests <- seen{r.URL.Path, r.Host, r.Header.Get("X-Forwarded-Proto"), r.Header.Get("Authorization"), body.String()}
@@ -131,9 +112,7 @@ func TestAPIServerUpstream(t *testing.T) {
 	defer registry.Close()
 	base := runAPIServer(t, "--upstream", registry.URL)
 	client := newClient(t)
-	if err := ask(client, base+"/v2/token?service=registry&scope=repository:app:pull"); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, ask(client, base+"/v2/token?service=registry&scope=repository:app:pull"))
 
 	body, send := io.Pipe()
 	go func() {
@@ -144,42 +123,34 @@ func TestAPIServerUpstream(t *testing.T) {
 		_ = send.Close()
 	}()
 	req, err := http.NewRequest(http.MethodPatch, base+"/v2/app/blobs/uploads/1", body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	req.Host = "registry.example.com"
 	req.Header.Set("Authorization", "Bearer x")
 	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	resp.Body.Close()
 	want := seen{"/v2/app/blobs/uploads/1", "registry.example.com", "http", "Bearer x", "blobblobblobblob"}
-	if got := <-requests; got != want || resp.StatusCode != http.StatusAccepted {
-		t.Errorf("%s, the registry saw %+v", resp.Status, got)
-	}
+	assert.Equal(t, want, <-requests, resp.Status)
+	assert.Equal(t, http.StatusAccepted, resp.StatusCode, resp.Status)
 
 	_, app := configOf(t, "--upstream", registry.URL)
-	if server := app.Servers[apiserver.MainServer]; server.ReadTimeout != 0 || server.WriteTimeout != 0 {
-		t.Error("a large layer would be cut")
-	}
+	server := app.Servers[apiserver.MainServer]
+	assert.Zero(t, server.ReadTimeout, "a large layer would be cut")
+	assert.Zero(t, server.WriteTimeout, "a large layer would be cut")
 }
 
 func TestAPIServerLimits(t *testing.T) {
 	base := runAPIServer(t)
 	client := newClient(t)
 	status, body := get(t, client, base+"/v2/token?service=registry&scope="+strings.Repeat("a", 17<<10))
-	if status != http.StatusBadRequest || !strings.Contains(body, `"errors"`) {
-		t.Errorf("a query of 17 KB: %d %s", status, body)
-	}
+	assert.Equal(t, http.StatusBadRequest, status, "a query of 17 KB")
+	assert.Contains(t, body, `"errors"`, "a query of 17 KB")
 	// Beyond that the server closes the connection, perhaps before the client
 	// has read the answer.
 	resp, err := client.Get(base + "/v2/token?service=registry&scope=" + strings.Repeat("a", 80<<10))
 	if err == nil {
 		resp.Body.Close()
-		if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-			t.Errorf("a query of 80 KB: %s", resp.Status)
-		}
+		assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, resp.StatusCode, "a query of 80 KB: %s", resp.Status)
 	}
 }
 
@@ -187,25 +158,19 @@ func TestAPIServerMetrics(t *testing.T) {
 	port := freePort(t)
 	base := runAPIServer(t, "--metrics-listen", site{port: port}.url("")[len("http://"):])
 	client := newClient(t)
-	if err := ask(client, base+"/v2/token?service=registry&scope=repository:app:pull"); err != nil {
-		t.Fatal(err)
-	}
-	if status, body := get(t, client, site{port: port}.url("/metrics")); status != http.StatusOK || !strings.Contains(body, "dockit_token_requests_total") {
-		t.Errorf("%d %s", status, body)
-	}
+	require.NoError(t, ask(client, base+"/v2/token?service=registry&scope=repository:app:pull"))
+	status, body := get(t, client, site{port: port}.url("/metrics"))
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, "dockit_token_requests_total")
 	// With --domain, a probe by address gets no certificate from the main one.
 	for _, path := range []string{"/healthz", "/readyz"} {
-		if status, body := get(t, client, site{port: port}.url(path)); status != http.StatusOK {
-			t.Errorf("%s at the metrics address: %d %s", path, status, body)
-		}
+		status, body := get(t, client, site{port: port}.url(path))
+		assert.Equal(t, http.StatusOK, status, "%s at the metrics address: %s", path, body)
 	}
-	if status, _ := get(t, client, site{port: port}.url("/dockit/api/v1/users")); status != http.StatusNotFound {
-		t.Errorf("the admin API at the metrics address: %d", status)
-	}
-	if status, _ := get(t, client, site{port: port}.url("/v2/token")); status != http.StatusNotFound {
-		t.Errorf("tokens at the metrics address: %d", status)
-	}
-	if status, _ := get(t, client, base+"/metrics"); status != http.StatusNotFound {
-		t.Errorf("metrics at the main address: %d", status)
-	}
+	status, _ = get(t, client, site{port: port}.url("/dockit/api/v1/users"))
+	assert.Equal(t, http.StatusNotFound, status, "the admin API at the metrics address")
+	status, _ = get(t, client, site{port: port}.url("/v2/token"))
+	assert.Equal(t, http.StatusNotFound, status, "tokens at the metrics address")
+	status, _ = get(t, client, base+"/metrics")
+	assert.Equal(t, http.StatusNotFound, status, "metrics at the main address")
 }

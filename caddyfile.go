@@ -50,6 +50,9 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		service  <name> {
 //			profile   x5c|jwks|zot
 //			token_ttl <duration>
+//			url       <url>
+//			ca_file   <path>
+//			host      <host>
 //		}
 //		database sqlite|mysql <dsn> {
 //			litestream_socket <path>
@@ -61,6 +64,7 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			seal_existing
 //		}
 //		token_ttl <duration>
+//		shared_tokens on|off
 //		cors_origin <origin>...
 //		serve_stale <duration>|off
 //		root_user <name> [<password>]
@@ -116,6 +120,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = a.PKI.unmarshal(d)
 		case "token_ttl":
 			err = tokenTTL(d, &a.TokenTTL)
+		case "shared_tokens":
+			a.SharedTokens, err = onOrOff(d)
 		case "cors_origin":
 			err = a.unmarshalOrigins(d)
 		case "serve_stale":
@@ -142,7 +148,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.Limits = new(Limits)
 			err = a.Limits.unmarshal(d)
 		default:
-			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl, cors_origin, serve_stale, root_user, "+
+			err = d.Errf("unknown dockit subdirective %q: use issuer, service, database, pki, token_ttl, shared_tokens, cors_origin, serve_stale, root_user, "+
 				"refresh_tokens, access_tokens, passwords, lockout, audit or limits", name)
 		}
 		if err != nil {
@@ -177,7 +183,23 @@ func (a *App) unmarshalService(d *caddyfile.Dispenser) error {
 			return nil
 		},
 		"token_ttl": func() error { return tokenTTL(d, &s.TokenTTL) },
+		"url":       func() error { return s.unmarshalURL(d) },
+		"ca_file":   func() error { return argument(d, &s.CAFile) },
+		"host":      func() error { return argument(d, &s.Host) },
 	})
+}
+
+func (s *Service) unmarshalURL(d *caddyfile.Dispenser) error {
+	if err := argument(d, &s.URL); err != nil {
+		return err
+	}
+	if strings.Contains(s.URL, "{") { // a placeholder
+		return nil
+	}
+	if _, err := settings.ParseRegistryURL("url", s.URL); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
 }
 
 func (a *App) unmarshalOrigins(d *caddyfile.Dispenser) error {
@@ -221,7 +243,7 @@ func (u *RootUser) unmarshal(d *caddyfile.Dispenser) error {
 
 // UnmarshalCaddyfile sets up the handler from the directive:
 //
-//	dockit [<matcher>] [token] [certs] [admin] [health]
+//	dockit [<matcher>] [token] [certs] [admin] [health] [ui]
 //
 // Without an argument it answers every endpoint.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -273,6 +295,20 @@ func argument(d *caddyfile.Dispenser, value *string) error {
 		return d.Errf("%s is empty", name)
 	}
 	return nil
+}
+
+// onOrOff reads a switch.
+func onOrOff(d *caddyfile.Dispenser) (*bool, error) {
+	name := d.Val()
+	var text string
+	if err := argument(d, &text); err != nil {
+		return nil, err
+	}
+	if text != "on" && text != "off" {
+		return nil, d.Errf("%s %q: write on or off", name, text)
+	}
+	on := text == "on"
+	return &on, nil
 }
 
 // noBlock refuses a block after a directive that takes none, which Caddy

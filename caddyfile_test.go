@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddytest"
 )
@@ -14,22 +17,15 @@ import (
 // dashes, and the JSON that it adapts to.
 func TestCaddyfileAdapt(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.caddyfiletest"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files: %v", err)
-	}
+	require.NoError(t, err, "no files")
+	require.NotEmpty(t, files, "no files")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			content, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			caddyfile, expected, found := strings.Cut(string(content), "\n----------\n")
-			if !found {
-				t.Fatal("no line of ten dashes")
-			}
-			if !caddytest.CompareAdapt(t, file, caddyfile+"\n", "caddyfile", strings.TrimSpace(expected)) {
-				t.Fail()
-			}
+			require.True(t, found, "no line of ten dashes")
+			assert.True(t, caddytest.CompareAdapt(t, file, caddyfile+"\n", "caddyfile", strings.TrimSpace(expected)))
 		})
 	}
 }
@@ -59,6 +55,14 @@ func TestCaddyfileErrors(t *testing.T) {
 		{
 			"block after database", "{\n\tdockit {\n\t\tdatabase sqlite a {\n\t\t\twal off\n\t\t}\n\t}\n}\n",
 			[]string{"Caddyfile:4", `unknown subdirective "wal" of database: use litestream_socket`},
+		},
+		{
+			"a registry without a scheme", "{\n\tdockit {\n\t\tservice a {\n\t\t\turl zot:5000\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", "url: write where the registry is as http://host:port"},
+		},
+		{
+			"a registry with a path", "{\n\tdockit {\n\t\tservice a {\n\t\t\turl http://zot/v2\n\t\t}\n\t}\n}\n",
+			[]string{"Caddyfile:4", "without credentials and path"},
 		},
 		{
 			"unknown profile", "{\n\tdockit {\n\t\tservice a {\n\t\t\tprofile harbor\n\t\t}\n\t}\n}\n",
@@ -133,6 +137,10 @@ func TestCaddyfileErrors(t *testing.T) {
 			[]string{"Caddyfile:3", "serve_stale", "never"},
 		},
 		{
+			"neither on nor off", "{\n\tdockit {\n\t\tshared_tokens maybe\n\t}\n}\n",
+			[]string{"Caddyfile:3", `shared_tokens "maybe"`, "on or off"},
+		},
+		{
 			"same service twice", "{\n\tdockit {\n\t\tservice a\n\t\tservice a\n\t}\n}\n",
 			[]string{"Caddyfile:4", `service "a" is given twice`},
 		},
@@ -167,13 +175,9 @@ func TestCaddyfileErrors(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(tc.caddyfile), map[string]any{"filename": "Caddyfile"})
-			if err == nil {
-				t.Fatal("adapted")
-			}
+			require.Error(t, err, "adapted")
 			for _, expected := range tc.expected {
-				if !strings.Contains(err.Error(), expected) {
-					t.Errorf("error %q does not contain %q", err, expected)
-				}
+				assert.ErrorContains(t, err, expected)
 			}
 		})
 	}

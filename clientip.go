@@ -1,6 +1,7 @@
 package dockit
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,22 +16,42 @@ import (
 	"github.com/dockit-registry/dockit/internal/auth"
 )
 
-// fromClient tells the handlers where a request came from, as seen through
-// trusted proxies.
-func fromClient(r *http.Request) *http.Request { return fromAddress(r, clientIP(r)) }
+// fromClient returns a context in which the handlers find where a request came
+// from, as seen through trusted proxies.
+func fromClient(ctx context.Context, r *http.Request) context.Context {
+	return fromAddress(ctx, r, clientIP(r))
+}
 
-// fromPeer tells the handlers that a request came from the other end of the
-// connection: no proxy of the server was asked.
-func fromPeer(r *http.Request) *http.Request { return fromAddress(r, peerIP(r)) }
+// fromPeer makes the other end of the connection the origin that the handlers
+// see of a request: no proxy of the server was asked.
+func fromPeer(r *http.Request) *http.Request {
+	return r.WithContext(fromAddress(r.Context(), r, peerIP(r)))
+}
 
-// fromAddress tells the handlers where a request came from. Without an address,
-// as over a Unix socket from somebody who is not trusted, none is made up.
-func fromAddress(r *http.Request, address string) *http.Request {
+// fromAddress makes an address the origin that the handlers see of a request.
+// Without one, as over a Unix socket from a peer that is not trusted, none is
+// made up.
+func fromAddress(ctx context.Context, r *http.Request, address string) context.Context {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		ip = netip.Addr{}
 	}
-	return r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: ip, Client: r.UserAgent()}))
+	return auth.WithOrigin(ctx, auth.Origin{Address: ip, Client: r.UserAgent(), Encrypted: encrypted(r)})
+}
+
+// encrypted reports whether a request came over TLS all the way, as seen through
+// trusted proxies: one of these says so itself.
+func encrypted(r *http.Request) bool {
+	schemes := r.Header.Values("X-Forwarded-Proto")
+	if !throughProxy(r) || len(schemes) == 0 {
+		return r.TLS != nil
+	}
+	for scheme := range strings.SplitSeq(strings.Join(schemes, ","), ",") {
+		if !strings.EqualFold(strings.TrimSpace(scheme), "https") {
+			return false
+		}
+	}
+	return true
 }
 
 // clientIP is where a request came from, as seen through the proxies that
@@ -54,8 +75,8 @@ func clientIP(r *http.Request) string {
 }
 
 // lastUntrusted goes through what proxies wrote, from the last one on. Behind
-// what is no address, somebody who is not trusted may have written anything;
-// the same holds for what Caddy passed over: nobody knows whether it is trusted.
+// what is no address, a client that is not trusted may have written anything;
+// the same holds for what Caddy passed over: whether it is trusted is unknown.
 func lastUntrusted(entries []string, chosen, peer string) string {
 	last := peer
 	for _, entry := range slices.Backward(entries) {
@@ -106,7 +127,7 @@ func throughProxy(r *http.Request) bool {
 // peerIP is the other end of the connection; empty for a Unix socket.
 func peerIP(r *http.Request) string { return addressOf(r.RemoteAddr) }
 
-// proxyWarnings tells the operator, once each, what is amiss with proxies.
+// proxyWarnings warn the operator, once each, of what is amiss with proxies.
 type proxyWarnings struct {
 	untrusted, spoofable sync.Once
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/auth"
 )
 
-// TestOriginIsSaidOnce guards that whoever counts, limits or writes down where a
+// TestOriginIsSaidOnce guards that all that counts, limits or writes down where a
 // request comes from sees the same address, and none that a client made up.
 func TestOriginIsSaidOnce(t *testing.T) {
 	for name, tc := range map[string]struct{ peer, forwarded, chosen, want string }{
@@ -19,7 +19,7 @@ func TestOriginIsSaidOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := proxied(t, tc.peer, tc.forwarded, tc.chosen, true, 1)
 			r.Header.Set("User-Agent", "docker/29")
-			origin := auth.OriginOf(fromClient(r).Context())
+			origin := auth.OriginOf(fromClient(r.Context(), r))
 			assert.Equal(t, "docker/29", origin.Client)
 			if tc.want == "" {
 				assert.False(t, origin.Address.IsValid())

@@ -8,6 +8,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/apiserver"
 	"github.com/dockit-registry/dockit/internal/cli"
 	databasecli "github.com/dockit-registry/dockit/internal/cli/database"
+	"github.com/dockit-registry/dockit/internal/cli/login"
 	"github.com/dockit-registry/dockit/internal/cli/rbac"
 	"github.com/dockit-registry/dockit/internal/cli/trust"
 )
@@ -31,10 +32,11 @@ func init() {
 
 // NewCommand makes the command dockit with everything below it, as the
 // standalone binary has it and `caddy dockit`. Errors are of package cli:
-// [cli.ExitCode] tells the exit code.
+// [cli.ExitCode] returns the exit code.
 func NewCommand() *cobra.Command {
 	cmd := cli.NewCommand(
 		rbac.NewCommand(), trust.NewInitContainerCommand(), trust.NewPKIGenerateCommand(),
+		login.NewLoginCommand(), login.NewLogoutCommand(),
 		databasecli.NewBackupCommand(), databasecli.NewRestoreCommand(), databasecli.NewMigrateCommand(),
 	)
 	cmd.AddCommand(apiserver.NewCommand(appOf))

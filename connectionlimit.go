@@ -15,7 +15,7 @@ func init() {
 
 // ConnectionLimit is a listener wrapper that bounds how many connections a
 // server has open. One more closes the one that has waited the longest for a
-// request, so that connections which nobody uses lock nobody out; while every
+// request, so that connections without requests lock no client out; while every
 // one has a request, new ones wait. It stands before the TLS wrapper.
 type ConnectionLimit struct {
 	// Most is how many connections may be open. Default: 4096, or half of the
@@ -33,7 +33,7 @@ func (*ConnectionLimit) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision asks the server to be told what its connections do.
+// Provision asks the server to report what its connections do.
 func (l *ConnectionLimit) Provision(ctx caddy.Context) error {
 	l.limit = connections.NewLimit(l.Most)
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {

@@ -37,7 +37,7 @@ type AccessTokens struct {
 // Passwords say which passwords people may choose, and how often one is
 // checked.
 type Passwords struct {
-	// Refused is a file of passwords that nobody may choose, one a line. It is
+	// Refused is a file of passwords that no user may choose, one a line. It is
 	// read when the configuration is loaded. Default: none.
 	Refused string `json:"refused,omitempty"`
 
@@ -76,11 +76,11 @@ func (a *App) authOptions() auth.Options {
 		o.AccessTokenLife, o.RobotTokens = time.Duration(t.Life), t.PerRobot
 	}
 	if p := a.Passwords; p != nil {
-		o.Remember = time.Duration(p.Remember)
+		o.Passwords.Remember = time.Duration(p.Remember)
 	}
 	if l := a.Lockout; l != nil {
-		o.LockoutFailures, o.Ceiling = l.Failures, l.Ceiling
-		o.LockoutWindow, o.LockoutDuration = time.Duration(l.Window), time.Duration(l.Duration)
+		o.Passwords.LockoutFailures, o.Passwords.Ceiling = l.Failures, l.Ceiling
+		o.Passwords.LockoutWindow, o.Passwords.LockoutDuration = time.Duration(l.Window), time.Duration(l.Duration)
 	}
 	return o
 }

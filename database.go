@@ -75,7 +75,7 @@ func (d *Database) config() (store.Config, error) {
 	return config, nil
 }
 
-// defaultFile is where a database is kept that nobody said a place for.
+// defaultFile is where a database is kept when the configuration names none.
 func defaultFile() string { return filepath.Join(caddy.AppDataDir(), "dockit.sqlite") }
 
 // checkDatabase says what is wrong with a database without touching it. One
@@ -137,11 +137,13 @@ func openDatabase(ctx context.Context, config store.Config) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := cache.New(s, named("dockit.directory"))
+	known := cache.New(s, named("dockit.cache"))
 	known.Observe(announceDatabase)
 	known.Start()
 	authenticator := auth.New(s, known, named("dockit.auth"))
-	authenticator.ObserveLockouts(announceLockout)
+	authenticator.ObserveLockouts(noticeLockout)
+	loginMetrics.Observe(authenticator)
+	authenticator.Start()
 	d := &database{key: config, store: s, directory: known, auth: authenticator, logger: logger}
 	d.refusals = admin.NewRefusals(s, named("dockit.admin"))
 	d.leases.Store(1)

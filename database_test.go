@@ -5,15 +5,16 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/store"
 )
 
 func testDatabase(t testing.TB) *database {
 	t.Helper()
 	d, err := use(t, &Database{DSN: filepath.Join(t.TempDir(), "dockit.sqlite")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return d
 }
 
@@ -21,9 +22,7 @@ func testDatabase(t testing.TB) *database {
 func use(t testing.TB, d *Database) (*database, error) {
 	t.Helper()
 	config, err := d.config()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return useDatabase(t.Context(), config)
 }
 
@@ -37,65 +36,37 @@ func TestDatabaseIsShared(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("DOCKIT_TEST_DSN", filepath.Join(dir, "a.sqlite"))
 	first, err := use(t, &Database{DSN: filepath.Join(dir, "a.sqlite")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	same, err := use(t, &Database{Dialect: "sqlite", DSN: "{env.DOCKIT_TEST_DSN}"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first != same {
-		t.Error("one database is open twice")
-	}
+	require.NoError(t, err)
+	assert.Same(t, same, first, "one database is open twice")
 	other, err := use(t, &Database{DSN: filepath.Join(dir, "b.sqlite")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first == other {
-		t.Error("two databases are one")
-	}
+	require.NoError(t, err)
+	assert.NotSame(t, other, first, "two databases are one")
 	for _, d := range []*database{first, same, other} {
-		if !open(t, d) {
-			t.Error("closed while it is in use")
-		}
-		if err := d.leave(); err != nil {
-			t.Fatal(err)
-		}
+		assert.True(t, open(t, d), "closed while it is in use")
+		require.NoError(t, d.leave())
 	}
-	if open(t, first) || open(t, other) {
-		t.Error("open although nobody uses it")
-	}
+	assert.False(t, open(t, first), "open although nobody uses it")
+	assert.False(t, open(t, other), "open although nobody uses it")
 }
 
 func TestDatabaseLease(t *testing.T) {
 	d := testDatabase(t)
-	if !d.acquire() {
-		t.Fatal("no lease of an open database")
-	}
-	if err := d.leave(); err != nil {
-		t.Fatal(err)
-	}
-	if !open(t, d) {
-		t.Fatal("closed under a request in flight")
-	}
-	if !d.acquire() {
-		t.Fatal("no second lease while the first one holds")
-	}
+	require.True(t, d.acquire(), "no lease of an open database")
+	require.NoError(t, d.leave())
+	require.True(t, open(t, d), "closed under a request in flight")
+	require.True(t, d.acquire(), "no second lease while the first one holds")
 	d.release()
 	d.release()
-	if open(t, d) {
-		t.Fatal("open after the last lease was given back")
-	}
-	if d.acquire() {
-		t.Fatal("a lease of a closed database")
-	}
-	if _, found := databases.References(d.key); found {
-		t.Fatal("a closed database can still be found")
-	}
+	require.False(t, open(t, d), "open after the last lease was given back")
+	require.False(t, d.acquire(), "a lease of a closed database")
+	_, found := databases.References(d.key)
+	require.False(t, found, "a closed database can still be found")
 }
 
 // TestDatabaseLeaseRace closes a database while leases come and go: it must be
-// closed once, and open as long as anybody has a lease.
+// closed once, and open as long as there is a lease.
 func TestDatabaseLeaseRace(t *testing.T) {
 	d := testDatabase(t)
 	var wg sync.WaitGroup
@@ -105,30 +76,23 @@ func TestDatabaseLeaseRace(t *testing.T) {
 				if !d.acquire() {
 					return
 				}
-				if !open(t, d) {
-					t.Error("closed under a lease")
-				}
+				assert.True(t, open(t, d), "closed under a lease")
 				d.release()
 			}
 		})
 	}
-	if err := d.leave(); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, d.leave())
 	wg.Wait()
-	if d.leases.Load() != 0 || open(t, d) {
-		t.Errorf("%d leases are left", d.leases.Load())
-	}
+	assert.Zero(t, d.leases.Load())
+	assert.False(t, open(t, d))
 }
 
 func TestDatabaseFailureIsNotKept(t *testing.T) {
 	config := &Database{DSN: filepath.Join(t.TempDir(), "none", "dockit.sqlite")}
 	for range 2 {
-		if _, err := use(t, config); err == nil {
-			t.Fatal("opened")
-		}
+		_, err := use(t, config)
+		require.Error(t, err, "opened")
 	}
-	if _, found := databases.References(store.Config{Dialect: "sqlite", DSN: config.DSN}); found {
-		t.Fatal("a database that cannot be opened is kept")
-	}
+	_, found := databases.References(store.Config{Dialect: "sqlite", DSN: config.DSN})
+	require.False(t, found, "a database that cannot be opened is kept")
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gerund is how an error begins that says what somebody was at, instead of what
+// gerund is how an error begins that says what the program was at, instead of what
 // was tried: "reading x: no such file" for "read x: no such file". A thing may
 // be at fault: "nothing to read".
 var gerund = regexp.MustCompile(`^[a-z]+ing\b`)
 
-var things = []string{"nothing", "something", "everything", "anything"}
+var things = []string{"nothing", "something", "everything", "anything", "binding"}
 
 func TestErrorsBeginAlike(t *testing.T) {
 	beginsBadly := func(message string) bool {
@@ -33,6 +33,7 @@ func TestErrorsBeginAlike(t *testing.T) {
 		"read %q: %w":                 false,
 		"making a key: %w, twice":     true,
 		"nothing at %s: %w":           false,
+		"binding %s: %w":              false,
 		"signing key without a chain": false,
 	} {
 		assert.Equal(t, bad, beginsBadly(message), message)

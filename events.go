@@ -17,10 +17,10 @@ import (
 // Events that the app emits, for whatever the option events of a Caddyfile
 // binds to them. Their data never holds a secret.
 const (
-	// EventKeyRotated has key_id, purpose, service and brought of the key that
-	// was replaced.
+	// EventKeyRotated has key_id, purpose, service and external of the key
+	// that was replaced, and brought, which says the same by its former name.
 	EventKeyRotated = "dockit.key_rotated"
-	// EventLockedOut has username (empty for a name that nobody has), network,
+	// EventLockedOut has username (empty for a name that no user has), network,
 	// failures and until, a time as in RFC 3339.
 	EventLockedOut = "dockit.locked_out"
 	// EventDatabaseAway has no data: what went wrong is in the log.
@@ -125,10 +125,10 @@ func (f onEvent) Handle(context.Context, caddy.Event) error {
 	return nil
 }
 
-// announceReplaced is told of keys by the ring of the app.
+// announceReplaced announces a key that the ring of the app has replaced.
 func (a *App) announceReplaced(key pki.Replaced) {
 	a.announcer.announce(EventKeyRotated, map[string]any{
-		"key_id": key.KeyID, "purpose": string(key.Purpose), "service": key.Service, "brought": key.External,
+		"key_id": key.KeyID, "purpose": string(key.Purpose), "service": key.Service, "external": key.External, "brought": key.External,
 	})
 }
 
@@ -138,6 +138,12 @@ func announceLockout(l auth.Lockout) {
 	announceByRunning(EventLockedOut, map[string]any{
 		"username": l.Username, "network": l.Network, "failures": l.Failures, "until": l.Until.UTC().Format(time.RFC3339),
 	})
+}
+
+// noticeLockout is told of each lockout on this node.
+func noticeLockout(l auth.Lockout) {
+	loginMetrics.LockedOut()
+	announceLockout(l)
 }
 
 func announceDatabase(away error, after time.Duration) {

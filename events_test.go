@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyevents/eventsconfig"
@@ -43,13 +46,11 @@ func nextEvent(t *testing.T, name string, want map[string]any) caddy.Event {
 	t.Helper()
 	select {
 	case e := <-recorded:
-		if e.Name() != name || e.Origin() == nil || e.Origin().CaddyModule().ID != "dockit" {
-			t.Fatalf("event %s of %v, want %s", e.Name(), e.Origin(), name)
-		}
+		require.Equal(t, name, e.Name())
+		require.NotNil(t, e.Origin())
+		require.EqualValues(t, "dockit", e.Origin().CaddyModule().ID)
 		for key, value := range want {
-			if e.Data[key] != value {
-				t.Errorf("%s: %s is %v, want %v", name, key, e.Data[key], value)
-			}
+			assert.Equal(t, value, e.Data[key], "%s: %s", name, key)
 		}
 		return e
 	case <-time.After(10 * time.Second):
@@ -67,7 +68,7 @@ func noEvent(t *testing.T) {
 	}
 }
 
-// TestEvents lets keys rotate, somebody be locked out and the database go away,
+// TestEvents lets keys rotate, a user be locked out and the database go away,
 // under a configuration and under the one after it.
 func TestEvents(t *testing.T) {
 	s := newSite(t)
@@ -84,22 +85,17 @@ func TestEvents(t *testing.T) {
 				former = key.ID
 			}
 		}
-		if _, err := app.ring.Rotate(t.Context(), ""); err != nil {
-			t.Fatal(err)
-		}
-		nextEvent(t, EventKeyRotated, map[string]any{"key_id": former, "purpose": "shared", "service": "", "brought": false, "suppressed": 0})
+		_, err := app.ring.Rotate(t.Context(), "")
+		require.NoError(t, err)
+		nextEvent(t, EventKeyRotated, map[string]any{"key_id": former, "purpose": "shared", "service": "", "external": false, "brought": false, "suppressed": 0})
 
 		name := []string{rootName, fmt.Sprintf("hunter%d", round)}[round]
 		for range 4 { // the last two find the door locked
 			req, err := http.NewRequest(http.MethodGet, s.url(tokenPath), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			req.SetBasicAuth(name, fmt.Sprintf("wrong-password-%d", time.Now().UnixNano()))
 			resp, err := newClient(t).Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			resp.Body.Close()
 		}
 		known := name
@@ -108,17 +104,14 @@ func TestEvents(t *testing.T) {
 		}
 		locked := nextEvent(t, EventLockedOut, map[string]any{"username": known, "network": "127.0.0.1/32", "failures": 2})
 		until, err := time.Parse(time.RFC3339, locked.Data["until"].(string))
-		if err != nil || time.Until(until) < 14*time.Minute {
-			t.Errorf("until %v, %v", locked.Data["until"], err)
-		}
-		if strings.Contains(fmt.Sprint(locked.Data), "hunter") || strings.Contains(fmt.Sprint(locked.Data), "wrong-password") {
-			t.Errorf("what was typed in is in %v", locked.Data)
-		}
+		require.NoError(t, err, "until %v", locked.Data["until"])
+		assert.GreaterOrEqual(t, time.Until(until), 14*time.Minute, "until %v", locked.Data["until"])
+		assert.NotContains(t, fmt.Sprint(locked.Data), "hunter", "what was typed in is in %v", locked.Data)
+		assert.NotContains(t, fmt.Sprint(locked.Data), "wrong-password", "what was typed in is in %v", locked.Data)
 
 		announceDatabase(errors.New("user:hunter2@tcp(db)"), 0)
-		if e := nextEvent(t, EventDatabaseAway, nil); strings.Contains(fmt.Sprint(e.Data), "hunter2") {
-			t.Errorf("%v", e.Data)
-		}
+		e := nextEvent(t, EventDatabaseAway, nil)
+		assert.NotContains(t, fmt.Sprint(e.Data), "hunter2", "%v", e.Data)
 		announceDatabase(nil, 3*time.Second)
 		nextEvent(t, EventDatabaseBack, map[string]any{"away_seconds": 3.0})
 		mustLoad(t, s.String())
@@ -132,13 +125,11 @@ func TestEventsAreBounded(t *testing.T) {
 	for range 10_000 {
 		a.announce(EventLockedOut, map[string]any{})
 	}
-	if n := len(a.queue); n < announcementBurst || n > announcementBurst+1 {
-		t.Errorf("%d events", n)
-	}
-	if left := a.limits[EventLockedOut].suppressed; left < 9_900 {
-		t.Errorf("%d are told as left out", left)
-	}
-	// Whoever heard that the database is away hears that it is back.
+	n := len(a.queue)
+	assert.GreaterOrEqual(t, n, announcementBurst)
+	assert.LessOrEqual(t, n, announcementBurst+1)
+	assert.GreaterOrEqual(t, a.limits[EventLockedOut].suppressed, 9_900, "are told as left out")
+	// A handler that heard that the database is away hears that it is back.
 	for range 1_000 {
 		a.announce(EventDatabaseAway, map[string]any{})
 		a.announce(EventDatabaseBack, map[string]any{})
@@ -153,7 +144,6 @@ func TestEventsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if away != 0 || last != EventDatabaseBack {
-		t.Errorf("%d more times away than back, at last %s", away, last)
-	}
+	assert.Zero(t, away)
+	assert.Equal(t, EventDatabaseBack, last)
 }

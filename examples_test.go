@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"io/fs"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,78 +18,93 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // TestExamples adapts and provisions every example, in a folder instead of
 // their /data and /run/secrets.
 func TestExamples(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("examples", "*.caddyfile"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no examples: %v", err)
-	}
+	files, err := filepath.Glob(filepath.Join("examples", "caddyfile", "*.caddyfile"))
+	require.NoError(t, err, "no examples")
+	require.Len(t, files, 8)
+	list := contentOfFile(t, filepath.Join("examples", "caddyfile", "README.md"))
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
+			assert.Contains(t, list, "("+filepath.Base(file)+")", "the list has not got it")
 			dir := t.TempDir()
 			t.Setenv("XDG_DATA_HOME", dir)
 			t.Setenv("DOCKIT_ROOT_PASSWORD", rootPassword)
 			write(t, filepath.Join(dir, "dockit_root"), []byte(rootPassword+"\n"))
 			write(t, filepath.Join(dir, "combined.pem"), keyAndCertificate(t))
 			content, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			example := strings.NewReplacer("/data/", dir+"/", "/run/secrets/", dir+"/").Replace(string(content))
 
 			adapted, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(example), map[string]any{"filename": file})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(warnings) > 0 {
-				t.Error(warnings)
-			}
-			if strings.Contains(string(adapted), rootPassword) {
-				t.Error("a secret is in the stored configuration")
-			}
+			require.NoError(t, err)
+			assert.Empty(t, warnings)
+			assert.NotContains(t, string(adapted), rootPassword, "a secret is in the stored configuration")
 			var config *caddy.Config
-			if err := json.Unmarshal(adapted, &config); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, json.Unmarshal(adapted, &config))
 			var app caddyhttp.App
-			if err := json.Unmarshal(config.AppsRaw["http"], &app); err != nil {
-				t.Fatal(err)
-			}
-			if app.GracePeriod == 0 {
-				t.Error("no grace period: stopping could take forever")
-			}
+			require.NoError(t, json.Unmarshal(config.AppsRaw["http"], &app))
+			assert.NotZero(t, app.GracePeriod, "no grace period: stopping could take forever")
 			for name, server := range app.Servers {
-				if server.ReadHeaderTimeout == 0 || server.MaxHeaderBytes == 0 {
-					t.Errorf("server %s has no limits on headers", name)
-				}
+				assert.NotZero(t, server.ReadHeaderTimeout, "server %s has no limits on headers", name)
+				assert.NotZero(t, server.MaxHeaderBytes, "server %s has no limits on headers", name)
 			}
-			if err := caddy.Validate(config); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, caddy.Validate(config))
 		})
 	}
 }
 
+// standIn takes the place of a directive of a module that is not built in, and does nothing.
+type standIn struct{}
+
+func (standIn) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.stand_in", New: func() caddy.Module { return new(standIn) }}
+}
+
+func (standIn) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return next.ServeHTTP(w, r)
+}
+
+func init() {
+	caddy.RegisterModule(standIn{})
+	httpcaddyfile.RegisterHandlerDirective("rate_limit", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		for h.Next() {
+			for nesting := h.Nesting(); h.NextBlock(nesting); {
+				for inner := h.Nesting(); h.NextBlock(inner); {
+				}
+			}
+		}
+		return standIn{}, nil
+	})
+}
+
+func contentOfFile(t testing.TB, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(content)
+}
+
 func write(t testing.TB, path string, content []byte) {
 	t.Helper()
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, content, 0o600))
 }
 
 // keyAndCertificate is a private key and a certificate that was issued for it.
 func keyAndCertificate(t testing.TB) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: "registry tokens"},
@@ -97,13 +113,9 @@ func keyAndCertificate(t testing.TB) []byte {
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 }
@@ -135,16 +147,12 @@ func TestDocumentedFilesCloseTheAdminEndpoint(t *testing.T) {
 		}
 		for _, file := range files {
 			found++
-			if !strings.Contains(file, "\tadmin off") && !strings.Contains(file, "\tadmin unix//") {
-				t.Errorf("%s: this leaves Caddy's admin endpoint open:\n%s", path, file)
+			if !strings.Contains(file, "\tadmin off") {
+				assert.Contains(t, file, "\tadmin unix//", "%s: this leaves Caddy's admin endpoint open", path)
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found < 8 {
-		t.Errorf("only %d Caddyfiles were found", found)
-	}
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, found, 8, "only %d Caddyfiles were found", found)
 }

@@ -21,7 +21,7 @@ func init() {
 // to the next handler. The app dockit must be configured.
 type Handler struct {
 	// Endpoints are the groups of endpoints to answer: token, certs, admin,
-	// health. Default: every one.
+	// health, ui. Default: every one.
 	Endpoints []string `json:"endpoints,omitempty"`
 
 	app       *App
@@ -64,6 +64,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	connections.HasRequest(r)
 	route, found := h.endpoints.Route(r.URL.Path)
 	if !found {
+		h.confine(w, r)
 		return next.ServeHTTP(w, r)
 	}
 	app, err := h.leasedApp(r.Context())
@@ -75,21 +76,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	defer app.database.release()
 	app.proxies.check(r, app.logger)
-	r = fromClient(namingUser(r))
+	r = r.WithContext(fromClient(namingUser(r), r))
 	app.server.Handler(route).ServeHTTP(connections.UnlessGone(w, r), r)
 	return nil
 }
 
-// namingUser makes whoever authenticates appear in Caddy's access log as
-// user_id.
-func namingUser(r *http.Request) *http.Request {
-	replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok || r.Header.Get("Authorization") == "" && r.Method != http.MethodPost {
-		return r
+// namingUser returns the context of a request, in which the user who authenticates
+// appears in Caddy's access log as user_id.
+func namingUser(r *http.Request) context.Context {
+	ctx := r.Context()
+	replacer, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok || r.Header.Get("Authorization") == "" && r.Header.Get("Cookie") == "" && r.Method != http.MethodPost {
+		return ctx
 	}
-	return r.WithContext(auth.WithObserver(r.Context(), func(p auth.Principal) {
+	return auth.WithObserver(ctx, func(p auth.Principal) {
 		replacer.Set("http.auth.user.id", p.Ref.Name)
-	}))
+	})
 }
 
 // leasedApp returns an app whose database stays open for the request, which

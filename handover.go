@@ -88,7 +88,7 @@ func init() {
 //
 // Caddy opens a socket of its own for every configuration, which share a port
 // (SO_REUSEPORT): the system gives each a part of the connections, and closing
-// the old one ends those that nobody has accepted yet.
+// the old one ends those that no server has accepted yet.
 func keptAddress(address string, tls bool) string {
 	parsed, err := caddy.ParseNetworkAddress(address)
 	if err != nil {
@@ -101,7 +101,7 @@ func keptAddress(address string, tls bool) string {
 	case parsed.IsUnixNetwork() && tls:
 		return address // Caddy knows that there is no HTTP/3 only by the name of the network
 	case parsed.IsUnixNetwork(), parsed.IsFdNetwork():
-		parsed.StartPort, parsed.EndPort = 1, 1 // which nobody looks at; 0 would be logged as any port
+		parsed.StartPort, parsed.EndPort = 1, 1 // which has no meaning; 0 would be logged as any port
 	case parsed.StartPort == 0:
 		return address // any port, another one each time
 	}

@@ -168,7 +168,7 @@ func TestOneSocketIsHandedOn(t *testing.T) {
 				_, err := old.Accept()
 				require.NoError(t, err)
 			}
-			dial() // nobody accepts it yet
+			dial() // no server accepts it yet
 			require.NoError(t, old.Close())
 			require.NoError(t, old.Close(), "once more")
 			_, err := old.Accept()

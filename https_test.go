@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -29,9 +32,7 @@ func TestAutomaticHTTPS(t *testing.T) {
 		"--sql-dsn", filepath.Join(t.TempDir(), "dockit.sqlite"), "--root-user", rootName, "--root-password", rootPassword)
 	config.StorageRaw = caddyconfig.JSONModuleObject(filestorage.FileStorage{Root: storage}, "module", "file_system", nil)
 	t.Cleanup(func() { _ = caddy.Stop() })
-	if err := caddy.Run(config); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, caddy.Run(config))
 
 	root := filepath.Join(storage, "pki", "authorities", "local", "root.crt")
 	var certificate []byte
@@ -40,21 +41,15 @@ func TestAutomaticHTTPS(t *testing.T) {
 		if certificate, err = os.ReadFile(root); err == nil {
 			break
 		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+		require.LessOrEqual(t, time.Now(), deadline, "%v", err)
 	}
 	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(certificate) {
-		t.Fatal("no root certificate")
-	}
+	require.True(t, roots.AppendCertsFromPEM(certificate), "no root certificate")
 	address := listenAddress(t)
 	client := newClient(t)
 	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: "dockit.localhost"}
 	req, err := http.NewRequest(http.MethodGet, "https://"+address+"/v2/token?service=registry&scope=registry:catalog:*", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	req.Host = "dockit.localhost"
 	req.SetBasicAuth(rootName, rootPassword)
 	var resp *http.Response
@@ -62,38 +57,31 @@ func TestAutomaticHTTPS(t *testing.T) {
 		if resp, err = client.Do(req); err == nil {
 			break
 		}
-		if time.Now().After(deadline) { // certificates are made in the background
-			t.Fatal(err)
-		}
+		// certificates are made in the background
+		require.LessOrEqual(t, time.Now(), deadline, "%v", err)
 	}
 	defer resp.Body.Close()
 	var answer struct {
 		Token string `json:"token"`
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK || strings.Count(answer.Token, ".") != 2 {
-		t.Fatalf("%s, token %q, %v", resp.Status, answer.Token, err)
-	}
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer), "%s, token %q", resp.Status, answer.Token)
+	require.Equal(t, http.StatusOK, resp.StatusCode, "%s, token %q", resp.Status, answer.Token)
+	require.Equal(t, 2, strings.Count(answer.Token, "."), "%s, token %q", resp.Status, answer.Token)
 
 	t.Run("another name", func(t *testing.T) {
 		req := req.Clone(t.Context())
 		req.Host = "other.localhost"
 		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusMisdirectedRequest {
-			t.Error(resp.Status)
-		}
+		assert.Equal(t, http.StatusMisdirectedRequest, resp.StatusCode, resp.Status)
 	})
 	t.Run("no other address is opened", func(t *testing.T) {
 		app, err := caddy.ActiveContext().App("http")
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for name, server := range app.(*caddyhttp.App).Servers {
-			if name != apiserver.MainServer && len(server.Listeners()) > 0 {
-				t.Errorf("server %s listens", name)
+			if name != apiserver.MainServer {
+				assert.Empty(t, server.Listeners(), "server %s listens", name)
 			}
 		}
 	})

@@ -2,10 +2,12 @@ package dockit_test
 
 import (
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,11 +52,15 @@ func TestBrokenLinksAreFound(t *testing.T) {
 			"[a](docs/caddy.md) ![b](gone.png) [c][ref] `[d](gone.md)` <https://example.com>\n\n| [e](f.md) |\n|---|\n\n[ref]: docs/gone.md\n")),
 		"docs/caddy.md": {},
 	}
-	assert.Equal(t, []string{"docs/caddy.md", "gone.png", "docs/gone.md", "f.md"}, pages["README.md"].links)
+	assert.Equal(t, []string{"docs/caddy.md", "gone.png", "docs/gone.md", "https://example.com", "f.md"}, pages["README.md"].links)
 	for link, want := range map[string]string{
 		"https://example.com/gone":  "",
 		"mailto:alice@example.com":  "",
-		"//example.com/gone":        "",
+		"//example.com/gone":        "write it with https://",
+		"http://example.com/gone":   "write it with https://",
+		"https://localhost/gone":    "it leads to no host that everybody can reach",
+		"https://10.0.0.1/gone":     "it leads to no host that everybody can reach",
+		"https://a.example.com:1/b": "it leads to no host that everybody can reach",
 		"docs/caddy.md":             "",
 		"docs":                      "",
 		"docs/":                     "",
@@ -115,6 +121,8 @@ func readPage(source []byte) page {
 		switch n := node.(type) {
 		case *ast.Link:
 			p.links = append(p.links, string(n.Destination))
+		case *ast.AutoLink:
+			p.links = append(p.links, string(n.URL(source)))
 		case *ast.Image:
 			p.links = append(p.links, string(n.Destination))
 		case *ast.CodeSpan:
@@ -169,7 +177,7 @@ func follow(pages map[string]page, file, link string) (problem string, relative 
 	case err != nil:
 		return "it is no URL", true
 	case target.Scheme != "" || target.Host != "":
-		return "", false
+		return misshapen(target), false
 	case strings.HasPrefix(target.Path, "/"):
 		return "write it relative to the file", true // as only GitHub understands another
 	}
@@ -193,6 +201,20 @@ func follow(pages map[string]page, file, link string) (problem string, relative 
 		return path + " has no heading #" + target.Fragment, true
 	}
 	return "", true
+}
+
+// misshapen says what is wrong with a link to somewhere else, which no test follows.
+func misshapen(target *url.URL) string {
+	switch {
+	case target.Scheme == "mailto":
+		return ""
+	case target.Scheme != "https":
+		return "write it with https://"
+	case target.User != nil || target.Port() != "" || !strings.Contains(target.Hostname(), ".") || net.ParseIP(target.Hostname()) != nil:
+		return "it leads to no host that everybody can reach"
+	default:
+		return ""
+	}
 }
 
 // TestNamesInDocumentationForDevelopers looks for each file, folder and test that is named for who changes the code.
@@ -229,4 +251,52 @@ func TestNamesInDocumentationForDevelopers(t *testing.T) {
 		}
 		assert.Greater(t, found, 10, document)
 	}
+}
+
+// TestMessagesInTroubleshooting looks for each message that the page explains in the code, but
+// for those of registries and clients.
+func TestMessagesInTroubleshooting(t *testing.T) {
+	var code strings.Builder
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (path == "bin" || path == "e2e" || path == ".git"):
+			return filepath.SkipDir
+		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		code.Write(content)
+		return err
+	}))
+	others := []string{
+		"login attempt to ", "error parsing HTTP ", "dial tcp ", "no such host", "i/o timeout", "http: server gave HTTP response to HTTPS client",
+		"x509: ", "denied: ", "unauthorized", "manifest unknown", "not found", "invalid status code from registry ", "413 ", "http://",
+		"token from untrusted issuer: ", "token intended for another audience", "unable to verify certificate chain: ", "token not to be used ", "token signed by untrusted key with ID",
+	}
+	content, err := os.ReadFile("docs/troubleshooting.md")
+	require.NoError(t, err)
+	found := 0
+	for line := range strings.Lines(string(content)) {
+		cell, isRow := strings.CutPrefix(line, "| `")
+		if !isRow {
+			continue
+		}
+		cell, _, _ = strings.Cut("`"+cell, " | ")
+		for _, match := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
+			if slices.ContainsFunc(others, func(prefix string) bool { return strings.HasPrefix(match[1], prefix) }) || strings.HasPrefix(match[1], "… ") {
+				continue
+			}
+			for part := range strings.SplitSeq(match[1], "…") {
+				part = strings.TrimSpace(strings.Trim(part, `"`))
+				part = strings.TrimSuffix(part, " (401 Unauthorized)") // which the client adds
+				if part != "" {
+					assert.Contains(t, code.String(), part, "no error says this: %s", match[1])
+					found++
+				}
+			}
+		}
+	}
+	assert.Greater(t, found, 15)
 }

@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/caddyserver/caddy/v2"
 )
 
@@ -17,9 +20,7 @@ func scrape(t *testing.T, url, name string) (float64, bool) {
 		return 0, false
 	}
 	value, err := strconv.ParseFloat(match[1], 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return value, true
 }
 
@@ -29,27 +30,20 @@ func TestKeyMetrics(t *testing.T) {
 	s := newSite(t)
 	s.handlers = "dockit\nmetrics /metrics"
 	mustLoad(t, s.String())
-	if _, there := scrape(t, s.url("/metrics"), "dockit_pki_signing_key_expiry_timestamp_seconds"); !there {
-		t.Error("no expiry of the signing key")
-	}
-	if _, there := scrape(t, s.url("/metrics"), "dockit_pki_authority_expiry_timestamp_seconds"); !there {
-		t.Error("no expiry of the authority")
-	}
-	if up, _ := scrape(t, s.url("/metrics"), "dockit_database_up"); up != 1 {
-		t.Errorf("dockit_database_up is %v", up)
-	}
+	_, there := scrape(t, s.url("/metrics"), "dockit_pki_signing_key_expiry_timestamp_seconds")
+	assert.True(t, there, "no expiry of the signing key")
+	_, there = scrape(t, s.url("/metrics"), "dockit_pki_authority_expiry_timestamp_seconds")
+	assert.True(t, there, "no expiry of the authority")
+	up, _ := scrape(t, s.url("/metrics"), "dockit_database_up")
+	assert.InDelta(t, 1, up, 0, "dockit_database_up")
 	before, _ := scrape(t, s.url("/metrics"), "dockit_pki_rotations_total")
 	app, err := caddy.ActiveContext().App("dockit")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := app.(*App).ring.Rotate(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	_, err = app.(*App).ring.Rotate(t.Context(), "")
+	require.NoError(t, err)
 	for range 2 {
-		if after, _ := scrape(t, s.url("/metrics"), "dockit_pki_rotations_total"); after != before+1 {
-			t.Errorf("%v rotations after %v and one", after, before)
-		}
+		after, _ := scrape(t, s.url("/metrics"), "dockit_pki_rotations_total")
+		assert.InDelta(t, before+1, after, 0, "rotations")
 		mustLoad(t, s.String())
 	}
 
@@ -57,10 +51,9 @@ func TestKeyMetrics(t *testing.T) {
 	s.dsn += "2"
 	s.dockit = "pki file " + key + " " + certificate
 	mustLoad(t, s.String())
-	if _, there := scrape(t, s.url("/metrics"), "dockit_pki_authority_expiry_timestamp_seconds"); there {
-		t.Error("an expiry of an authority that is not there")
-	}
-	if broken, there := scrape(t, s.url("/metrics"), "dockit_pki_file_broken"); !there || broken != 0 {
-		t.Errorf("file broken: %v", broken)
-	}
+	_, there = scrape(t, s.url("/metrics"), "dockit_pki_authority_expiry_timestamp_seconds")
+	assert.False(t, there, "an expiry of an authority that is not there")
+	broken, there := scrape(t, s.url("/metrics"), "dockit_pki_file_broken")
+	assert.True(t, there, "no dockit_pki_file_broken")
+	assert.InDelta(t, 0, broken, 0, "dockit_pki_file_broken")
 }

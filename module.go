@@ -6,13 +6,16 @@
 package dockit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
@@ -20,13 +23,13 @@ import (
 
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
+	"github.com/dockit-registry/dockit/handlers/page"
 	"github.com/dockit-registry/dockit/internal/firstadmin"
 	"github.com/dockit-registry/dockit/internal/metrics"
 	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/internal/retention"
 	"github.com/dockit-registry/dockit/internal/settings"
 	"github.com/dockit-registry/dockit/internal/version"
-	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/store"
 )
 
@@ -46,8 +49,15 @@ const (
 var (
 	requestMetrics  = handlers.NewMetrics()
 	keyMetrics      = new(metrics.Keys)
+	loginMetrics    = metrics.NewLogins()
 	databaseMetrics = new(metrics.Databases)
+	buildInfo       = metrics.NewBuildInfo()
 )
+
+// collectors are those of every metric.
+func collectors() []prometheus.Collector {
+	return slices.Concat(requestMetrics.Collectors(), loginMetrics.Collectors(), []prometheus.Collector{keyMetrics, databaseMetrics, buildInfo})
+}
 
 // App holds what all sites share: one database, one key ring and the services
 // that tokens are issued for.
@@ -75,6 +85,11 @@ type App struct {
 	// TokenTTL is how long a token is valid, at least 1m, for services that do
 	// not say otherwise. Default: 5m.
 	TokenTTL caddy.Duration `json:"token_ttl,omitempty"`
+
+	// SharedTokens is false to sign a token for each request. By default, who
+	// asks within a second for the very same, as a fleet does that pulls an
+	// image, gets the very same token.
+	SharedTokens *bool `json:"shared_tokens,omitempty"`
 
 	// CORSOrigins are the origins of pages that may ask for tokens from a
 	// browser, with credentials, as https://ui.example.com. Default: none.
@@ -114,6 +129,9 @@ type App struct {
 	stdout io.Writer
 
 	announcer *announcer // or nil
+	// publicURL is where clients reach the token endpoint, empty when the
+	// configuration does not tell.
+	publicURL string
 
 	// http is the HTTP app around the handlers, nil without any.
 	http *caddyhttp.App
@@ -130,10 +148,12 @@ type App struct {
 	started  chan struct{}
 	serving  bool // Start went well
 	database *database
-	ring     *pki.Ring
+	ring     *keyRing
 	keeper   *retention.Keeper
-	server   *handlers.Server
-	proxies  proxyWarnings
+	// registries are those of services with a URL, for the page.
+	registries map[string]page.Registry
+	server     *handlers.Server
+	proxies    proxyWarnings
 }
 
 // CaddyModule returns the Caddy module information.
@@ -144,9 +164,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision reads and checks the configuration, and leaves no trace: whoever
-// validates a configuration does the same. Errors that only the database can
-// tell come with the start.
+// Provision reads and checks the configuration, and leaves no trace: validating a
+// configuration does the same. Errors that only the database shows come with the
+// start.
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.ctx = ctx
 	a.logger = ctx.Logger()
@@ -170,7 +190,8 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		Metrics:  requestMetrics,
 		Logger:   a.logger,
 
-		CORSOrigins: a.CORSOrigins,
+		SharedTokens: a.SharedTokens == nil || *a.SharedTokens,
+		CORSOrigins:  a.CORSOrigins,
 	}
 	if err := a.endpoints.Validate(); err != nil {
 		return err
@@ -185,10 +206,11 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		if a.announcer, err = newAnnouncer(ctx); err != nil {
 			return err
 		}
+		a.publicURL = publicURL(around.http)
 		a.warnOfAdminEndpoint(around)
 		a.warnOfAuthenticationBefore(around)
 	}
-	return metrics.Register(ctx.GetMetricsRegistry(), append(requestMetrics.Collectors(), keyMetrics, databaseMetrics)...)
+	return metrics.Register(ctx.GetMetricsRegistry(), collectors()...)
 }
 
 // setDefaults fills in what the configuration leaves out, and replaces
@@ -241,14 +263,18 @@ func (a *App) setDefaults() (err error) {
 }
 
 // Start opens and migrates the database, makes keys on an empty one, and makes
-// sure that somebody can log in to the admin API.
+// sure that an administrator can log in to the admin API.
 func (a *App) Start() error {
 	defer close(a.started)
 	if err := a.open(a.ctx); err != nil {
 		return err
 	}
-	if err := firstadmin.Ensure(a.ctx, a.database.store, a.root, a.stdout, a.logger); err != nil {
+	first, err := firstadmin.Ensure(a.ctx, a.database.store, a.root, a.stdout, a.logger)
+	if err != nil {
 		return err
+	}
+	if first != "" {
+		a.tellNextSteps(first)
 	}
 	a.database.store.SetMaxPermissions(a.bounds.Permissions)
 	a.serving = true
@@ -261,21 +287,19 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.database, err = useDatabase(ctx, a.store); err != nil {
 		return err
 	}
-	databaseMetrics.Add(a.database.store, a.database.directory)
 	authenticator, err := a.database.auth.With(a.authOptions())
+	databaseMetrics.Add(a.database.store, a.database.directory, cmp.Or(authenticator, a.database.auth)) // Cleanup removes it either way
 	if err != nil {
 		return err
 	}
-	a.keys.options.Observe = a.announceReplaced
-	if a.ring, err = a.keys.ring(ctx, a.database.store, authenticator.Options().ServeStale, a.logger); err != nil {
+	if a.ring, err = a.useRing(ctx, authenticator.Options().ServeStale); err != nil {
 		return fmt.Errorf("pki: %w", err)
 	}
-	keyMetrics.Add(a.ring)
-	a.keeper = retention.Start(a.database.store, a.ring, a.auditKeep(), a.logger.Named("audit"))
+	a.keeper = retention.Start(a.database.store, a.ring.Ring, a.auditKeep(), a.logger.Named("audit"))
 	administration, err := admin.New(admin.Config{
 		Store:     a.database.store,
 		Auth:      authenticator,
-		Ring:      a.ring,
+		Ring:      a.ring.Ring,
 		Refusals:  a.database.refusals,
 		Issuer:    a.Issuer,
 		Services:  a.endpoints.Services,
@@ -288,7 +312,23 @@ func (a *App) open(ctx context.Context) (err error) {
 		return fmt.Errorf("admin API: %w", err)
 	}
 	config := a.endpoints
-	config.Store, config.Ring, config.Auth, config.Admin = a.database.store, a.ring, authenticator, administration
+	config.Store, config.Ring, config.Auth, config.Admin = a.database.store, a.ring.Ring, authenticator, administration
+	a.registries = a.viewRegistries()
+	config.Page, err = page.New(page.Config{
+		API:        administration,
+		LogIn:      administration.LogIn,
+		Sessions:   authenticator,
+		Now:        a.database.store.Now,
+		Services:   a.endpoints.Services,
+		Registries: a.registries,
+		Rights:     authenticator.Cache().Rights,
+		MaxState:   a.bounds.StateSize,
+		Logger:     a.logger.Named("page"),
+		Version:    version.Read().Version,
+	})
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
 	a.server, err = handlers.New(config)
 	return err
 }
@@ -334,9 +374,11 @@ func (a *App) Cleanup() error {
 	if a.keeper != nil {
 		a.keeper.Close()
 	}
+	for _, r := range a.registries {
+		r.Close()
+	}
 	if a.ring != nil {
-		a.ring.Close()
-		keyMetrics.Remove(a.ring)
+		a.ring.leave(a)
 	}
 	if a.database == nil {
 		return nil

@@ -15,6 +15,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -24,13 +27,9 @@ import (
 func provisionedApp(t testing.TB, option string) (*App, func(), error) {
 	t.Helper()
 	var config *caddy.Config
-	if err := json.Unmarshal(adapt(t, "Caddyfile", "{\n\tdockit {\n"+option+"\n\t}\n}\n"), &config); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(adapt(t, "Caddyfile", "{\n\tdockit {\n"+option+"\n\t}\n}\n"), &config))
 	empty, err := caddy.ProvisionContext(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	ctx, cleanup := caddy.NewContext(empty)
 	app, err := ctx.LoadModuleByID("dockit", config.AppsRaw["dockit"])
 	if err != nil {
@@ -43,39 +42,27 @@ func provisionedApp(t testing.TB, option string) (*App, func(), error) {
 func TestProvisionDefaults(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	app, cleanup, err := provisionedApp(t, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer cleanup()
-	if app.Issuer != "dockit" || len(app.Services) != 1 || app.Services[0].Name != "registry" {
-		t.Errorf("issuer %q, services %v", app.Issuer, app.Services)
-	}
+	assert.Equal(t, "dockit", app.Issuer)
+	require.Len(t, app.Services, 1)
+	assert.Equal(t, "registry", app.Services[0].Name)
 	file := filepath.Join(caddy.AppDataDir(), "dockit.sqlite")
-	if app.store.DSN != file {
-		t.Errorf("database %s", app.store.DSN)
-	}
-	if _, err := os.Stat(filepath.Dir(file)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("provisioning made the data directory: %v", err)
-	}
+	assert.Equal(t, file, app.store.DSN, "database")
+	_, err = os.Stat(filepath.Dir(file))
+	require.ErrorIs(t, err, fs.ErrNotExist, "provisioning made the data directory")
 	app.stdout = io.Discard
-	if err := app.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(file); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, app.Start())
+	_, err = os.Stat(file)
+	assert.NoError(t, err)
 }
 
 func TestProvisionErrors(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.sqlite")
-	if err := os.WriteFile(broken, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(broken, []byte(strings.Repeat("not a database ", 100)), 0o600))
 	empty := filepath.Join(dir, "empty")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	database := "database sqlite " + filepath.Join(dir, "dockit.sqlite") + "\n"
 	for _, tc := range []struct {
 		name, option string
@@ -99,16 +86,12 @@ func TestProvisionErrors(t *testing.T) {
 			_, cleanup, err := provisionedApp(t, tc.option)
 			if err == nil {
 				cleanup()
-				t.Fatal("provisioned")
 			}
+			require.Error(t, err, "provisioned")
 			for _, expected := range tc.expected {
-				if !strings.Contains(err.Error(), expected) {
-					t.Errorf("error %q does not contain %q", err, expected)
-				}
+				require.ErrorContains(t, err, expected)
 			}
-			if strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("error %q tells the password", err)
-			}
+			assert.NotContains(t, err.Error(), "hunter2", "error %q tells the password", err)
 			databases.Range(func(key, _ any) bool {
 				t.Errorf("database %v is left open", key)
 				return true
@@ -119,9 +102,7 @@ func TestProvisionErrors(t *testing.T) {
 
 func TestCleanupHalfProvisioned(t *testing.T) {
 	for _, app := range []*App{{}, {database: testDatabase(t)}} {
-		if err := app.Cleanup(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, app.Cleanup())
 	}
 }
 
@@ -132,19 +113,14 @@ func TestValidateTouchesNothing(t *testing.T) {
 		"nothing there": func(*testing.T, site) {},
 		"served before": func(t *testing.T, s site) {
 			mustLoad(t, s.String())
-			if err := caddy.Stop(); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, caddy.Stop())
 		},
 		"to be migrated": func(t *testing.T, s site) {
 			d, err := sql.Open("sqlite", s.dsn)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			defer d.Close()
-			if _, err := d.ExecContext(t.Context(), "PRAGMA journal_mode = WAL; CREATE TABLE goose_db_version (version_id INTEGER, is_applied INTEGER)"); err != nil {
-				t.Fatal(err)
-			}
+			_, err = d.ExecContext(t.Context(), "PRAGMA journal_mode = WAL; CREATE TABLE goose_db_version (version_id INTEGER, is_applied INTEGER)")
+			require.NoError(t, err)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,15 +128,10 @@ func TestValidateTouchesNothing(t *testing.T) {
 			prepare(t, s)
 			before := contents(t, filepath.Dir(s.dsn))
 			var config *caddy.Config
-			if err := json.Unmarshal(adapt(t, "Caddyfile", s.String()), &config); err != nil {
-				t.Fatal(err)
-			}
-			if err := caddy.Validate(config); err != nil {
-				t.Fatal(err)
-			}
-			if after := contents(t, filepath.Dir(s.dsn)); !maps.Equal(before, after) {
-				t.Errorf("the folder holds %v, before %v", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
-			}
+			require.NoError(t, json.Unmarshal(adapt(t, "Caddyfile", s.String()), &config))
+			require.NoError(t, caddy.Validate(config))
+			after := contents(t, filepath.Dir(s.dsn))
+			assert.Equal(t, before, after, "the folder holds %v, before %v", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
 			databases.Range(func(key, _ any) bool {
 				t.Errorf("database %v is left open", key)
 				return true
@@ -173,15 +144,11 @@ func TestValidateTouchesNothing(t *testing.T) {
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	all := make(map[string]string)
 	for _, entry := range entries {
 		content, err := os.ReadFile(filepath.Join(dir, entry.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		all[entry.Name()] = string(content)
 	}
 	return all
@@ -189,13 +156,9 @@ func contents(t *testing.T, dir string) map[string]string {
 
 func TestHandlerWithoutApp(t *testing.T) {
 	var config *caddy.Config
-	if err := json.Unmarshal(adapt(t, "Caddyfile", ":80 {\n\tdockit\n}\n"), &config); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(adapt(t, "Caddyfile", ":80 {\n\tdockit\n}\n"), &config))
 	_, err := caddy.ProvisionContext(config)
-	if err == nil || !strings.Contains(err.Error(), "global options") {
-		t.Fatalf("error %v does not say what is missing", err)
-	}
+	require.ErrorContains(t, err, "global options", "error %v does not say what is missing", err)
 }
 
 // TestHandlerEndpoints checks which requests a handler answers, and that it
@@ -211,28 +174,28 @@ func TestHandlerEndpoints(t *testing.T) {
 		admin  = "/dockit/api/v1/users"
 		health = "/healthz"
 		ready  = "/readyz"
+		start  = "/dockit/"
+		page   = "/dockit/credentials"
 	)
-	all := []string{token, pem, jwks, admin, health, ready, "/v2/", "/v2/token/manifests/latest", "/dockit", "/", "/v2/certs/tags/list"}
+	all := []string{token, pem, jwks, admin, health, ready, start, page, "/v2/", "/v2/token/manifests/latest", "/dockit", "/", "/v2/certs/tags/list"}
 	for _, tc := range []struct {
 		endpoints []string
 		answered  []string
 	}{
-		{nil, []string{token, pem, jwks, admin, health, ready}},
+		{nil, []string{token, pem, jwks, admin, health, ready, start, page}},
 		{[]string{"token"}, []string{token}},
 		{[]string{"certs"}, []string{pem, jwks}},
 		{[]string{"admin"}, []string{admin}},
 		{[]string{"health"}, []string{health, ready}},
+		{[]string{"ui"}, []string{start, page}},
+		{[]string{"admin", "ui"}, []string{admin, start, page}},
 		{[]string{"token", "certs"}, []string{token, pem, jwks}},
 	} {
 		t.Run(strings.Join(tc.endpoints, " "), func(t *testing.T) {
 			raw, err := json.Marshal(Handler{Endpoints: tc.endpoints})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			module, err := ctx.LoadModuleByID("http.handlers.dockit", raw)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			answered := make(map[string]bool)
 			for _, target := range tc.answered {
 				answered[target] = true
@@ -244,16 +207,13 @@ func TestHandlerEndpoints(t *testing.T) {
 						handed = true
 						return errors.New("next")
 					}))
-				if handed == answered[target] {
-					t.Errorf("%s: handed on %v", target, handed)
-				}
-				if handed && (err == nil || err.Error() != "next") {
-					t.Errorf("%s: the error of the next handler became %v", target, err)
+				assert.NotEqual(t, answered[target], handed, target)
+				if handed {
+					assert.EqualError(t, err, "next", "%s: the error of the next handler became", target)
 				}
 			}
 		})
 	}
-	if _, err := ctx.LoadModuleByID("http.handlers.dockit", []byte(`{"endpoints":["tokens"]}`)); err == nil {
-		t.Error("an unknown endpoint was provisioned")
-	}
+	_, err := ctx.LoadModuleByID("http.handlers.dockit", []byte(`{"endpoints":["tokens"]}`))
+	assert.Error(t, err, "an unknown endpoint was provisioned")
 }

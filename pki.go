@@ -1,19 +1,15 @@
 package dockit
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/dockit-registry/dockit/internal/token"
 	"github.com/dockit-registry/dockit/pki"
-	"github.com/dockit-registry/dockit/store"
 )
 
 // PKI says where the keys come from that sign tokens.
@@ -47,8 +43,8 @@ type PKI struct {
 
 	// SealExisting takes private keys that stand in the database as they are
 	// over and seals them, which is how EncryptionKey is turned on for a
-	// database that is in use. It is for one start: while it is set, whoever
-	// can write to the database can put keys into it. Default: false; such
+	// database that is in use. It is for one start: while it is set, a client
+	// that can write to the database can put keys into it. Default: false; such
 	// keys are an error.
 	SealExisting bool `json:"seal_existing,omitempty"`
 }
@@ -56,6 +52,7 @@ type PKI struct {
 // keySource says where the keys of a configuration come from.
 type keySource struct {
 	files   *pki.Files // or nil
+	content pki.Digest // of the files
 	options pki.Options
 }
 
@@ -71,7 +68,8 @@ func (p *PKI) source(services []*Service) (keySource, error) {
 		if p.CertificateFile != "" {
 			return from, errors.New("certificate_file names a certificate without a key: name its key as file")
 		}
-		return from, pki.Check(nil, from.options)
+		_, err = pki.Check(nil, from.options)
+		return from, err
 	}
 	from.files = new(pki.Files)
 	if from.files.Key, err = expand("file", p.File); err != nil {
@@ -80,21 +78,8 @@ func (p *PKI) source(services []*Service) (keySource, error) {
 	if from.files.Certificate, err = expand("certificate_file", p.CertificateFile); err != nil {
 		return from, err
 	}
-	return from, pki.Check(from.files, from.options)
-}
-
-// ring makes the ring of keys. Every configuration has its own, and closes it.
-func (k keySource) ring(ctx context.Context, s *store.Store, serveStale time.Duration, logger *zap.Logger) (*pki.Ring, error) {
-	options := k.options
-	options.ServeStale = serveStale
-	options.Now, options.MayForget = s.Now, s.MayForget
-	logger = logger.Named("pki")
-	if k.files == nil {
-		ring, err := pki.NewGeneratedRing(ctx, s, options, logger)
-		return ring, explainUnsealed(err)
-	}
-	ring, err := pki.NewFileRing(ctx, s, *k.files, options, logger)
-	return ring, explainUnsealed(err)
+	from.content, err = pki.Check(from.files, from.options)
+	return from, err
 }
 
 // explainUnsealed says which settings turn encryption on.

@@ -4,16 +4,17 @@ import (
 	"bytes"
 	"crypto/x509/pkix"
 	"database/sql"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -32,9 +33,7 @@ const (
 func writeSecret(t testing.TB, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 	return path
 }
 
@@ -48,9 +47,7 @@ func newPair(t testing.TB, authority bool) (key, certificate string) {
 		NotAfter:  now.Add(365 * 24 * time.Hour),
 		Authority: authority,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return writeSecret(t, "tls.key", string(keyPEM)), writeSecret(t, "tls.crt", string(certPEM))
 }
 
@@ -58,15 +55,11 @@ func newPair(t testing.TB, authority bool) (key, certificate string) {
 func useKeys(t *testing.T, dsn, option string) ([]pki.KeyInfo, error) {
 	t.Helper()
 	app := new(App)
-	if err := app.UnmarshalCaddyfile(caddyfile.NewTestDispenser("dockit {\ndatabase sqlite " + dsn + "\npki " + option + "\n}")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, app.UnmarshalCaddyfile(caddyfile.NewTestDispenser("dockit {\ndatabase sqlite "+dsn+"\npki "+option+"\n}")))
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()
 	defer func() {
-		if err := app.Cleanup(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, app.Cleanup())
 	}()
 	if err := app.Provision(ctx); err != nil {
 		return nil, err
@@ -81,14 +74,10 @@ func useKeys(t *testing.T, dsn, option string) ([]pki.KeyInfo, error) {
 func storedKeys(t *testing.T, dsn string) []pki.Record {
 	t.Helper()
 	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: dsn}, currentlog.New(caddy.Log).Named("test"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer s.Close()
 	_, records, err := s.Keys(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return records
 }
 
@@ -114,23 +103,19 @@ func TestLeafLife(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			keys, err := useKeys(t, filepath.Join(t.TempDir(), "dockit.sqlite"), tc.option)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			leaf := active(keys, pki.Shared)
 			life := leaf.NotAfter.Sub(leaf.CreatedAt)
-			if off := life - tc.expected; off < -2*time.Second || off > 2*time.Second {
-				t.Errorf("a life of %s, expected %s", life, tc.expected)
-			}
+			off := life - tc.expected
+			assert.GreaterOrEqual(t, off, -2*time.Second, "a life of %s, expected %s", life, tc.expected)
+			assert.LessOrEqual(t, off, 2*time.Second, "a life of %s, expected %s", life, tc.expected)
 		})
 	}
 }
 
 func TestLeafLifeTooShort(t *testing.T) {
 	_, err := useKeys(t, filepath.Join(t.TempDir(), "dockit.sqlite"), "generate {\n leaf_life 20m\n}")
-	if err == nil || !strings.Contains(err.Error(), "at least 21m") {
-		t.Fatal(err)
-	}
+	require.ErrorContains(t, err, "at least 21m")
 }
 
 // TestEncryptionKey goes through the life of an encryption key: off, on,
@@ -143,24 +128,17 @@ func TestEncryptionKey(t *testing.T) {
 	onlyTwo := writeSecret(t, "only-two", otherSealing)
 
 	before, err := useKeys(t, dsn, "generate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := useKeys(t, dsn, sealed(one)); err == nil || !strings.Contains(err.Error(), "start once with seal_existing") {
-		t.Errorf("on, without being told that there are keys: %v", err)
-	}
+	require.NoError(t, err)
+	_, err = useKeys(t, dsn, sealed(one))
+	require.ErrorContains(t, err, "start once with seal_existing", "on, without being told that there are keys")
 	on := strings.TrimSuffix(sealed(one), "}") + " seal_existing\n}"
 	for _, step := range []struct{ name, option string }{{"on", on}, {"again", sealed(one)}, {"changed", sealed(two)}, {"old one gone", sealed(onlyTwo)}} {
 		keys, err := useKeys(t, dsn, step.option)
-		if err != nil {
-			t.Fatalf("%s: %v", step.name, err)
-		}
-		if active(keys, pki.Shared).ID != active(before, pki.Shared).ID {
-			t.Errorf("%s: another signing key", step.name)
-		}
+		require.NoError(t, err, step.name)
+		assert.Equal(t, active(before, pki.Shared).ID, active(keys, pki.Shared).ID, "%s: another signing key", step.name)
 		for _, record := range storedKeys(t, dsn) {
-			if record.Sealing == "" && len(record.PrivateKey) > 0 {
-				t.Errorf("%s: key %s is not sealed", step.name, record.ID)
+			if record.Sealing == "" {
+				assert.Empty(t, record.PrivateKey, "%s: key %s is not sealed", step.name, record.ID)
 			}
 		}
 	}
@@ -173,35 +151,29 @@ func TestEncryptionKey(t *testing.T) {
 		"missing":   {sealed("/nowhere/key"), "/nowhere/key"},
 	} {
 		_, err := useKeys(t, dsn, refused.option)
-		if err == nil || !strings.Contains(err.Error(), refused.expected) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err != nil && (strings.Contains(err.Error(), sealing) || strings.Contains(err.Error(), "hunter2")) {
-			t.Errorf("%s: the error tells the key: %v", name, err)
+		require.ErrorContains(t, err, refused.expected, name)
+		if err != nil {
+			assert.NotContains(t, err.Error(), sealing, name)
+			assert.NotContains(t, err.Error(), "hunter2", name)
 		}
 	}
-	if after := storedKeys(t, dsn); !slices.EqualFunc(records, after, func(a, b pki.Record) bool {
+	assert.True(t, slices.EqualFunc(records, storedKeys(t, dsn), func(a, b pki.Record) bool {
 		return a.ID == b.ID && bytes.Equal(a.PrivateKey, b.PrivateKey)
-	}) {
-		t.Error("a start that was refused changed the keys")
-	}
+	}), "a start that was refused changed the keys")
 }
 
 // TestKeysFromAnotherDatabase puts the keys of a database without encryption
-// into one with it, as whoever can write to the database may.
+// into one with it, as a client that can write to the database may.
 func TestKeysFromAnotherDatabase(t *testing.T) {
 	dir := t.TempDir()
 	foreign, dsn := filepath.Join(dir, "foreign.sqlite"), filepath.Join(dir, "dockit.sqlite")
 	sealed := "generate {\n encryption_key {file." + writeSecret(t, "one", sealing) + "}\n}"
 	for path, option := range map[string]string{foreign: "generate", dsn: sealed} {
-		if _, err := useKeys(t, path, option); err != nil {
-			t.Fatal(err)
-		}
+		_, err := useKeys(t, path, option)
+		require.NoError(t, err)
 	}
 	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer db.Close()
 	for _, statement := range []string{
 		"ATTACH '" + foreign + "' AS foreign_keys",
@@ -209,32 +181,25 @@ func TestKeysFromAnotherDatabase(t *testing.T) {
 		"INSERT INTO signing_keys SELECT * FROM foreign_keys.signing_keys",
 		"UPDATE signing_keys_version SET number = number + 1",
 	} {
-		if _, err := db.ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
+		_, err := db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
 	}
 	records := storedKeys(t, dsn)
-	if _, err := useKeys(t, dsn, sealed); !errors.Is(err, pki.ErrUnsealed) {
-		t.Errorf("start: %v", err)
-	}
-	if after := storedKeys(t, dsn); !reflect.DeepEqual(records, after) {
-		t.Error("the start that was refused changed the keys")
-	}
+	_, err = useKeys(t, dsn, sealed)
+	require.ErrorIs(t, err, pki.ErrUnsealed, "start")
+	assert.Equal(t, storedKeys(t, dsn), records, "the start that was refused changed the keys")
 }
 
 func TestKeyInTwoFiles(t *testing.T) {
 	key, certificate := newPair(t, false)
 	dsn := filepath.Join(t.TempDir(), "dockit.sqlite")
 	keys, err := useKeys(t, dsn, "file "+key+" "+certificate)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(keys) != 1 || !keys[0].External || keys[0].State != pki.Active {
-		t.Errorf("keys %+v", keys)
-	}
-	if _, err := useKeys(t, dsn, "file "+key); err == nil || !strings.Contains(err.Error(), "no certificate") {
-		t.Error(err)
-	}
+	require.NoError(t, err)
+	require.Len(t, keys, 1)
+	assert.True(t, keys[0].External)
+	assert.Equal(t, pki.Active, keys[0].State)
+	_, err = useKeys(t, dsn, "file "+key)
+	assert.ErrorContains(t, err, "no certificate")
 }
 
 // TestKeysUnderBroughtAuthority checks that the options of keys that Dockit
@@ -244,16 +209,12 @@ func TestKeysUnderBroughtAuthority(t *testing.T) {
 	dsn := filepath.Join(t.TempDir(), "dockit.sqlite")
 	secret := writeSecret(t, "sealing", sealing)
 	keys, err := useKeys(t, dsn, "file "+key+" "+certificate+" {\n key_type ec384\n leaf_life 48h\n encryption_key {file."+secret+"}\n}")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	leaf := active(keys, pki.Shared)
-	if leaf.Algorithm != "ES384" || !leaf.Sealed || leaf.NotAfter.Sub(leaf.CreatedAt) > 48*time.Hour {
-		t.Errorf("leaf %+v", leaf)
-	}
-	if !active(keys, pki.Authority).External {
-		t.Error("the authority is not the one from the file")
-	}
+	assert.Equal(t, "ES384", leaf.Algorithm)
+	assert.True(t, leaf.Sealed)
+	assert.LessOrEqual(t, leaf.NotAfter.Sub(leaf.CreatedAt), 48*time.Hour)
+	assert.True(t, active(keys, pki.Authority).External, "the authority is not the one from the file")
 }
 
 // TestEncryptionKeyIsNotStored checks that neither Caddy's stored
@@ -261,17 +222,18 @@ func TestKeysUnderBroughtAuthority(t *testing.T) {
 func TestEncryptionKeyIsNotStored(t *testing.T) {
 	s := newSite(t)
 	s.dockit = "pki generate {\n encryption_key {file." + writeSecret(t, "sealing", sealing) + "}\n}"
-	if config := adapt(t, "Caddyfile", s.String()); bytes.Contains(config, []byte(sealing)) {
-		t.Errorf("adapted: %s", config)
-	}
+	assert.NotContains(t, string(adapt(t, "Caddyfile", s.String())), sealing, "adapted")
 	t.Setenv("DOCKIT_PKI_ENCRYPTION_KEY", "")
 	config, _ := configOf(t, "--pki-encryption-key", sealing)
-	if bytes.Contains(config.AppsRaw["dockit"], []byte(sealing)) {
-		t.Errorf("made from flags: %s", config.AppsRaw["dockit"])
-	}
-	if !bytes.Contains(config.AppsRaw["dockit"], []byte("{env.DOCKIT_PKI_ENCRYPTION_KEY}")) || os.Getenv("DOCKIT_PKI_ENCRYPTION_KEY") != sealing {
-		t.Error("the key is not where the placeholder looks")
-	}
+	assert.NotContains(t, string(config.AppsRaw["dockit"]), sealing, "made from flags: %s", config.AppsRaw["dockit"])
+	assert.Contains(t, string(config.AppsRaw["dockit"]), "{env.DOCKIT_PKI_ENCRYPTION_KEY}", "the key is not where the placeholder looks")
+	assert.Equal(t, sealing, os.Getenv("DOCKIT_PKI_ENCRYPTION_KEY"), "the key is not where the placeholder looks")
+}
+
+// maintaining is how many rings look after their keys.
+func maintaining() int {
+	stacks := make([]byte, 4<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "(*Ring).maintain(")
 }
 
 // TestReloadsLeaveNoRings checks that the ring of a configuration that was
@@ -280,34 +242,19 @@ func TestReloadsLeaveNoRings(t *testing.T) {
 	s := newSite(t)
 	mustLoad(t, s.String())
 	_, bundle := get(t, newClient(t), s.url("/v2/certs/pem"))
-	maintaining := func() int {
-		stacks := make([]byte, 4<<20)
-		return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "(*Ring).maintain(")
-	}
 	for range 10 {
 		mustLoad(t, s.String())
 	}
-	if _, after := get(t, newClient(t), s.url("/v2/certs/pem")); after != bundle {
-		t.Error("a reload changed what registries trust")
-	}
-	if n := maintaining(); n != 1 {
-		t.Errorf("%d rings look after keys", n)
-	}
+	_, after := get(t, newClient(t), s.url("/v2/certs/pem"))
+	assert.Equal(t, bundle, after, "a reload changed what registries trust")
+	assert.Equal(t, 1, maintaining(), "rings look after keys")
 	// A configuration that fails after the ring was made leaves none behind.
 	broken := s
 	broken.handlers = "dockit token"
 	broken.dockit = "service a {\n token_ttl 1m\n}\nservice {env.DOCKIT_TEST_SAME}"
 	t.Setenv("DOCKIT_TEST_SAME", "a")
-	if err := load(t, broken.String()); err == nil {
-		t.Error("loaded")
-	}
-	if n := maintaining(); n != 1 {
-		t.Errorf("%d rings look after keys after a failed reload", n)
-	}
-	if err := caddy.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if n := maintaining(); n != 0 {
-		t.Errorf("%d rings look after keys after the end", n)
-	}
+	require.Error(t, load(t, broken.String()), "loaded")
+	assert.Equal(t, 1, maintaining(), "rings look after keys after a failed reload")
+	require.NoError(t, caddy.Stop())
+	assert.Zero(t, maintaining(), "rings look after keys after the end")
 }

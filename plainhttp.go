@@ -31,8 +31,11 @@ func (p *plainHTTP) guard(next http.Handler) http.Handler {
 }
 
 // leadsToDockit reports whether Dockit answers the path over TLS for the host of a
-// request, or would if anybody did.
+// request, or would if any server did.
 func (p *plainHTTP) leadsToDockit(r *http.Request) bool {
+	if !p.servesTLS() {
+		return false
+	}
 	r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer())) // for hosts with placeholders
 	others := false
 	var anywhere handlers.Endpoints
@@ -55,6 +58,16 @@ func (p *plainHTTP) leadsToDockit(r *http.Request) bool {
 		}
 	}
 	return !others && anywhere.WithCredentials().Include(r.URL.Path)
+}
+
+// servesTLS reports whether any server does.
+func (p *plainHTTP) servesTLS() bool {
+	for _, server := range p.app.Servers {
+		if len(server.TLSConnPolicies) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // maxRoutesDepth bounds routes that lead to themselves.
@@ -82,7 +95,7 @@ func endpointsOf(server *caddyhttp.Server, all []caddyhttp.MiddlewareHandler, de
 	return found
 }
 
-// nobodys reports whether a route is for hosts that nobody serves.
+// nobodys reports whether a route is for hosts that no server answers for.
 func nobodys(route caddyhttp.Route) bool {
 	if len(route.Handlers) != 1 {
 		return false

@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/dockit-registry/dockit/handlers"
@@ -23,7 +26,7 @@ import (
 
 const tokenPath = "/v2/token?service=registry.example.com&scope=repository:app:pull"
 
-// TestReloadUnderLoad reloads 40 times while clients ask for tokens: nobody
+// TestReloadUnderLoad reloads 40 times while clients ask for tokens: no client
 // may get anything but 200, and the database stays open all the time.
 func TestReloadUnderLoad(t *testing.T) {
 	const reloads, clients = 40, 8
@@ -38,11 +41,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	for range clients {
 		wg.Go(func() {
 			client := newClient(t)
-			for ctx.Err() == nil {
-				if err := askCounting(client, url, &resent); err != nil {
-					t.Error(err)
-					return
-				}
+			for ctx.Err() == nil && assert.NoError(t, askCounting(client, url, &resent)) {
 				answers.Add(1)
 			}
 		})
@@ -57,18 +56,13 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	stop()
 	wg.Wait()
-	if n := resent.Load(); n > answers.Load()/1000+1 {
-		t.Errorf("%d of %d requests got no answer", n, answers.Load())
-	}
-	if got := answers.Load(); got < reloads*clients {
-		t.Errorf("only %d answers in %d reloads", got, reloads)
-	}
-	if openedDatabase(t, s.dsn) != opened {
-		t.Error("the database was opened again")
-	}
-	if users, _ := databases.References(opened.key); users != 1 {
-		t.Errorf("%d configurations use the database, want 1", users)
-	}
+	n := resent.Load()
+	assert.LessOrEqual(t, n, answers.Load()/1000+1, "%d of %d requests got no answer", n, answers.Load())
+	got := answers.Load()
+	assert.GreaterOrEqual(t, got, int64(reloads*clients), "only %d answers in %d reloads", got, reloads)
+	assert.Same(t, opened, openedDatabase(t, s.dsn), "the database was opened again")
+	users, _ := databases.References(opened.key)
+	assert.Equal(t, 1, users, "configurations use the database")
 }
 
 // ask sends a request that must be answered with 200. Caddy closes a
@@ -119,9 +113,7 @@ func openedDatabase(t testing.TB, dsn string) *database {
 		}
 		return found == nil
 	})
-	if found == nil {
-		t.Fatalf("database %s is not open", dsn)
-	}
+	require.NotNil(t, found, "database %s is not open", dsn)
 	return found
 }
 
@@ -135,42 +127,27 @@ func TestReloadWithAnotherDatabase(t *testing.T) {
 	// A handler of the old configuration that has its lease, and has not used
 	// it yet.
 	module, err := caddy.ActiveContext().LoadModuleByID("http.handlers.dockit", []byte("{}"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	old := module.(*Handler)
 	app, err := old.leasedApp(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 
 	second := first
 	second.dsn = filepath.Join(t.TempDir(), "other.sqlite")
 	mustLoad(t, second.String())
-	if err := ask(newClient(t), second.url(tokenPath)); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, ask(newClient(t), second.url(tokenPath)))
 	after := openedDatabase(t, second.dsn)
-	if app.database != before || !open(t, before) {
-		t.Error("the reload closed the database under a request in flight")
-	}
+	assert.Same(t, before, app.database, "the reload closed the database under a request in flight")
+	assert.True(t, open(t, before), "the reload closed the database under a request in flight")
 	app.database.release()
-	if open(t, before) {
-		t.Error("nobody uses the database any more, and it is open")
-	}
+	assert.False(t, open(t, before), "nobody uses the database any more, and it is open")
 
 	// A request that was accepted before the reload and comes to its handler
 	// after it.
 	recorder := httptest.NewRecorder()
-	if err := old.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, tokenPath, nil), nil); err != nil {
-		t.Fatal(err)
-	}
-	if recorder.Code != http.StatusOK {
-		t.Errorf("a late request was answered with %d: %s", recorder.Code, recorder.Body)
-	}
-	if held := after.leases.Load(); held != 1 {
-		t.Errorf("%d leases of the new database, want that of its configuration", held)
-	}
+	require.NoError(t, old.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, tokenPath, nil), nil))
+	assert.Equal(t, http.StatusOK, recorder.Code, "a late request was answered: %s", recorder.Body)
+	assert.EqualValues(t, 1, after.leases.Load(), "leases of the new database, want that of its configuration")
 }
 
 // TestReloadWithRequestInFlight does the same over HTTP: a request whose body
@@ -182,49 +159,36 @@ func TestReloadWithRequestInFlight(t *testing.T) {
 
 	body, send := io.Pipe()
 	req, err := http.NewRequest(http.MethodPost, first.url("/dockit/api/v1/users"), body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	req.SetBasicAuth(rootName, rootPassword)
 	answered := make(chan *http.Response, 1)
 	go func() {
 		resp, err := newClient(t).Do(req)
-		if err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, err)
 		answered <- resp
 	}()
-	if _, err := io.WriteString(send, `{"name":`); err != nil {
-		t.Fatal(err)
-	}
+	_, err = io.WriteString(send, `{"name":`)
+	require.NoError(t, err)
 	for deadline := time.Now().Add(10 * time.Second); before.leases.Load() < 2; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the request does not come through")
-		}
+		require.LessOrEqual(t, time.Now(), deadline, "the request does not come through")
 	}
 
 	second := first
 	second.dsn = filepath.Join(t.TempDir(), "other.sqlite")
 	mustLoad(t, second.String())
 
-	if _, err := io.WriteString(send, `"alice"}`); err != nil {
-		t.Fatal(err)
-	}
+	_, err = io.WriteString(send, `"alice"}`)
+	require.NoError(t, err)
 	_ = send.Close()
 	resp := <-answered
-	if resp == nil {
-		t.FailNow()
-	}
+	require.NotNil(t, resp)
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusCreated {
-		content, _ := io.ReadAll(resp.Body)
-		t.Errorf("%s: %s", resp.Status, content)
-	}
+	content, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusCreated, resp.StatusCode, "%s", content)
 	for deadline := time.Now().Add(10 * time.Second); open(t, before); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the old database is never closed")
-		}
+		require.LessOrEqual(t, time.Now(), deadline, "the old database is never closed")
 	}
 }
 
@@ -237,31 +201,29 @@ func TestReloadKeepsMetrics(t *testing.T) {
 	for i := range counted {
 		mustLoad(t, s.String())
 		client := newClient(t)
-		if err := ask(client, s.url(tokenPath)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, ask(client, s.url(tokenPath)))
 		_, page := get(t, client, s.url("/metrics"))
 		for line := range strings.Lines(page) {
-			if strings.HasPrefix(line, "dockit_token_requests_total") && strings.Contains(line, `"issued"`) {
+			if strings.HasPrefix(line, `dockit_token_requests_total{grant="anonymous",outcome="issued"`) {
 				counted[i] = strings.TrimSpace(line)
 			}
 		}
-		if counted[i] == "" || (i > 0 && counted[i] == counted[i-1]) {
-			t.Fatalf("after %d reloads: %q", i, counted)
+		require.NotEmpty(t, counted[i], "after %d reloads", i)
+		if i > 0 {
+			require.NotEqual(t, counted[i-1], counted[i], "after %d reloads", i)
 		}
 	}
 }
 
 // TestReloadThatFails checks that a configuration that does not work leaves
 // the old one as it was, whether it fails when it is read or when it is
-// started, and that nobody notices.
+// started, and that no client notices.
 func TestReloadThatFails(t *testing.T) {
 	s := newSite(t)
 	mustLoad(t, s.String())
 	opened := openedDatabase(t, s.dsn)
-	if _, err := opened.store.CreateSubject(t.Context(), store.NewSubject{Ref: subject.Ref{Kind: subject.Robot, Name: "ci"}}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := opened.store.CreateSubject(t.Context(), store.NewSubject{Ref: subject.Ref{Kind: subject.Robot, Name: "ci"}})
+	require.NoError(t, err)
 	t.Setenv("DOCKIT_TEST_MYSQL", "dockit:hunter2@tcp(127.0.0.1:1)/dockit")
 	config := s.String()
 	for name, broken := range map[string]struct{ config, says string }{
@@ -276,31 +238,23 @@ func TestReloadThatFails(t *testing.T) {
 			for range 4 {
 				clients.Go(func() {
 					for client := newClient(t); ctx.Err() == nil; client.CloseIdleConnections() {
-						if err := ask(client, s.url(tokenPath)); err != nil {
-							t.Error(err)
-						}
+						assert.NoError(t, ask(client, s.url(tokenPath)))
 					}
 				})
 			}
 			for range 5 { // apps start in another order each time
 				err := caddy.Load(adapt(t, "Caddyfile", broken.config), true)
-				if err == nil || !strings.Contains(err.Error(), broken.says) {
-					t.Errorf("loaded, or %v", err)
-				}
+				require.ErrorContains(t, err, broken.says, "loaded")
 			}
 			stop()
 			clients.Wait()
-			if openedDatabase(t, s.dsn) != opened || !open(t, opened) {
-				t.Error("the database was opened again, or is closed")
-			}
-			if users, _ := databases.References(opened.key); users != 1 {
-				t.Errorf("%d configurations use the database, want 1", users)
-			}
+			assert.Same(t, opened, openedDatabase(t, s.dsn), "the database was opened again, or is closed")
+			assert.True(t, open(t, opened), "the database was opened again, or is closed")
+			users, _ := databases.References(opened.key)
+			assert.Equal(t, 1, users, "configurations use the database")
 			others := 0
 			databases.Range(func(any, any) bool { others++; return true })
-			if others != 1 {
-				t.Errorf("%d databases are open, want 1", others)
-			}
+			assert.Equal(t, 1, others, "databases are open")
 		})
 	}
 }
@@ -311,16 +265,10 @@ func TestReloadBeforeTheStart(t *testing.T) {
 	s := newSite(t)
 	mustLoad(t, s.String())
 	next, cleanup, err := provisionedApp(t, "service registry.example.com\ndatabase sqlite "+filepath.Join(t.TempDir(), "next.sqlite"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer cleanup()
 	recorder := httptest.NewRecorder()
 	handler := &Handler{app: next, endpoints: handlers.AllEndpoints}
-	if err := handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, tokenPath, nil), nil); err != nil {
-		t.Fatal(err)
-	}
-	if recorder.Code != http.StatusOK {
-		t.Errorf("%d: %s", recorder.Code, recorder.Body)
-	}
+	require.NoError(t, handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, tokenPath, nil), nil))
+	assert.Equal(t, http.StatusOK, recorder.Code, "%s", recorder.Body)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode"
@@ -32,9 +34,7 @@ const (
 func adapt(t testing.TB, name, content string) []byte {
 	t.Helper()
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(content), map[string]any{"filename": name})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return config
 }
 
@@ -48,9 +48,7 @@ func load(t testing.TB, caddyfile string) error {
 
 func mustLoad(t testing.TB, caddyfile string) {
 	t.Helper()
-	if err := load(t, caddyfile); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, load(t, caddyfile))
 }
 
 // site is a Caddyfile with Dockit on one port of this machine.
@@ -100,9 +98,7 @@ func (s site) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%
 func freePort(t testing.TB) int {
 	t.Helper()
 	port, err := freeport.Next(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return port
 }
 
@@ -112,9 +108,7 @@ func freePort(t testing.TB) int {
 func get(t testing.TB, client *http.Client, url string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if strings.Contains(url, "/dockit/api/") {
 		req.SetBasicAuth(rootName, rootPassword)
 	}
@@ -122,13 +116,9 @@ func get(t testing.TB, client *http.Client, url string) (int, string) {
 	if unanswered(err) {
 		resp, err = client.Do(req)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return resp.StatusCode, string(body)
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // Caddy may start its HTTP servers before the app, whose first start makes the
-// first admin: nobody must be told that the right password is wrong.
+// first admin: no client must hear that the right password is wrong.
 func TestRequestsWaitForTheStart(t *testing.T) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()
@@ -61,7 +61,7 @@ func TestRequestsWaitForTheStart(t *testing.T) {
 }
 
 // A client that left is no reason to say that Dockit has not started, when it
-// has, nor for an error in the log, about which nobody could do anything.
+// has, nor for an error in the log, about which an administrator could do nothing.
 func TestClientsThatLeaveAreNoErrors(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()

@@ -81,7 +81,7 @@ func (a *App) warnOfAdminEndpoint(s surroundings) {
 
 // warnOfAuthenticationBefore warns of routes in which a request for Dockit meets
 // another authentication first. The credentials that docker sends are Dockit's:
-// what comes first refuses them, and nobody can log in.
+// what comes first refuses them, and no client can log in.
 func (a *App) warnOfAuthenticationBefore(s surroundings) {
 	for _, found := range routeorder.AuthenticationBefore(s.http, matchPath) {
 		a.logger.Warn("another authentication comes before dockit: it gets the credentials that are for Dockit, and refuses them; "+

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
@@ -50,30 +52,26 @@ func TestWarningOfAuthenticationBefore(t *testing.T) {
 				"(auth) {\n"+with(basic, "")+"}\n&(auth) {\n"+with(basic, "")+"}\n"+
 				"a.example.com {\n"+tc.site+"\n}\nb.example.com {\n"+with(basic, "")+"respond ok\n}\n")
 			logged, err := os.ReadFile(log)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			warned, warnings := "", 0
 			for line := range strings.Lines(string(logged)) {
 				if strings.Contains(line, "another authentication comes before") {
 					warned, warnings = warned+line, warnings+1
 				}
 			}
-			if tc.want == nil && warned != "" {
-				t.Errorf("warned: %s", warned)
+			if tc.want == nil {
+				assert.Empty(t, warned, "warned")
 			}
-			if missing := slices.IndexFunc(tc.want, func(s string) bool { return !strings.Contains(warned, s) }); missing >= 0 {
-				t.Errorf("%q is not in %q", tc.want[missing], warned)
+			for _, s := range tc.want {
+				assert.Contains(t, warned, s)
 			}
-			if warnings > 2 {
-				t.Errorf("%d warnings", warnings)
-			}
+			assert.LessOrEqual(t, warnings, 2)
 		})
 	}
 }
 
 // A Caddy that is built with Dockit opens its admin endpoint by itself, and
-// whoever reaches that can make himself an admin.
+// a client that reaches that can become an admin.
 func TestWarningOfTheAdminEndpoint(t *testing.T) {
 	defaultListen := caddy.DefaultAdminListen
 	t.Setenv("DOCKIT_TEST_ADMIN", "unix//run/caddy.sock")
@@ -98,9 +96,7 @@ func TestWarningOfTheAdminEndpoint(t *testing.T) {
 			log := filepath.Join(dir, "log")
 			validate(t, "{\n"+tc.option+"\nlog {\n output file "+log+"\n}\ndockit {\n database sqlite "+filepath.Join(dir, "a")+"\n}\n}\n:0 {\n dockit\n}\n:1 {\n dockit\n}\n")
 			logged, err := os.ReadFile(log)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			warnings := strings.Count(string(logged), "admin endpoint is open")
 			switch {
 			case tc.warning == "" && warnings > 0:
@@ -116,10 +112,6 @@ func TestWarningOfTheAdminEndpoint(t *testing.T) {
 func validate(t *testing.T, caddyfile string) {
 	t.Helper()
 	var config *caddy.Config
-	if err := json.Unmarshal(adapt(t, "Caddyfile", caddyfile), &config); err != nil {
-		t.Fatal(err)
-	}
-	if err := caddy.Validate(config); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(adapt(t, "Caddyfile", caddyfile), &config))
+	require.NoError(t, caddy.Validate(config))
 }

@@ -49,7 +49,7 @@ func TestWorkflowsMakeWhatCIMakes(t *testing.T) {
 	}
 }
 
-// TestWorkflowsTakeWhatWasLookedAt checks that nobody else's step changes by itself, and that no workflow may write.
+// TestWorkflowsTakeWhatWasLookedAt checks that no step of another repository changes by itself, and that no workflow may write.
 func TestWorkflowsTakeWhatWasLookedAt(t *testing.T) {
 	files, err := filepath.Glob(".github/workflows/*.yml")
 	require.NoError(t, err)

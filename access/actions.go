@@ -74,8 +74,19 @@ func (a Actions) String() string {
 	if a == All {
 		return "*"
 	}
-	return strings.Join(a.List(), ",")
+	return a.names()
 }
+
+// actionTexts are the names of each set, with commas between.
+var actionTexts = func() (texts [All + 1]string) {
+	for set := range texts {
+		texts[set] = strings.Join(Actions(set).List(), ",")
+	}
+	return texts
+}()
+
+// names is each action of the set by its name, with commas between.
+func (a Actions) names() string { return actionTexts[a&All] }
 
 // List names each action of the set, in the order pull, push, delete. It never
 // holds "*", which not every registry takes for a repository.

@@ -1,9 +1,10 @@
 package access
 
 import (
-	"errors"
-	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestParseActions(t *testing.T) {
@@ -32,18 +33,13 @@ func TestParseActions(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := ParseActions(tc.in)
-			if got != tc.want || !errors.Is(err, tc.err) {
-				t.Fatalf("ParseActions(%q) = %v, %v; want %v, %v", tc.in, got, err, tc.want, tc.err)
-			}
+			require.Equal(t, tc.want, got, "ParseActions(%q)", tc.in)
+			require.ErrorIs(t, err, tc.err, "ParseActions(%q) = %v", tc.in, got)
 			if err != nil {
 				return
 			}
-			if got.String() != tc.text {
-				t.Errorf("String() = %q, want %q", got.String(), tc.text)
-			}
-			if !slices.Equal(got.List(), tc.list) {
-				t.Errorf("List() = %q, want %q", got.List(), tc.list)
-			}
+			assert.Equal(t, tc.text, got.String())
+			assert.Equal(t, tc.list, got.List())
 		})
 	}
 }
@@ -57,14 +53,13 @@ func TestImplied(t *testing.T) {
 		Push | Delete: All,
 		All:           All,
 	} {
-		if got := in.Implied(); got != want {
-			t.Errorf("(%v).Implied() = %v, want %v", in, got, want)
-		}
+		got := in.Implied()
+		assert.Equal(t, want, got, "(%v).Implied()", in)
 	}
 }
 
 func TestNoActionsAreAnEmptyList(t *testing.T) {
-	if list := Actions(0).List(); list == nil || len(list) != 0 {
-		t.Errorf("List() = %#v, want an empty list that is not nil", list)
-	}
+	list := Actions(0).List()
+	require.NotNil(t, list, "want an empty list that is not nil")
+	assert.Empty(t, list, "want an empty list that is not nil")
 }

@@ -1,9 +1,11 @@
 package access
 
 import (
-	"errors"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestValidateRepository(t *testing.T) {
@@ -55,18 +57,14 @@ func TestValidateRepository(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := ValidateRepository(tc.in)
-			if got := isRepository(tc.in); got != (err == nil) {
-				t.Errorf("isRepository(%q) = %v, but ValidateRepository says %v", tc.in, got, err)
-			}
+			got := isRepository(tc.in)
+			assert.Equal(t, err == nil, got, "isRepository(%q) = %v, but ValidateRepository says %v", tc.in, got, err)
 			if tc.fault == "" {
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				return
 			}
-			if !errors.Is(err, ErrInvalidName) || !strings.Contains(err.Error(), tc.fault) {
-				t.Fatalf("ValidateRepository(%q) = %v; want ErrInvalidName with %q", tc.in, err, tc.fault)
-			}
+			require.ErrorIs(t, err, ErrInvalidName, "ValidateRepository(%q)", tc.in)
+			require.ErrorContains(t, err, tc.fault, "ValidateRepository(%q)", tc.in)
 		})
 	}
 }

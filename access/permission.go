@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dockit-registry/dockit/internal/glob"
 	"github.com/dockit-registry/dockit/internal/printable"
 )
 
@@ -147,7 +148,7 @@ func (p Permission) Matches(username string, t Type, name string) bool {
 }
 
 // pattern is the pattern of the repositories that the permission is about.
-func (p Permission) pattern(username string) (pattern, bool) {
+func (p Permission) pattern(username string) (glob.Pattern, bool) {
 	if p.Type == Namespace {
 		return compile(p.Name+"/**", username)
 	}

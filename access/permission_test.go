@@ -2,9 +2,11 @@ package access
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestParsePermission(t *testing.T) {
@@ -34,19 +36,14 @@ func TestParsePermission(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := ParsePermission(tc.in)
-			if err != nil || got != tc.want {
-				t.Fatalf("ParsePermission(%q) = %v, %v; want %v", tc.in, got, err, tc.want)
-			}
+			require.NoError(t, err, "ParsePermission(%q)", tc.in)
+			require.Equal(t, tc.want, got, "ParsePermission(%q)", tc.in)
 			text := tc.text
 			if text == "" {
 				text = tc.in
 			}
-			if got.String() != text {
-				t.Errorf("String() = %q, want %q", got.String(), text)
-			}
-			if err := got.Validate(); err != nil {
-				t.Errorf("Validate() = %v", err)
-			}
+			assert.Equal(t, text, got.String())
+			assert.NoError(t, got.Validate(), "Validate()")
 		})
 	}
 }
@@ -76,6 +73,7 @@ func TestParsePermissionSaysWhatToWrite(t *testing.T) {
 		{name: "unknown placeholder", in: "repository:{user}/a:pull", fault: "only {username} is known"},
 		{name: "half a placeholder", in: "repository:{username/a:pull", fault: "only {username} is known"},
 		{name: "question mark", in: "repository:a?:pull", fault: `"a?" is no component`},
+		{name: "question mark and upper case", in: "repository:A?:pull", fault: `"A?" is no component`},
 		{name: "control character", in: "repository:a\n:pull", fault: "is no component"},
 		{name: "separator last", in: "repository:a-:pull", fault: "is no component"},
 		{name: "host alone", in: "repository:host:5000:pull", fault: "write host:5000/**"},
@@ -87,18 +85,11 @@ func TestParsePermissionSaysWhatToWrite(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := ParsePermission(tc.in)
-			if !errors.Is(err, ErrInvalidPermission) || got != (Permission{}) {
-				t.Fatalf("ParsePermission(%q) = %v, %v; want ErrInvalidPermission", tc.in, got, err)
-			}
-			if !strings.Contains(err.Error(), tc.fault) {
-				t.Errorf("error is %q, want %q in it", err, tc.fault)
-			}
-			if len(err.Error()) > 600 {
-				t.Errorf("error is %d bytes long", len(err.Error()))
-			}
-			if strings.Contains(err.Error(), `\x`) {
-				t.Errorf("error is %q, which holds half a character", err)
-			}
+			require.ErrorIs(t, err, ErrInvalidPermission, "ParsePermission(%q) = %v", tc.in, got)
+			require.Equal(t, Permission{}, got, "ParsePermission(%q)", tc.in)
+			require.ErrorContains(t, err, tc.fault)
+			assert.LessOrEqual(t, len(err.Error()), 600, "error is %d bytes long", len(err.Error()))
+			assert.NotContains(t, err.Error(), `\x`, "error is %q, which holds half a character", err)
 		})
 	}
 }
@@ -112,25 +103,20 @@ func TestPermissionValidate(t *testing.T) {
 		{Registry, "catalog", Pull},
 		{"", "a", Pull},
 	} {
-		if err := p.Validate(); !errors.Is(err, ErrInvalidPermission) {
-			t.Errorf("Validate() of %#v = %v", p, err)
-		}
+		err := p.Validate()
+		assert.ErrorIs(t, err, ErrInvalidPermission, "Validate() of %#v", p)
 	}
 }
 
 func TestPermissionAsJSON(t *testing.T) {
 	want := map[string]Permission{"permission": {Namespace, "team", Push}}
 	text, err := json.Marshal(want)
-	if err != nil || string(text) != `{"permission":"namespace:team:push"}` {
-		t.Fatalf("json.Marshal = %s, %v", text, err)
-	}
+	require.NoError(t, err)
+	require.JSONEq(t, `{"permission":"namespace:team:push"}`, string(text))
 	var got map[string]Permission
-	if err := json.Unmarshal(text, &got); err != nil || got["permission"] != want["permission"] {
-		t.Fatalf("json.Unmarshal = %v, %v", got, err)
-	}
-	if err := json.Unmarshal([]byte(`{"permission":"team"}`), &got); !errors.Is(err, ErrInvalidPermission) {
-		t.Fatalf("json.Unmarshal of a bad one = %v", err)
-	}
+	require.NoError(t, json.Unmarshal(text, &got))
+	require.Equal(t, want["permission"], got["permission"])
+	require.ErrorIs(t, json.Unmarshal([]byte(`{"permission":"team"}`), &got), ErrInvalidPermission, "json.Unmarshal of a bad one")
 }
 
 func FuzzParsePermission(f *testing.F) {
@@ -144,16 +130,12 @@ func FuzzParsePermission(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		p, err := ParsePermission(s)
 		if err != nil {
-			if !errors.Is(err, ErrInvalidPermission) {
-				t.Fatalf("ParsePermission(%q): %v is not ErrInvalidPermission", s, err)
-			}
+			require.ErrorIs(t, err, ErrInvalidPermission, "ParsePermission(%q)", s)
 			return
 		}
-		if err := p.Validate(); err != nil {
-			t.Fatalf("ParsePermission(%q) is not valid: %v", s, err)
-		}
-		if again, err := ParsePermission(p.String()); err != nil || again != p {
-			t.Fatalf("ParsePermission(%q) = %v, read back as %v, %v", s, p, again, err)
-		}
+		require.NoError(t, p.Validate(), "ParsePermission(%q) is not valid", s)
+		again, err := ParsePermission(p.String())
+		require.NoError(t, err, "ParsePermission(%q)", s)
+		require.Equal(t, p, again, "ParsePermission(%q)", s)
 	})
 }

@@ -11,9 +11,9 @@ import (
 // WithoutHost takes the host off the name of a repository, or of a permission,
 // that begins with one that has a port or is an address in brackets. A registry
 // asks for what is left: what a client writes before it, localhost:5000 in
-// localhost:5000/web/app, only tells the client where the registry is. ok is
-// false without such a host. A host without a port cannot be told from the
-// beginning of a name.
+// localhost:5000/web/app, only says to the client where the registry is. ok is
+// false without such a host. A host without a port cannot be distinguished from
+// the beginning of a name.
 func WithoutHost(name string) (repository string, ok bool) {
 	first, rest, several := strings.Cut(name, "/")
 	if !several || !isHost(exemplar(first)) {
@@ -33,7 +33,7 @@ var (
 	digest = regexp.MustCompile(`^(.+?)(?::[A-Za-z0-9_.-]+)?@[a-z0-9.+_-]+:[0-9A-Fa-f]+$`)
 )
 
-// referenceFault tells of the last component of a name that is a reference: one
+// referenceFault reports the last component of a name that is a reference: one
 // with a tag or a digest. It says nothing of other components.
 func referenceFault(component string) string {
 	if found := digest.FindStringSubmatch(component); found != nil {

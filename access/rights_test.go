@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/internal/accesstest"
 )
 
 func permissions(t testing.TB, texts ...string) []Permission {
@@ -13,17 +17,16 @@ func permissions(t testing.TB, texts ...string) []Permission {
 	parsed := make([]Permission, len(texts))
 	for i, text := range texts {
 		var err error
-		if parsed[i], err = ParsePermission(text); err != nil {
-			t.Fatal(err)
-		}
+		parsed[i], err = ParsePermission(text)
+		require.NoError(t, err)
 	}
 	return parsed
 }
 
 func texts(scopes []Scope) []string {
-	list := make([]string, len(scopes))
-	for i, scope := range scopes {
-		list[i] = scope.String()
+	var list []string
+	for _, scope := range scopes {
+		list = append(list, scope.String())
 	}
 	return list
 }
@@ -149,17 +152,12 @@ func TestGrant(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			asked, err := ParseScopes(tc.asked)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			before := slices.Clone(asked)
 			got := NewRights("alice", permissions(t, tc.given...)).Grant(asked)
-			if got == nil || !slices.Equal(texts(got), tc.want) {
-				t.Errorf("granted %q, want %q", texts(got), tc.want)
-			}
-			if !slices.Equal(asked, before) {
-				t.Errorf("what was asked is now %v, was %v", asked, before)
-			}
+			require.NotNil(t, got)
+			assert.Equal(t, tc.want, texts(got))
+			assert.Equal(t, before, asked, "what was asked changed")
 		})
 	}
 }
@@ -179,12 +177,8 @@ func TestGrantZot(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			asked, err := ParseScopes([]string{tc.asked})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := texts(NewRights("alice", permissions(t, tc.given...)).GrantZot(asked)); !slices.Equal(got, tc.want) {
-				t.Errorf("granted %q, want %q", got, tc.want)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, texts(NewRights("alice", permissions(t, tc.given...)).GrantZot(asked)))
 		})
 	}
 }
@@ -201,9 +195,7 @@ func TestGrantOfScopesMadeByHand(t *testing.T) {
 		{Registry, "all", All},
 		{"", "", All},
 	} {
-		if got := rights.Grant([]Scope{scope}); len(got) != 0 {
-			t.Errorf("%#v was granted: %v", scope, got)
-		}
+		assert.Empty(t, rights.Grant([]Scope{scope}), "%#v was granted", scope)
 	}
 }
 
@@ -221,55 +213,11 @@ func TestInvalidPermissionsGiveNothing(t *testing.T) {
 	} {
 		rights := NewRights("alice", []Permission{p})
 		for _, name := range []string{"a", "a/b", "aa"} {
-			if got := rights.Allowed(Repository, name); got != 0 {
-				t.Errorf("%#v allows %v on %s", p, got, name)
-			}
+			got := rights.Allowed(Repository, name)
+			assert.Zero(t, got, "%#v allows %v on %s", p, got, name)
 		}
-		if got := rights.Allowed(Registry, catalog); got != 0 {
-			t.Errorf("%#v allows %v on the catalog", p, got)
-		}
-	}
-}
-
-// Words of policies and requests, few enough to meet each other and with some
-// that are wrong.
-var (
-	randomUsers   = []string{"alice", "bob", "a", "a.b", "a@b", ""}
-	randomParts   = []string{"a", "b", "ab", "a-b", "alice", "a.b", "bob", "ba"}
-	randomGlobs   = []string{"*", "**", "**", "a*", "*b", "*-*", "a*b", "{username}", "x-{username}", "{username}*", "*a*"}
-	randomWrong   = []string{"", "A", "..", "a**", "{user}", "a b", "a:1", "-"}
-	randomHosts   = []string{"host:5000", "a.b:1", "[::1]:2", "host"}
-	randomActions = []string{"pull", "push", "delete", "*", "pull,push", "push,pull,delete", "delete,pull", "*", "push", "pull", "pull,write", ""}
-	randomTypes   = []string{"repository", "repository", "repository", "namespace", "registry", "repository(plugin)", "repo"}
-)
-
-func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
-
-func randomName(r *rand.Rand, globs float64) string {
-	parts := make([]string, 1+r.IntN(3))
-	for i := range parts {
-		switch chance := r.Float64(); {
-		case chance < globs:
-			parts[i] = pick(r, randomGlobs)
-		case chance < globs+0.02:
-			parts[i] = pick(r, randomWrong)
-		case i == 0 && chance < globs+0.1:
-			parts[i] = pick(r, randomHosts)
-		default:
-			parts[i] = pick(r, randomParts)
-		}
-	}
-	return strings.Join(parts, "/")
-}
-
-func randomText(r *rand.Rand, globs float64) string {
-	switch r.IntN(20) {
-	case 0:
-		return "registry:catalog:*"
-	case 1:
-		return "repository::" + pick(r, randomActions)
-	default:
-		return pick(r, randomTypes) + ":" + randomName(r, globs) + ":" + pick(r, randomActions)
+		got := rights.Allowed(Registry, catalog)
+		assert.Zero(t, got, "%#v allows %v on the catalog", p, got)
 	}
 }
 
@@ -277,11 +225,11 @@ func TestRandomPoliciesAgreeWithANaiveEvaluator(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	answered := 0
 	for range 100_000 {
-		username := pick(r, randomUsers)
+		username := accesstest.RandomUser(r)
 		var given []string
 		var held []Permission
 		for range r.IntN(8) {
-			text := randomText(r, 0.4)
+			text := accesstest.RandomText(r, 0.4)
 			given = append(given, text)
 			if p, err := ParsePermission(text); err == nil {
 				held = append(held, p)
@@ -289,43 +237,32 @@ func TestRandomPoliciesAgreeWithANaiveEvaluator(t *testing.T) {
 		}
 		var values []string
 		for range 1 + r.IntN(3) {
-			value := randomText(r, 0.02)
+			value := accesstest.RandomText(r, 0.02)
 			for range r.IntN(3) {
-				value += " " + randomText(r, 0.02)
+				value += " " + accesstest.RandomText(r, 0.02)
 			}
 			values = append(values, value)
 		}
-		describe := func() string {
-			return fmt.Sprintf("user %q\ngiven %q\nasked %q", username, given, values)
-		}
 
 		asked, err := ParseScopes(values)
-		if err != nil {
-			t.Fatalf("%v\n%s", err, describe())
-		}
+		const about = "%v: user %q, given %q, asked %q"
+		require.NoError(t, err, about, "not parsed", username, given, values)
 		rights := NewRights(username, held)
 		granted := rights.Grant(asked)
-		policy := naivePolicy(given)
-		if got, want := texts(granted), naiveGrant(username, given, policy, values, false); !slices.Equal(got, want) {
-			t.Fatalf("granted %q, want %q\n%s", got, want, describe())
-		}
-		if got, want := texts(rights.GrantZot(asked)), naiveGrant(username, given, policy, values, true); !slices.Equal(got, want) {
-			t.Fatalf("granted zot %q, want %q\n%s", got, want, describe())
-		}
+		policy := accesstest.Policy(given)
+		got, want := texts(granted), accesstest.Grant(username, given, policy, values, false)
+		require.Equal(t, want, got, about, "granted", username, given, values)
+		got, want = texts(rights.GrantZot(asked)), accesstest.Grant(username, given, policy, values, true)
+		require.Equal(t, want, got, about, "granted zot", username, given, values)
 		for _, scope := range granted {
 			i := slices.IndexFunc(asked, func(a Scope) bool { return a.Type == scope.Type && a.Name == scope.Name })
-			if i < 0 || !asked[i].Actions.Has(scope.Actions) {
-				t.Fatalf("granted %v, which was not asked\n%s", scope, describe())
-			}
-			if !rights.Allowed(scope.Type, scope.Name).Has(scope.Actions) {
-				t.Fatalf("granted %v, which is not allowed\n%s", scope, describe())
-			}
+			require.GreaterOrEqual(t, i, 0, "granted %v, which was not asked: "+about, scope, scope, username, given, values)
+			require.True(t, asked[i].Actions.Has(scope.Actions), "granted %v, which was not asked: "+about, scope, scope, username, given, values)
+			require.True(t, rights.Allowed(scope.Type, scope.Name).Has(scope.Actions), "granted %v, which is not allowed: "+about, scope, scope, username, given, values)
 			answered++
 		}
 	}
-	if answered < 10_000 {
-		t.Errorf("only %d scopes were granted: the random policies say too little", answered)
-	}
+	assert.GreaterOrEqual(t, answered, 10_000, "only %d scopes were granted: the random policies say too little", answered)
 }
 
 func BenchmarkGrant(b *testing.B) {
@@ -336,24 +273,18 @@ func BenchmarkGrant(b *testing.B) {
 	given = append(given, "namespace:home/{username}:*", "namespace:shared:pull", "repository:team-*/**/release-*:pull", "repository:**/public:pull")
 	held := permissions(b, given...)
 	asked, err := ParseScopes([]string{"repository:team/app-7:pull,push repository:home/alice/x:pull,push", "repository:team-a/b/c/release-1:pull"})
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	b.Run("rights ready", func(b *testing.B) {
 		rights := NewRights("alice", held)
 		b.ReportAllocs()
 		for b.Loop() {
-			if len(rights.Grant(asked)) != 3 {
-				b.Fatal("not everything was granted")
-			}
+			require.Len(b, rights.Grant(asked), 3, "not everything was granted")
 		}
 	})
 	b.Run("rights made anew", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if len(NewRights("alice", held).Grant(asked)) != 3 {
-				b.Fatal("not everything was granted")
-			}
+			require.Len(b, NewRights("alice", held).Grant(asked), 3, "not everything was granted")
 		}
 	})
 }

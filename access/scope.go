@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,14 +34,9 @@ type Scope struct {
 // the rest of a request is answered: malformed scopes, unknown types, unknown
 // actions. The only error is [ErrTooManyScopes].
 func ParseScopes(values []string) ([]Scope, error) {
-	type resource struct {
-		kind Type
-		name string
-	}
 	var (
 		scopes []Scope
 		given  int
-		index  map[resource]int
 	)
 	for _, value := range values {
 		for text := range strings.SplitSeq(value, " ") {
@@ -54,20 +50,22 @@ func ParseScopes(values []string) ([]Scope, error) {
 			if !ok {
 				continue
 			}
-			key := resource{scope.Type, scope.Name}
-			if i, seen := index[key]; seen {
+			// They are few: to compare each with all is faster than a map.
+			if i := slices.IndexFunc(scopes, scope.sameResource); i >= 0 {
 				scopes[i].Actions |= scope.Actions
 				continue
 			}
-			if index == nil {
-				index = make(map[resource]int)
+			if scopes == nil {
+				scopes = make([]Scope, 0, min(len(values), MaxScopes))
 			}
-			index[key] = len(scopes)
 			scopes = append(scopes, scope)
 		}
 	}
 	return scopes, nil
 }
+
+// sameResource reports whether another scope is about the same thing.
+func (s Scope) sameResource(other Scope) bool { return s.Name == other.Name && s.Type == other.Type }
 
 // parseScope reads type[(class)]:name:actions. The type ends at the first colon
 // and the actions start after the last.
@@ -135,5 +133,9 @@ func (s Scope) ActionList() []string {
 
 // String writes the scope as clients do, with each action by its name.
 func (s Scope) String() string {
-	return string(s.Type) + ":" + s.Name + ":" + strings.Join(s.ActionList(), ",")
+	actions := s.Actions.names()
+	if s.Type == Registry && s.Actions == All {
+		actions = "*"
+	}
+	return string(s.Type) + ":" + s.Name + ":" + actions
 }

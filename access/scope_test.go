@@ -1,10 +1,12 @@
 package access
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestParseScopes(t *testing.T) {
@@ -70,9 +72,8 @@ func TestParseScopes(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := ParseScopes(tc.in)
-			if err != nil || !slices.Equal(got, tc.want) {
-				t.Fatalf("ParseScopes(%q) = %v, %v; want %v", tc.in, got, err, tc.want)
-			}
+			require.NoError(t, err, "ParseScopes(%q)", tc.in)
+			require.Equal(t, tc.want, got, "ParseScopes(%q)", tc.in)
 		})
 	}
 }
@@ -93,11 +94,9 @@ func TestParseScopesIsBounded(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := ParseScopes(tc.in)
-			if !errors.Is(err, tc.err) {
-				t.Fatalf("error is %v, want %v", err, tc.err)
-			}
-			if err != nil && got != nil {
-				t.Fatalf("%v beside an error", got)
+			require.ErrorIs(t, err, tc.err)
+			if err != nil {
+				require.Nil(t, got, "beside an error")
 			}
 		})
 	}
@@ -113,12 +112,9 @@ func TestScopeText(t *testing.T) {
 		{Scope{Repository, "host:5000/a", Pull}, []string{"pull"}, "repository:host:5000/a:pull"},
 		{Scope{Registry, "catalog", All}, []string{"*"}, "registry:catalog:*"},
 	} {
-		if got := tc.scope.ActionList(); !slices.Equal(got, tc.list) {
-			t.Errorf("ActionList() of %v = %q, want %q", tc.scope, got, tc.list)
-		}
-		if got := tc.scope.String(); got != tc.text {
-			t.Errorf("String() = %q, want %q", got, tc.text)
-		}
+		got := tc.scope.ActionList()
+		assert.Equal(t, tc.list, got, "ActionList() of %v", tc.scope)
+		assert.Equal(t, tc.text, tc.scope.String(), "String()")
 	}
 }
 
@@ -135,29 +131,23 @@ func FuzzParseScopes(f *testing.F) {
 		values := []string{first, second}
 		scopes, err := ParseScopes(values)
 		if err != nil {
-			if !errors.Is(err, ErrTooManyScopes) {
-				t.Fatalf("ParseScopes: %v is not ErrTooManyScopes", err)
-			}
+			require.ErrorIs(t, err, ErrTooManyScopes, "ParseScopes")
 			return
 		}
 		seen := map[[2]string]bool{}
 		for _, scope := range scopes {
 			key := [2]string{string(scope.Type), scope.Name}
-			if seen[key] {
-				t.Fatalf("%q stands twice", key)
-			}
+			require.False(t, seen[key], "%q stands twice", key)
 			seen[key] = true
-			if again, err := ParseScopes([]string{scope.String()}); err != nil || len(again) != 1 || again[0] != scope {
-				t.Fatalf("%v, read back as %v, %v", scope, again, err)
-			}
+			again, err := ParseScopes([]string{scope.String()})
+			require.NoError(t, err)
+			require.Equal(t, []Scope{scope}, again)
 		}
 		for _, granted := range [][]Scope{everything.Grant(scopes), everything.GrantZot(scopes)} {
 			for _, scope := range granted {
-				if strings.ContainsAny(scope.Name, "*{}") {
-					t.Fatalf("granted a wildcard: %v", scope)
-				}
-				if !slices.Contains(scopes, scope) && scope != (Scope{Repository, "", Pull}) {
-					t.Fatalf("granted %v, which nobody asked for", scope)
+				require.False(t, strings.ContainsAny(scope.Name, "*{}"), "granted a wildcard: %v", scope)
+				if !slices.Contains(scopes, scope) {
+					require.Equal(t, Scope{Repository, "", Pull}, scope, "granted, which nobody asked for")
 				}
 			}
 		}

@@ -11,9 +11,6 @@ const Prefix = "/dockit/api/v1/"
 
 // Bounds of a request.
 const (
-	// DefaultLimit is how many items a page holds unless the request says
-	// otherwise.
-	DefaultLimit = 100
 	// MaxLimit is how many items a page holds at most.
 	MaxLimit = 1000
 	// MaxBody is the largest body of a request, in bytes. A state document may

@@ -1,6 +1,9 @@
 package adminapi
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // PKI is what registries have to be configured with.
 type PKI struct {
@@ -27,9 +30,13 @@ type Key struct {
 	Purpose  string `json:"purpose" enum:"authority,shared,kid-only,own" doc:"An authority signs certificates of shared keys. Shared keys sign for services of the profile x5c, kid-only ones for jwks, own ones for a single service."`
 	Service  string `json:"service,omitempty" doc:"The service that an own key belongs to."`
 	State    string `json:"state" enum:"waiting,active,retired,revoked,unused" doc:"Waiting keys are published and not used yet; of retired ones the last tokens may still count; unused ones have no part in the configuration."`
-	External bool   `json:"brought,omitempty" doc:"The key comes from a file."`
-	Sealed   bool   `json:"sealed,omitempty" doc:"The private key is encrypted in the database."`
-	Issuer   string `json:"issuer,omitempty" doc:"The id of the authority above the key."`
+	External bool   `json:"external,omitempty" doc:"The key comes from a file."`
+	// Brought says the same.
+	//
+	// Deprecated: Read External.
+	Brought bool   `json:"brought,omitempty" deprecated:"true" doc:"The same as external, by its former name."`
+	Sealed  bool   `json:"sealed,omitempty" doc:"The private key is encrypted in the database."`
+	Issuer  string `json:"issuer,omitempty" doc:"The id of the authority above the key."`
 
 	Subject     string    `json:"subject" doc:"The distinguished name in the certificate."`
 	Fingerprint string    `json:"fingerprint" doc:"The SHA-256 of the certificate in hexadecimal."`
@@ -40,6 +47,18 @@ type Key struct {
 	ActiveFrom  time.Time `json:"active_from,omitzero" doc:"When the key takes over or took over. Absent while that is open."`
 	RetiredAt   time.Time `json:"retired_at,omitzero" doc:"When another key took over."`
 	RevokedAt   time.Time `json:"revoked_at,omitzero" doc:"When the key was revoked."`
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. A server may know one name alone of
+// what External and Brought say: both are set by either.
+func (k *Key) UnmarshalJSON(data []byte) error {
+	type plain Key
+	if err := json.Unmarshal(data, (*plain)(k)); err != nil {
+		return err
+	}
+	k.External = k.External || k.Brought
+	k.Brought = k.External
+	return nil
 }
 
 // RotationRequest says which keys to replace.

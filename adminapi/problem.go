@@ -1,10 +1,9 @@
 package adminapi
 
-import (
-	"fmt"
-	"net/http"
-	"strconv"
-)
+import "fmt"
+
+// ProblemMediaType is the content type of a [Problem].
+const ProblemMediaType = "application/problem+json"
 
 // Code names a sort of problem for programs. A later server may send more codes.
 type Code string
@@ -17,28 +16,33 @@ const (
 	// CodePasswordNeeded, 403: it cannot be done with a token, or would make a
 	// credential that can do more than the token.
 	CodePasswordNeeded Code = "password_needed"
-	CodeHTTPSNeeded    Code = "https_needed"   // 403: credentials go over HTTPS alone
-	CodeNotFound       Code = "not_found"      // 404
-	CodeMethod         Code = "method"         // 405
-	CodeExists         Code = "exists"         // 409: the name is taken
-	CodeConflict       Code = "conflict"       // 409: a document does not fit what is there
-	CodeBuiltIn        Code = "built_in"       // 409: built-in subjects take permissions only
-	CodeLastAdmin      Code = "last_admin"     // 409: without it Dockit could not be managed any more
-	CodeKind           Code = "kind"           // 409: it does not suit that kind of subject
-	CodeIncluded       Code = "included"       // 409: pull cannot go where push stays
-	CodeExternal       Code = "brought"        // 409: the key comes from a file, which is to be replaced
-	CodeTooEarly       Code = "too_early"      // 409: registries may not know the next authority yet
-	CodeExpires        Code = "expires"        // 409: the authority ends too soon for a key under it
-	CodeTooMany        Code = "too_many"       // 409: the subject has as many tokens as it may have
-	CodeStale          Code = "stale"          // 412: changed in the meantime
-	CodeThrottled      Code = "throttled"      // 429: too many wrong passwords, see Retry-After
-	CodeBusy           Code = "busy"           // 503: try again a little later
-	CodeNotReplicated  Code = "not_replicated" // 503: the change is made, and may be lost with the machine
-	CodeStorage        Code = "storage"        // 503: the database cannot be written or read, such as on a full disk
-	CodeInternal       Code = "internal"       // 500: see the server's log
+	// CodePasswordAgain, 401: a person at the page gave the password too long ago for
+	// that.
+	CodePasswordAgain Code = "password_again"
+	CodeHTTPSNeeded   Code = "https_needed"   // 403: credentials go over HTTPS alone
+	CodeNotFound      Code = "not_found"      // 404
+	CodeMethod        Code = "method"         // 405
+	CodeExists        Code = "exists"         // 409: the name is taken
+	CodeConflict      Code = "conflict"       // 409: a document does not fit what is there
+	CodeBuiltIn       Code = "built_in"       // 409: built-in subjects take permissions only
+	CodeLastAdmin     Code = "last_admin"     // 409: without it Dockit could not be managed any more
+	CodeKind          Code = "kind"           // 409: it does not suit that kind of subject
+	CodeIncluded      Code = "included"       // 409: pull cannot go where push stays
+	CodeExternal      Code = "brought"        // 409: the key comes from a file, which is to be replaced
+	CodeTooEarly      Code = "too_early"      // 409: registries may not know the next authority yet
+	CodeExpires       Code = "expires"        // 409: the authority ends too soon for a key under it
+	CodeTooMany       Code = "too_many"       // 409: there are as many tokens, permissions, issuers or bindings as there may be
+	CodeUnprotected   Code = "unprotected"    // 409: a binding would let in strangers, or more than is likely to be wanted
+	CodeIssuer        Code = "issuer"         // 424: an issuer does not answer rightly
+	CodeStale         Code = "stale"          // 412: changed in the meantime
+	CodeThrottled     Code = "throttled"      // 429: too many wrong passwords, see Retry-After
+	CodeBusy          Code = "busy"           // 503: try again a little later
+	CodeNotReplicated Code = "not_replicated" // 503: the change is made, and may be lost with the machine
+	CodeStorage       Code = "storage"        // 503: the database cannot be written or read, such as on a full disk
+	CodeInternal      Code = "internal"       // 500: see the server's log
 )
 
-// Problem is the body of every error, application/problem+json (RFC 9457).
+// Problem is the body of every error: [ProblemMediaType] (RFC 9457).
 type Problem struct {
 	Title  string `json:"title" doc:"The status in words."`
 	Status int    `json:"status" doc:"The HTTP status."`
@@ -65,18 +69,3 @@ func (p *Problem) Error() string {
 	}
 	return p.Detail
 }
-
-// GetStatus is the HTTP status. It is for the server, as are the methods below.
-func (p *Problem) GetStatus() int { return p.Status }
-
-// GetHeaders are the headers that a problem is sent with.
-func (p *Problem) GetHeaders() http.Header {
-	headers := http.Header{}
-	if p.RetryAfter > 0 {
-		headers.Set("Retry-After", strconv.Itoa(p.RetryAfter))
-	}
-	return headers
-}
-
-// ContentType is what a problem is sent as, whatever was negotiated.
-func (p *Problem) ContentType(string) string { return "application/problem+json" }

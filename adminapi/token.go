@@ -50,18 +50,20 @@ type AccessTokenRotation struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When the token ends from now on. Default: when it does now."`
 }
 
-// RefreshToken is what a docker login keeps instead of a password. It holds
-// everything but the secret.
+// RefreshToken is what a docker login keeps instead of a password, or a browser that
+// is signed in at the page. It holds everything but the secret.
 type RefreshToken struct {
-	ID      string      `json:"id" example:"k3v7q2mzx4ta"`
+	ID string `json:"id" example:"k3v7q2mzx4ta"`
+	// Kind is refresh or page.
+	Kind    string      `json:"kind" enum:"refresh,page" doc:"What keeps it: refresh for a docker login, page for a browser that is signed in at the page."`
 	Owner   subject.Ref `json:"owner" example:"user:alice"`
-	Service string      `json:"service" doc:"The registry that was logged in to."`
+	Service string      `json:"service" doc:"The registry that was logged in to. Empty at the page."`
 	// Client and Address are those of the login.
 	Client          string    `json:"client,omitempty" doc:"The program that logged in, as it calls itself."`
 	Address         string    `json:"address,omitempty" doc:"Where it logged in from."`
 	CreatedAt       time.Time `json:"created_at"`
 	ExpiresAt       time.Time `json:"expires_at"`
-	LastUsedAt      time.Time `json:"last_used_at" doc:"When the token was used last, up to a minute ago."`
+	LastUsedAt      time.Time `json:"last_used_at" doc:"When the token was used last, up to two minutes ago."`
 	LastUsedAddress string    `json:"last_used_address,omitempty"`
 	LastUsedClient  string    `json:"last_used_client,omitempty"`
 }

@@ -53,6 +53,8 @@ const (
 	LoginFailed Action = "login-failed"
 	// LoginDenied is a login to the admin API by a subject that is no admin.
 	LoginDenied Action = "login-denied"
+	// RefreshIssuer is other keys that a trusted issuer published.
+	RefreshIssuer Action = "refresh-issuer"
 	// RequestRefused is a request to the admin API, by a caller that may log in
 	// there, that is malformed, not permitted or one too many.
 	RequestRefused Action = "request-refused"
@@ -62,7 +64,7 @@ const (
 var Actions = []Action{
 	Create, Update, Remove, SetPassword, AddMember, RemoveMember, Grant, Revoke, Apply,
 	RotateKeys, RotateAuthority, RevokeKey, CreateToken, RotateToken, RevokeToken, ClearLockout, LoginFailed, LoginDenied,
-	RequestRefused,
+	RequestRefused, RefreshIssuer,
 }
 
 // Refusal reports whether the action changed nothing, because it was refused.
@@ -86,8 +88,32 @@ type Event struct {
 }
 
 // Name is a reference to a subject that may be unknown, and need not exist any
-// more. It is written as user:alice, or as an empty string.
+// more, or to a trusted issuer or a binding. It is written as user:alice,
+// issuer:github or binding:app-main, or as an empty string.
 type Name string
+
+// The kinds of names that are no subjects.
+const (
+	issuerKind  = "issuer"
+	bindingKind = "binding"
+)
+
+// IssuerName is that of a trusted issuer.
+func IssuerName(name string) Name { return Name(issuerKind + ":" + name) }
+
+// BindingName is that of a binding.
+func BindingName(name string) Name { return Name(bindingKind + ":" + name) }
+
+// ParseName reads a name that is not empty. Errors: [subject.ErrInvalidKind],
+// [subject.ErrInvalidName].
+func ParseName(s string) (Name, error) {
+	kind, name, _ := strings.Cut(s, ":")
+	if kind == issuerKind || kind == bindingKind {
+		return Name(s), subject.ValidateName(name)
+	}
+	ref, err := subject.ParseRef(s)
+	return NameOf(ref), err
+}
 
 // NameOf writes the reference to a subject.
 func NameOf(ref subject.Ref) Name {

@@ -75,7 +75,7 @@ func (s Statement) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Read returns what the statement says, whoever signed it: to trust it, use
+// Read returns what the statement says, whichever key signed it: to trust it, use
 // [Statement.Verify]. It returns [ErrCheckpoint] for what is no statement.
 func (s Statement) Read() (Checkpoint, error) {
 	c, _, err := s.read()

@@ -19,10 +19,13 @@ type AuditOptions struct {
 	After int64
 	// Since is the earliest time, Until the first that is too late.
 	Since, Until time.Time
-	// Subject is what something was done to, Actor the subject that did it.
+	// Subject is what something was done to, Actor the subject that did it. A
+	// Subject of the kind issuer or binding is one of those.
 	Subject, Actor subject.Ref
 	// Action is what was done.
 	Action audit.Action
+	// NewestFirst turns the order round, for people.
+	NewestFirst bool
 }
 
 func (o AuditOptions) query() url.Values {
@@ -43,10 +46,13 @@ func (o AuditOptions) query() url.Values {
 	if o.Action != "" {
 		q.Set("action", string(o.Action))
 	}
+	if o.NewestFirst {
+		q.Set("newest_first", "true")
+	}
 	return q
 }
 
-// Audit lists what was changed by whom, oldest first.
+// Audit lists what was changed by whom, oldest first unless asked otherwise.
 func (c *Client) Audit(ctx context.Context, options AuditOptions) iter.Seq2[audit.Entry, error] {
 	return func(yield func(audit.Entry, error) bool) {
 		for e, err := range pagesOf[adminapi.AuditEntry](ctx, c, "/audit", options.query(), 0) {

@@ -259,5 +259,5 @@ func measure(req *http.Request, document io.Reader) {
 
 func isJSON(header http.Header) bool {
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	return err == nil && (mediaType == "application/json" || mediaType == "application/problem+json")
+	return err == nil && (mediaType == "application/json" || mediaType == adminapi.ProblemMediaType)
 }

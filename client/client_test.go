@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,13 @@ var (
 // newServer serves a new database over HTTP and returns its URL.
 func newServer(t *testing.T) string {
 	t.Helper()
+	baseURL, _ := newServerAndAuth(t)
+	return baseURL
+}
+
+// newServerAndAuth is newServer with what logs in there.
+func newServerAndAuth(t *testing.T) (string, *auth.Authenticator) {
+	t.Helper()
 	logger := zaptest.NewLogger(t)
 	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")}, logger)
 	require.NoError(t, err)
@@ -65,7 +73,7 @@ func newServer(t *testing.T) string {
 	require.NoError(t, err)
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	return server.URL
+	return server.URL, authenticator
 }
 
 func newClient(t *testing.T, baseURL string, change ...func(*client.Options)) *client.Client {
@@ -117,6 +125,11 @@ func TestEveryCall(t *testing.T) {
 	assert.Equal(t, []subject.Ref{alice}, refs(t, c.Members(ctx, dev, client.ListOptions{})))
 	assert.Equal(t, []subject.Ref{dev}, refs(t, c.Groups(ctx, alice)))
 
+	tried, err := c.TryGrant(ctx, dev, permission(t, "repository:team/*:pull"))
+	require.NoError(t, err)
+	assert.NotNil(t, tried.Effects)
+	_, err = c.TryRevoke(ctx, dev, permission(t, "repository:team/*:pull"))
+	require.ErrorIs(t, err, client.ErrNotFound, "nothing was given yet")
 	held, err := c.Grant(ctx, dev, permission(t, "repository:team/*:pull"))
 	require.NoError(t, err)
 	assert.Equal(t, permission(t, "repository:team/*:pull"), held)
@@ -134,6 +147,13 @@ func TestEveryCall(t *testing.T) {
 	decision, err := c.Can(ctx, alice, access.Repository, "team/app", access.Push)
 	require.NoError(t, err)
 	assert.True(t, decision.Allowed)
+	for h, err := range c.Holders(ctx, "team/app", access.Push) {
+		require.NoError(t, err)
+		assert.Equal(t, adminapi.Holder{Subject: dev, Permission: held, Actions: []string{"pull", "push"}}, h)
+	}
+	for range c.Holders(ctx, "team/app", access.Delete) {
+		assert.Fail(t, "nobody may delete")
+	}
 	left, err := c.Revoke(ctx, dev, permission(t, "repository:team/*:push"))
 	require.NoError(t, err)
 	assert.Equal(t, permission(t, "repository:team/*:pull"), *left.Remaining)
@@ -171,6 +191,17 @@ func TestListsGoOnToTheLastPage(t *testing.T) {
 	}
 	all := refs(t, c.Subjects(t.Context(), subject.Group, client.ListOptions{Prefix: "team-", PageSize: 5}))
 	assert.Len(t, all, 23)
+	var newest, oldest []int64
+	for e, err := range c.Audit(t.Context(), client.AuditOptions{NewestFirst: true}) {
+		require.NoError(t, err)
+		newest = append(newest, e.Sequence)
+	}
+	for e, err := range c.Audit(t.Context(), client.AuditOptions{}) {
+		require.NoError(t, err)
+		oldest = append(oldest, e.Sequence)
+	}
+	slices.Reverse(newest)
+	assert.Equal(t, oldest, newest)
 
 	seen := 0
 	for _, err := range c.Subjects(t.Context(), subject.Group, client.ListOptions{PageSize: 5}) {

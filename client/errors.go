@@ -24,6 +24,8 @@ var (
 	ErrForbidden = errors.New("not allowed")
 	// ErrPasswordNeeded: a token is not enough for that, log in with a password.
 	ErrPasswordNeeded = errors.New("a password is needed")
+	// ErrPasswordAgain: who signed in at the page has to give the password once more.
+	ErrPasswordAgain = errors.New("the password is needed again")
 	// ErrHTTPSNeeded: the server takes credentials over HTTPS alone.
 	ErrHTTPSNeeded = errors.New("HTTPS needed")
 	// ErrNotFound: a subject, membership, permission, token or key does not exist,
@@ -50,7 +52,13 @@ var (
 	ErrTooEarly = errors.New("too early")
 	// ErrExpires: the authority ends too soon for another key under it.
 	ErrExpires = errors.New("authority expires too soon")
-	// ErrTooMany: the subject has as many tokens or permissions as it may have.
+	// ErrUnprotected: a binding would let in strangers, or more jobs than is likely
+	// to be wanted.
+	ErrUnprotected = errors.New("binding is unprotected")
+	// ErrIssuer: an issuer does not answer rightly.
+	ErrIssuer = errors.New("issuer does not answer rightly")
+	// ErrTooMany: the subject has as many tokens or permissions as it may have, or
+	// there are as many issuers or bindings as there may be.
 	ErrTooMany = errors.New("too many")
 	// ErrStale: the subject does not have the version of a [Condition] any more.
 	// Read it again, and decide again.
@@ -75,6 +83,7 @@ var sentinels = map[adminapi.Code]error{
 	adminapi.CodeUnauthorized:   ErrUnauthorized,
 	adminapi.CodeForbidden:      ErrForbidden,
 	adminapi.CodePasswordNeeded: ErrPasswordNeeded,
+	adminapi.CodePasswordAgain:  ErrPasswordAgain,
 	adminapi.CodeHTTPSNeeded:    ErrHTTPSNeeded,
 	adminapi.CodeNotFound:       ErrNotFound,
 	adminapi.CodeMethod:         ErrMethod,
@@ -88,6 +97,8 @@ var sentinels = map[adminapi.Code]error{
 	adminapi.CodeTooEarly:       ErrTooEarly,
 	adminapi.CodeExpires:        ErrExpires,
 	adminapi.CodeTooMany:        ErrTooMany,
+	adminapi.CodeUnprotected:    ErrUnprotected,
+	adminapi.CodeIssuer:         ErrIssuer,
 	adminapi.CodeStale:          ErrStale,
 	adminapi.CodeThrottled:      ErrThrottled,
 	adminapi.CodeBusy:           ErrBusy,

@@ -11,7 +11,7 @@ import (
 	"github.com/dockit-registry/dockit/state"
 )
 
-// ExportState writes users, robots, groups, members and permissions to w, as
+// ExportState writes users, robots, groups, members, permissions, issuers and bindings to w, as
 // one document without secrets. After an error, what was written is not whole. It
 // may take ten minutes, whatever [Options].Timeout says. Error: [ErrBusy].
 func (c *Client) ExportState(ctx context.Context, format state.Format, w io.Writer) error {
@@ -44,17 +44,24 @@ func (c *Client) ExportState(ctx context.Context, format state.Format, w io.Writ
 // is larger than the server takes, [ErrConflict], [ErrTooMany], and [ErrBusy] while
 // the server works on another one.
 func (c *Client) PlanState(ctx context.Context, document io.Reader, options state.Options) (adminapi.Plan, error) {
-	return c.sendState(ctx, http.MethodPost, "/state/plan", document, options)
+	return c.sendState(ctx, request{method: http.MethodPost, path: "/state/plan", document: document}, options)
 }
 
 // ApplyState makes the state what a document says, all of it or nothing, and
 // returns what was done for that. Errors: those of [Client.PlanState],
 // [ErrLastAdmin], and [ErrPasswordNeeded] for what a token may not do.
 func (c *Client) ApplyState(ctx context.Context, document io.Reader, options state.Options) (adminapi.Plan, error) {
-	return c.sendState(ctx, http.MethodPut, "/state", document, options)
+	return c.ApplyPlanned(ctx, document, options, "")
 }
 
-func (c *Client) sendState(ctx context.Context, method, path string, document io.Reader, options state.Options) (adminapi.Plan, error) {
+// ApplyPlanned is [Client.ApplyState] that does only what a plan of [Client.PlanState]
+// said, by the tag of that, and returns [ErrStale] when it would do anything else. An
+// empty tag is any plan.
+func (c *Client) ApplyPlanned(ctx context.Context, document io.Reader, options state.Options, tag string) (adminapi.Plan, error) {
+	return c.sendState(ctx, request{method: http.MethodPut, path: "/state", document: document, ifMatch: tag}, options)
+}
+
+func (c *Client) sendState(ctx context.Context, r request, options state.Options) (adminapi.Plan, error) {
 	query := url.Values{}
 	for name, on := range map[string]bool{"prune": options.Prune, "add": options.Add, "replace_passwords": options.ReplacePasswords} {
 		if on {
@@ -62,6 +69,7 @@ func (c *Client) sendState(ctx context.Context, method, path string, document io
 		}
 	}
 	var plan adminapi.Plan
-	_, err := c.do(ctx, request{method: method, path: path, query: query, document: document, large: true}, &plan)
+	r.query, r.large = query, true
+	_, err := c.do(ctx, r, &plan)
 	return plan, err
 }

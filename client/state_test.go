@@ -32,7 +32,11 @@ func TestState(t *testing.T) {
 
 	applied, err := c.ApplyState(ctx, strings.NewReader(devDocument), state.Options{})
 	require.NoError(t, err)
+	tag := plan.Tag
+	plan.Tag = ""
 	assert.Equal(t, plan, applied)
+	_, err = c.ApplyPlanned(ctx, strings.NewReader(devDocument), state.Options{}, tag)
+	require.ErrorIs(t, err, client.ErrStale, "there is nothing left to do")
 	again, err := c.ApplyState(ctx, strings.NewReader(devDocument), state.Options{})
 	require.NoError(t, err)
 	assert.Empty(t, again.Changes)
@@ -97,7 +101,7 @@ func TestDocumentOfAFile(t *testing.T) {
 	assert.Less(t, at, int64(1<<20), "so much was sent all the same")
 }
 
-// TestTooLargeForAProxy tells who refuses.
+// TestTooLargeForAProxy guards that the error names who refuses.
 func TestTooLargeForAProxy(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "<html>413</html>", http.StatusRequestEntityTooLarge)

@@ -78,11 +78,19 @@ func (c *Client) Update(ctx context.Context, ref subject.Ref, change adminapi.Su
 	return updated, err
 }
 
-// Delete removes a subject with its memberships, permissions and tokens. Errors:
-// [ErrNotFound], [ErrStale], [ErrBuiltIn], [ErrLastAdmin].
+// Delete removes a subject with its memberships, permissions and tokens, and the
+// bindings of a robot. Errors: [ErrNotFound], [ErrStale], [ErrBuiltIn],
+// [ErrLastAdmin].
 func (c *Client) Delete(ctx context.Context, ref subject.Ref, version Condition) error {
-	_, err := c.do(ctx, request{method: http.MethodDelete, path: pathOf(ref), ifMatch: version.header()}, nil)
+	_, err := c.Remove(ctx, ref, version)
 	return err
+}
+
+// Remove is [Client.Delete] that also returns which bindings went with a robot.
+func (c *Client) Remove(ctx context.Context, ref subject.Ref, version Condition) (adminapi.Removed, error) {
+	var removed adminapi.Removed
+	_, err := c.do(ctx, request{method: http.MethodDelete, path: pathOf(ref), ifMatch: version.header()}, &removed)
+	return removed, err
 }
 
 // SetPassword gives a user a new password, which ends its docker logins. Errors:

@@ -16,6 +16,16 @@ func (c *Client) AccessTokens(ctx context.Context, owner subject.Ref, options Li
 	return pages[adminapi.AccessToken](ctx, c, pathOf(owner)+"/access-tokens", options)
 }
 
+// AllAccessTokens lists the access tokens of everybody by id; if unused is set, only
+// those that were never used.
+func (c *Client) AllAccessTokens(ctx context.Context, unused bool) iter.Seq2[adminapi.AccessToken, error] {
+	query := url.Values{}
+	if unused {
+		query.Set("unused", "true")
+	}
+	return pagesOf[adminapi.AccessToken](ctx, c, "/access-tokens", query, 0)
+}
+
 // AccessToken returns one access token by its id, or [ErrNotFound].
 func (c *Client) AccessToken(ctx context.Context, id string) (adminapi.AccessToken, error) {
 	var found adminapi.AccessToken

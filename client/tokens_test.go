@@ -45,6 +45,16 @@ func TestAccessTokens(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, issued.AccessToken, found)
 
+	for unused, want := range map[bool]int{true: 2, false: 2} {
+		count := 0
+		for token, err := range c.AllAccessTokens(ctx, unused) {
+			require.NoError(t, err)
+			assert.Equal(t, ci, token.Owner)
+			count++
+		}
+		assert.Equal(t, want, count)
+	}
+
 	rotated, err := c.RotateAccessToken(ctx, issued.ID, adminapi.AccessTokenRotation{Grace: 60})
 	require.NoError(t, err)
 	assert.NotEqual(t, issued.Token, rotated.Token)

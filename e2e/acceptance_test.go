@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"math/big"
 	"net/http"
 	"os"
@@ -76,20 +77,28 @@ func (a *authority) leaf(t *testing.T, from, until time.Time) *authority {
 // token signs one that opens nothing, and carries the certificates.
 func (a *authority) token(t *testing.T, chain ...*authority) string {
 	t.Helper()
+	return a.sign(t, nil, nil, chain...)
+}
+
+// sign signs a token with other values in header and claims than those of a good one that opens nothing; nil leaves one out.
+func (a *authority) sign(t *testing.T, header, claims map[string]any, chain ...*authority) string {
+	t.Helper()
 	certificates := []string{base64.StdEncoding.EncodeToString(a.cert.Raw)}
 	for _, above := range chain {
 		certificates = append(certificates, base64.StdEncoding.EncodeToString(above.cert.Raw))
 	}
 	now := time.Now()
-	part := func(v any) string {
-		encoded, err := json.Marshal(v)
+	part := func(good, other map[string]any) string {
+		maps.Copy(good, other)
+		maps.DeleteFunc(good, func(_ string, value any) bool { return value == nil })
+		encoded, err := json.Marshal(good)
 		require.NoError(t, err)
 		return base64.RawURLEncoding.EncodeToString(encoded)
 	}
-	signed := part(map[string]any{"typ": "JWT", "alg": "ES256", "x5c": certificates}) + "." + part(map[string]any{
+	signed := part(map[string]any{"typ": "JWT", "alg": "ES256", "x5c": certificates}, header) + "." + part(map[string]any{
 		"iss": "dockit", "sub": "", "aud": service, "jti": "1", "access": []any{},
 		"iat": now.Unix(), "nbf": now.Add(-5 * time.Second).Unix(), "exp": now.Add(time.Minute).Unix(),
-	})
+	}, claims)
 	digest := sha256.Sum256([]byte(signed))
 	r, s, err := ecdsa.Sign(rand.Reader, a.key, digest[:])
 	require.NoError(t, err)

@@ -10,7 +10,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/e2e/internal/build"
+	"github.com/dockit-registry/dockit/e2e/internal/cannot"
 	"github.com/dockit-registry/dockit/e2e/internal/registry"
 )
 
@@ -61,9 +64,7 @@ var (
 func built(t *testing.T, program func() (string, error)) string {
 	t.Helper()
 	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return path
 }
 
@@ -76,11 +77,9 @@ func registryBinary(t *testing.T, kind registry.Kind) string {
 	}
 	path, err := kind.Binary(t.Context(), binFolder)
 	if errors.Is(err, registry.ErrNotInstalled) {
-		cannotRun(t, err)
+		cannot.Run(t, err)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return path
 }
 
@@ -89,21 +88,10 @@ func registryBinary(t *testing.T, kind registry.Kind) string {
 func debianProgram(t *testing.T, program string) string {
 	t.Helper()
 	root, err := build.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	path := filepath.Join(root, "bin", "clients", program)
 	if _, err := os.Stat(path); err != nil {
-		cannotRun(t, fmt.Errorf("%s: %w: run scripts/get-clients bin/clients", program, err))
+		cannot.Run(t, fmt.Errorf("%s: %w: run scripts/get-clients bin/clients", program, err))
 	}
 	return path
-}
-
-// cannotRun ends a test that this machine cannot run: it is skipped, with the reason, and fails in CI.
-func cannotRun(t testing.TB, reason error) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(reason)
-	}
-	t.Skip(reason)
 }

@@ -1,19 +1,24 @@
 package e2e
 
 import (
-	"maps"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/dockit-registry/dockit/e2e/internal/build"
+	"github.com/dockit-registry/dockit/e2e/internal/cannot"
 	"github.com/dockit-registry/dockit/e2e/internal/dockit"
+	"github.com/dockit-registry/dockit/e2e/internal/mariadb"
+	"github.com/dockit-registry/dockit/e2e/internal/port"
+	"github.com/dockit-registry/dockit/e2e/internal/registry"
 )
 
 // composition is what the test reads of a Compose file. Keys that it does not know are errors, so that what is added
@@ -37,7 +42,11 @@ type composeService struct {
 	StopGracePeriod string            `yaml:"stop_grace_period"`
 	Restart         string            `yaml:"restart"`
 	NetworkMode     string            `yaml:"network_mode"`
-	Healthcheck     struct {
+	Sysctls         map[string]string `yaml:"sysctls"`
+	Networks        map[string]struct {
+		Aliases []string `yaml:"aliases"`
+	} `yaml:"networks"`
+	Healthcheck struct {
 		Test        []string      `yaml:"test"`
 		Interval    time.Duration `yaml:"interval"`
 		Timeout     time.Duration `yaml:"timeout"`
@@ -51,16 +60,12 @@ type composeService struct {
 
 func TestComposeExample(t *testing.T) {
 	t.Parallel()
-	c := readComposition(t)
+	c := readComposition(t, "compose")
 	server, init, registry := c.Services["dockit"], c.Services["init-container"], c.Services["registry"]
 
 	t.Run("commands and variables are Dockit's", func(t *testing.T) {
 		for _, s := range []composeService{server, init} {
-			flags := flagsOf(t, s.Command[0])
-			for _, name := range slices.Sorted(maps.Keys(s.Environment)) {
-				flag := strings.TrimSuffix(strings.TrimPrefix(name, "DOCKIT_"), "_FILE")
-				require.Contains(t, flags, "--"+strings.ReplaceAll(strings.ToLower(flag), "_", "-"), name)
-			}
+			requireFlags(t, s)
 		}
 	})
 	t.Run("the server starts with its variables", func(t *testing.T) {
@@ -110,14 +115,91 @@ func TestComposeExample(t *testing.T) {
 	})
 }
 
-func readComposition(t *testing.T) composition {
+// TestComposeExampleOnOneHost has Dockit in front of the registry as the example has it, but for the certificate of a public
+// authority.
+func TestComposeExampleOnOneHost(t *testing.T) {
+	t.Parallel()
+	c := readComposition(t, "one-host")
+	server, init, upstream := c.Services["dockit"], c.Services["init-container"], c.Services["registry"]
+	requireFlags(t, server)
+	requireFlags(t, init)
+	name := server.Environment["DOCKIT_DOMAIN"]
+	require.Equal(t, "https://"+name, init.Environment["DOCKIT_BASE_URL"])
+	require.Equal(t, "https://"+name+"/v2/token", upstream.Environment["REGISTRY_AUTH_TOKEN_REALM"])
+	require.Equal(t, server.Environment["DOCKIT_SERVICE"], upstream.Environment["REGISTRY_AUTH_TOKEN_SERVICE"])
+	require.Equal(t, []string{name}, server.Networks["default"].Aliases)
+	require.Empty(t, upstream.Ports, "the registry is reached without Dockit")
+	require.Equal(t, []string{"CMD", "dockit", "health", "http://" + server.Environment["DOCKIT_METRICS_LISTEN"]}, server.Healthcheck.Test)
+	require.Equal(t, "registry:5000", server.Environment["DOCKIT_UPSTREAM"])
+
+	p, err := port.Free(t.Context())
+	require.NoError(t, err)
+	running := startDockit(t, dockit.Config{Args: []string{"--service", server.Environment["DOCKIT_SERVICE"], "--upstream", port.Localhost(p)}})
+	bundle := filepath.Join(t.TempDir(), "bundle.pem")
+	_, err = running.Admin().Run(t.Context(), init.Command[0], bundle)
+	require.NoError(t, err)
+	startRegistry(t, registry.Config{
+		Binary: registryBinary(t, registry.V3), Port: p, Realm: running.URL + "/v2/token", Service: upstream.Environment["REGISTRY_AUTH_TOKEN_SERVICE"], RootCertBundle: bundle,
+	})
+	requirePushed(t, client{host: running.Host, username: running.Config().RootUser, password: running.Config().RootPassword}, "team/app")
+}
+
+// TestComposeExampleWithMySQL checks that the two services of the example know each other's names, and runs what they run, by hand:
+// MariaDB with its options, Dockit on it with its variables, and a second one, as the README says.
+func TestComposeExampleWithMySQL(t *testing.T) {
+	t.Parallel()
+	c := readComposition(t, "compose-mysql")
+	database, server := c.Services["database"], c.Services["dockit"]
+	requireFlags(t, server)
+	require.Equal(t, "mysql", server.Environment["DOCKIT_SQL_DIALECT"])
+	require.Equal(t, fmt.Sprintf("%s:%s@tcp(database:3306)/%s", database.Environment["MARIADB_USER"], database.Environment["MARIADB_PASSWORD"], database.Environment["MARIADB_DATABASE"]),
+		server.Environment["DOCKIT_SQL_DSN"])
+	require.Equal(t, "service_healthy", server.DependsOn["database"].Condition)
+	require.Contains(t, database.Command, "--innodb-flush-log-at-trx-commit=1")
+	require.Empty(t, database.Ports)
+	require.Equal(t, []string{mariadb.User, mariadb.Database}, []string{database.Environment["MARIADB_USER"], database.Environment["MARIADB_DATABASE"]})
+
+	running, err := mariadb.Start(t.Context(), database.Command...)
+	t.Cleanup(func() { assert.NoError(t, running.Stop()) })
+	if errors.Is(err, mariadb.ErrNotInstalled) {
+		cannot.Run(t, err)
+	}
+	require.NoError(t, err)
+	dsn := strings.NewReplacer("database:3306", running.Address, database.Environment["MARIADB_PASSWORD"], mariadb.Password).Replace(server.Environment["DOCKIT_SQL_DSN"])
+	env := []string{"DOCKIT_SERVICE=" + server.Environment["DOCKIT_SERVICE"], "DOCKIT_PKI_ENCRYPTION_KEY=" + rand.Text() + rand.Text()}
+	one := startDockit(t, dockit.Config{Args: server.Command[1:], MySQL: dsn, Env: env})
+	bundle := filepath.Join(t.TempDir(), "bundle.pem")
+	_, err = one.Admin().Run(t.Context(), "init-container", bundle)
+	require.NoError(t, err)
+	another := one.Config()
+	another.Port, another.Dir = 0, t.TempDir()
+	for _, node := range []*dockit.Server{one, startDockit(t, another)} {
+		r := startRegistry(t, registry.Config{
+			Binary: registryBinary(t, registry.V3), Realm: node.URL + "/v2/token", Service: server.Environment["DOCKIT_SERVICE"], RootCertBundle: bundle,
+		})
+		requirePushed(t, rootOf(node, r), "team/app")
+	}
+}
+
+// requireFlags checks that the variables of a service are those of flags of its command.
+func requireFlags(t *testing.T, s composeService) {
 	t.Helper()
-	root, err := build.Root()
+	flags := flagsOf(t, s.Command[0])
+	for name := range s.Environment {
+		flag := strings.TrimSuffix(strings.TrimPrefix(name, "DOCKIT_"), "_FILE")
+		require.Contains(t, flags, "--"+strings.ReplaceAll(strings.ToLower(flag), "_", "-"), name)
+	}
+}
+
+func readComposition(t *testing.T, folder string) composition {
+	t.Helper()
+	file, err := os.ReadFile(example(t, folder, "compose.yaml"))
 	require.NoError(t, err)
-	file, err := os.ReadFile(filepath.Join(root, "examples", "compose", "compose.yaml"))
-	require.NoError(t, err)
-	// Variables of the shell have their defaults.
+	// Variables of the shell have their defaults, and those that must be set the same value everywhere.
 	text := os.Expand(string(file), func(v string) string {
+		if name, _, required := strings.Cut(v, ":?"); required {
+			return "value of " + name
+		}
 		_, value, ok := strings.Cut(v, ":-")
 		require.True(t, ok, "${%s} has no default", v)
 		return value

@@ -1,11 +1,8 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -44,13 +41,5 @@ func testCrane(t *testing.T, s *stack) {
 
 // runProgram runs a program to its end with its own home folder.
 func runProgram(ctx context.Context, home, stdin, path string, args ...string) error {
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = dockit.Environment(home)
-	cmd.Stdin = strings.NewReader(stdin)
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Run(); err != nil {
-		return &dockit.Error{Args: args, Code: cmd.ProcessState.ExitCode(), Stderr: output.String()}
-	}
-	return nil
+	return dockit.RunProgram(ctx, home, stdin, path, args...)
 }

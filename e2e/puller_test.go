@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -135,7 +136,7 @@ func pullAll(t *testing.T, pulls int, all []*puller, steps ...func() error) {
 		group.Go(func() {
 			for n := worker; n < pulls; n += pullers {
 				if err := all[n%len(all)].pull(t.Context()); err != nil && failed.Add(1) <= 5 {
-					t.Errorf("pull %d: %v", n, err)
+					assert.NoError(t, err, "pull %d", n)
 				}
 				done.Add(1)
 			}
@@ -146,9 +147,7 @@ func pullAll(t *testing.T, pulls int, all []*puller, steps ...func() error) {
 		for done.Load() < share {
 			time.Sleep(time.Millisecond)
 		}
-		if err := step(); err != nil {
-			t.Errorf("step %d: %v", i, err) // and go on: pulls are under way
-		}
+		assert.NoError(t, step(), "step %d", i) //nolint:testifylint // pulls are under way: they go on
 	}
 	group.Wait()
 	require.Zero(t, failed.Load(), "of %d pulls", pulls)

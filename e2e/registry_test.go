@@ -33,6 +33,7 @@ func TestRegistries(t *testing.T) {
 		{"delete", testDelete},
 		{"catalog", testCatalog},
 		{"crane", testCrane},
+		{"page", testPage},
 		{"rbac lists", testRBACLists},
 		{"rbac can-i", testRBACCanI},
 		{"rbac refusals", testRBACRefusals},

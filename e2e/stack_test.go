@@ -9,9 +9,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/e2e/internal/dockit"
+	"github.com/dockit-registry/dockit/e2e/internal/port"
 	"github.com/dockit-registry/dockit/e2e/internal/process"
 	"github.com/dockit-registry/dockit/e2e/internal/registry"
 )
@@ -46,16 +48,27 @@ func startDockit(t *testing.T, c dockit.Config) *dockit.Server {
 // The arguments are further ones of `dockit api-server`.
 func startStack(t *testing.T, kind registry.Kind, args ...string) *stack {
 	t.Helper()
+	return startStackOf(t, kind, nil, args...)
+}
+
+// startStackOf is startStack with variables of the registry, as NAME=value.
+func startStackOf(t *testing.T, kind registry.Kind, variables []string, args ...string) *stack {
+	t.Helper()
 	binary := registryBinary(t, kind)
-	server := startDockit(t, dockit.Config{Args: append([]string{"--service", service}, args...)})
+	at, err := port.Free(t.Context())
+	require.NoError(t, err)
+	// The page looks at the registry.
+	server := startDockit(t, dockit.Config{Args: append([]string{"--service", service, "--registry", service + "=http://" + port.Localhost(at)}, args...)})
 	admin := server.Admin()
 	bundle := filepath.Join(t.TempDir(), "bundle.pem")
-	_, err := admin.Run(t.Context(), "init-container", bundle)
+	_, err = admin.Run(t.Context(), "init-container", bundle)
 	require.NoError(t, err)
 	return &stack{
 		dockit: server,
 		registry: startRegistry(t, registry.Config{
 			Binary:         binary,
+			Port:           at,
+			Extra:          variables,
 			Realm:          server.URL + "/v2/token",
 			Service:        service,
 			RootCertBundle: bundle,
@@ -81,9 +94,7 @@ func startRegistry(t *testing.T, c registry.Config) *registry.Registry {
 func stopAtEnd(t *testing.T, p *process.Process) {
 	t.Helper()
 	t.Cleanup(func() {
-		if err := p.Stop(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, p.Stop())
 		if t.Failed() {
 			t.Logf("%s printed:\n%s", p, p.Output())
 		}

@@ -26,9 +26,7 @@ func TestStalePasswordLocksNobodyOut(t *testing.T) {
 	docker := e.docker(t)
 	require.NoError(t, docker.login(s.registry.Host, alice.username, alice.password))
 	home := filepath.Dir(filepath.Dir(docker.config))
-	run := func(stdin string, args ...string) error {
-		return runProgram(t.Context(), home, stdin, debianProgram(t, "docker"), append([]string{"-H", e.socket}, args...)...)
-	}
+	run := func(stdin string, args ...string) error { return e.Docker(t.Context(), home, stdin, args...) }
 	require.NoError(t, run(string(imageOfLayers(t, image, 12)), "load"))
 
 	const changed = "another password of alice"

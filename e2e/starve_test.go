@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/e2e/internal/dockit"
@@ -67,9 +68,10 @@ func TestOneAddressStarvesNobody(t *testing.T) {
 				for j := range times {
 					name, began := fmt.Sprint("user", first+i*times+j), time.Now()
 					status, err := ask(t.Context(), client, name, password(name))
-					if err != nil || status != http.StatusOK {
-						t.Errorf("%s: status %d, %v", name, status, err)
+					if !assert.NoError(t, err, name) { //nolint:testifylint // not the goroutine of the test
+						return
 					}
+					assert.Equal(t, http.StatusOK, status, name)
 					mu.Lock()
 					took = append(took, time.Since(began))
 					mu.Unlock()

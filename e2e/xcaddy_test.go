@@ -3,10 +3,15 @@ package e2e
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/hex"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +19,7 @@ import (
 
 	"github.com/dockit-registry/dockit/e2e/internal/build"
 	"github.com/dockit-registry/dockit/e2e/internal/dockit"
+	"github.com/dockit-registry/dockit/e2e/internal/otlp"
 	"github.com/dockit-registry/dockit/e2e/internal/port"
 	"github.com/dockit-registry/dockit/e2e/internal/registry"
 )
@@ -46,6 +52,84 @@ func TestXCaddy(t *testing.T) {
 		t.Parallel()
 		testCaddyInFrontOfRegistry(t, caddy)
 	})
+	t.Run("trace", func(t *testing.T) {
+		t.Parallel()
+		testCaddyJoinsTrace(t, caddy)
+	})
+}
+
+// testCaddyJoinsTrace has a client that is in a trace ask for a token: the access log, the spans that a collector gets, and what
+// goes on to the registry are of the same trace, and no password is in a span.
+func testCaddyJoinsTrace(t *testing.T, caddy string) {
+	t.Helper()
+	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	collector := otlp.NewReceiver()
+	t.Cleanup(collector.Close)
+	forwarded := make(chan string, 1)
+	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { forwarded <- r.Header.Get("Traceparent") }))
+	t.Cleanup(upstream.Close)
+	p, err := port.Free(t.Context())
+	require.NoError(t, err)
+	password := rand.Text()
+	server, err := dockit.Start(t.Context(), dockit.Config{
+		Binary: caddy, Port: p, Dir: t.TempDir(), RootUser: "admin", RootPassword: password,
+		Env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.Endpoint(), "OTEL_SERVICE_NAME=registry-auth"},
+		Caddyfile: writeFile(t, "Caddyfile", fmt.Sprintf(`{
+	admin off
+	persist_config off
+	dockit {
+		service %s
+		database sqlite {env.HOME}/dockit.sqlite
+		root_user {env.DOCKIT_ROOT_USER} {env.DOCKIT_ROOT_PASSWORD}
+	}
+}
+
+http://%s {
+	log {
+		format json
+	}
+	tracing {
+		span dockit
+	}
+	dockit
+	reverse_proxy %s
+}
+`, service, port.Localhost(p), strings.TrimPrefix(upstream.URL, "http://"))),
+	})
+	require.NoError(t, err)
+	stopAtEnd(t, server.Process)
+	paths := []string{"/v2/token", "/v2/"}
+	for _, path := range paths {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path+"?service="+service+"&scope=repository:app:pull", nil)
+		require.NoError(t, err)
+		r.SetBasicAuth("admin", password)
+		r.Header.Set("Traceparent", "00-"+trace+"-"+parent+"-01")
+		response, err := server.HTTPClient().Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode)
+	}
+	sent := <-forwarded
+	require.NoError(t, server.Stop()) // which sends what spans are left
+	require.Regexp(t, `"uri":"/v2/token[^\n]*"traceID":"`+trace+`"`, server.Output())
+
+	spans := make(map[string]*otlp.Span)
+	for _, span := range collector.Spans() {
+		if hex.EncodeToString(span.GetTraceId()) != trace {
+			continue // the wait for the server to be ready
+		}
+		require.Equal(t, parent, hex.EncodeToString(span.GetParentSpanId()), "the client's span is not its parent")
+		require.Equal(t, "dockit", span.GetName())
+		require.Equal(t, "registry-auth", span.Service)
+		require.NotContains(t, span.String(), password)
+		for _, attribute := range span.GetAttributes() {
+			if attribute.GetKey() == "url.path" {
+				spans[attribute.GetValue().GetStringValue()] = span
+			}
+		}
+	}
+	require.ElementsMatch(t, paths, slices.Collect(maps.Keys(spans)), "spans of requests")
+	require.Contains(t, sent, trace+"-"+hex.EncodeToString(spans["/v2/"].GetSpanId()), "the registry is not below Caddy's span")
 }
 
 func testCaddyInFrontOfRegistry(t *testing.T, caddy string) {

@@ -5,6 +5,9 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 const page = "https://ui.example.com"
@@ -28,9 +31,7 @@ func TestBrowserAsksForTokens(t *testing.T) {
 	config := f.server.config
 	config.CORSOrigins = []string{page, "http://localhost:8080"}
 	allowing, err := New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, tc := range []struct {
 		name    string
 		server  *Server
@@ -53,17 +54,14 @@ func TestBrowserAsksForTokens(t *testing.T) {
 	} {
 		w := ask(tc.server, tc.request, tc.origin)
 		header := w.Header()
-		if w.Code != tc.status || header.Get("Access-Control-Allow-Origin") != tc.allowed {
-			t.Errorf("%s: %d, origin %q, want %d, %q", tc.name, w.Code, header.Get("Access-Control-Allow-Origin"), tc.status, tc.allowed)
+		assert.Equal(t, tc.status, w.Code, tc.name)
+		assert.Equal(t, tc.allowed, header.Get("Access-Control-Allow-Origin"), tc.name)
+		assert.Equal(t, tc.allowed != "", header.Get("Access-Control-Allow-Credentials") == "true", "%s: credentials %q", tc.name, header.Get("Access-Control-Allow-Credentials"))
+		if tc.server == allowing {
+			assert.NotEmpty(t, header.Values("Vary"), "%s: a cache would give one page's answer to another", tc.name)
 		}
-		if (header.Get("Access-Control-Allow-Credentials") == "true") != (tc.allowed != "") {
-			t.Errorf("%s: credentials %q", tc.name, header.Get("Access-Control-Allow-Credentials"))
-		}
-		if tc.server == allowing && len(header.Values("Vary")) == 0 {
-			t.Errorf("%s: a cache would give one page's answer to another", tc.name)
-		}
-		if tc.allowed != "" && tc.request.Method == http.MethodOptions && header.Get("Access-Control-Allow-Headers") != "authorization" {
-			t.Errorf("%s: allowed headers %q", tc.name, header.Get("Access-Control-Allow-Headers"))
+		if tc.allowed != "" && tc.request.Method == http.MethodOptions {
+			assert.Equal(t, "authorization", header.Get("Access-Control-Allow-Headers"), "%s: allowed headers", tc.name)
 		}
 	}
 }
@@ -76,11 +74,9 @@ func TestValidateOrigin(t *testing.T) {
 		"https://user@ui.example.com": false, "ftp://ui.example.com": false, "https://ui.example.com:443": false,
 		"http://ui.example.com:80": false, "https://bücher.example": false, page + " https://other": false,
 	} {
-		if err := ValidateOrigin(origin); (err == nil) != ok {
-			t.Errorf("%q: %v, want ok %v", origin, err, ok)
-		}
+		err := ValidateOrigin(origin)
+		assert.Equal(t, ok, err == nil, "%q: %v", origin, err)
 	}
-	if _, err := New(Config{Issuer: "dockit", Services: []Service{{Name: "a", TokenTTL: time.Hour}}, CORSOrigins: []string{"*"}}); err == nil {
-		t.Error("a wildcard is taken")
-	}
+	_, err := New(Config{Issuer: "dockit", Services: []Service{{Name: "a", TokenTTL: time.Hour}}, CORSOrigins: []string{"*"}})
+	assert.Error(t, err, "a wildcard is taken")
 }

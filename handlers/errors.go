@@ -14,6 +14,8 @@ const (
 	errorInvalidRequest   = "invalid_request"
 	errorInvalidGrant     = "invalid_grant"
 	errorUnsupportedGrant = "unsupported_grant_type"
+	errorInvalidTarget    = "invalid_target"         // RFC 8693 section 2.2.2
+	errorUnsupportedToken = "unsupported_token_type" // RFC 7009 section 2.2.1
 	errorServer           = "server_error"
 	errorUnavailable      = "temporarily_unavailable"
 )

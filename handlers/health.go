@@ -35,6 +35,9 @@ type readiness struct {
 	// machine's, when the clocks are in doubt: this node is ready all the same,
 	// because it goes by the database's.
 	ClockSkew *float64 `json:"clock_skew_seconds,omitempty"`
+	// IssuersAway are the trusted issuers that do not answer, and since when. This
+	// node is ready all the same: the keys that they published last go on.
+	IssuersAway map[string]time.Time `json:"issuers_away,omitempty"`
 }
 
 // serveReady says whether tokens can be issued and whether changes can be made.
@@ -66,8 +69,8 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) readiness(ctx context.Context, changes func(context.Context) error) readiness {
 	var reasons []error
-	answer := readiness{Status: "ready", Issue: true, Change: true}
-	status := s.config.Auth.Directory().Status(ctx)
+	answer := readiness{Status: "ready", Issue: true, Change: true, IssuersAway: s.config.Auth.AwayIssuers()}
+	status := s.config.Auth.Cache().Status(ctx)
 	switch {
 	case status.Unavailable != nil:
 		answer.Change, answer.Issue = false, status.Recalls

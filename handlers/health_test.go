@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/internal/auth"
 )
 
@@ -16,25 +19,21 @@ import (
 func (f *fixture) ready(query string) (status int, answer readiness) {
 	f.Helper()
 	w := f.do(httptest.NewRequest(http.MethodGet, readyPath+query, nil))
-	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
-		f.Fatalf("%s: %v", w.Body, err)
-	}
+	require.NoError(f, json.Unmarshal(w.Body.Bytes(), &answer), "%s", w.Body)
 	return w.Code, answer
 }
 
 func TestHealth(t *testing.T) {
 	f := newFixture(t)
 	for _, path := range []string{healthPath, readyPath, readyPath + "?can=issue", readyPath + "?can=change"} {
-		if w := f.do(httptest.NewRequest(http.MethodGet, path, nil)); w.Code != http.StatusOK {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
-		}
+		w := f.do(httptest.NewRequest(http.MethodGet, path, nil))
+		assert.Equal(t, http.StatusOK, w.Code, "%s: %s", path, w.Body)
 	}
-	if w := f.do(httptest.NewRequest(http.MethodGet, readyPath+"?can=fly", nil)); w.Code != http.StatusBadRequest {
-		t.Errorf("can fly: %d %s", w.Code, w.Body)
-	}
-	if err := f.store.Close(); err != nil {
-		t.Fatal(err)
-	}
+	_, healthy := f.ready("")
+	assert.Equal(t, readiness{Status: "ready", Issue: true, Change: true}, healthy, "and no reason")
+	w := f.do(httptest.NewRequest(http.MethodGet, readyPath+"?can=fly", nil))
+	assert.Equal(t, http.StatusBadRequest, w.Code, "can fly: %s", w.Body)
+	require.NoError(t, f.store.Close())
 	for _, tc := range []struct {
 		query  string
 		status int
@@ -44,16 +43,18 @@ func TestHealth(t *testing.T) {
 		{"?can=change", http.StatusServiceUnavailable},
 	} {
 		status, answer := f.ready(tc.query)
-		if status != tc.status || answer.Status != "degraded" || !answer.Issue || answer.Change || answer.Reason == "" || answer.Until == nil {
-			t.Errorf("without a database, %q: %d %+v", tc.query, status, answer)
-		}
+		assert.Equal(t, tc.status, status, "without a database, %q: %+v", tc.query, answer)
+		assert.Equal(t, "degraded", answer.Status, "without a database, %q: %+v", tc.query, answer)
+		assert.True(t, answer.Issue, "without a database, %q: %+v", tc.query, answer)
+		assert.False(t, answer.Change, "without a database, %q: %+v", tc.query, answer)
+		require.NotEmpty(t, answer.Reason, "without a database, %q: %+v", tc.query, answer)
+		assert.NotNil(t, answer.Until, "without a database, %q: %+v", tc.query, answer)
 	}
-	if w := f.do(httptest.NewRequest(http.MethodGet, healthPath, nil)); w.Code != http.StatusOK {
-		t.Errorf("alive without a database: %d %s", w.Code, w.Body)
-	}
+	w = f.do(httptest.NewRequest(http.MethodGet, healthPath, nil))
+	assert.Equal(t, http.StatusOK, w.Code, "alive without a database: %s", w.Body)
 }
 
-// A lock that somebody else holds in the database is noticed within ten seconds,
+// A lock that another process holds in the database is noticed within ten seconds,
 // and as soon as it is gone.
 func TestReadinessWithoutChanges(t *testing.T) {
 	f := newFixture(t)
@@ -62,29 +63,26 @@ func TestReadinessWithoutChanges(t *testing.T) {
 		const longest = 10 * time.Second
 		for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 			got, answer := f.ready("?can=change")
-			if answer.Change != (got == http.StatusOK) || !answer.Issue {
-				t.Fatalf("%d %+v", got, answer)
-			}
+			require.Equal(t, got == http.StatusOK, answer.Change, "%d %+v", got, answer)
+			require.True(t, answer.Issue, "%d %+v", got, answer)
 			if got == status {
 				t.Logf("%d after %s", status, time.Since(began))
 				return
 			}
-			if time.Since(began) > longest {
-				t.Fatalf("%d for longer than %s", got, longest)
-			}
+			require.LessOrEqual(t, time.Since(began), longest, "%d for longer than %s", got, longest)
 		}
 	}
 	await(http.StatusOK)
 	release := f.lock()
 	await(http.StatusServiceUnavailable)
-	if status, answer := f.ready(""); status != http.StatusOK || answer.Status != "degraded" || answer.Reason == "" {
-		t.Errorf("asked for tokens only: %d %+v", status, answer)
-	}
+	status, answer := f.ready("")
+	assert.Equal(t, http.StatusOK, status, "asked for tokens only: %+v", answer)
+	assert.Equal(t, "degraded", answer.Status, "asked for tokens only: %+v", answer)
+	assert.NotEmpty(t, answer.Reason, "asked for tokens only: %+v", answer)
 	release()
 	await(http.StatusOK)
-	if _, answer := f.ready(""); answer.Status != "ready" {
-		t.Errorf("asked for tokens only: %+v", answer)
-	}
+	_, answer = f.ready("")
+	assert.Equal(t, "ready", answer.Status, "asked for tokens only: %+v", answer)
 }
 
 // Docker would keep the password where it gets no refresh token.
@@ -93,29 +91,22 @@ func TestNoRefreshTokenWithoutChanges(t *testing.T) {
 	f.with(auth.Options{RefreshTokens: true})
 	f.lock()
 	w := f.get(alice, "service="+service, "offline_token=true")
-	if f.refused(w, http.StatusServiceUnavailable); w.Header().Get("Retry-After") == "" {
-		t.Error("not told to try again")
-	}
-	if w := f.get(alice, "service="+service); w.Code != http.StatusOK {
-		t.Errorf("without a refresh token: %d %s", w.Code, w.Body)
-	}
+	f.refused(w, http.StatusServiceUnavailable)
+	assert.NotEmpty(t, w.Header().Get("Retry-After"), "not told to try again")
+	w = f.get(alice, "service="+service)
+	assert.Equal(t, http.StatusOK, w.Code, "without a refresh token: %s", w.Body)
 }
 
 // lock locks the database as another program does, until it is released.
 func (f *fixture) lock() (release func()) {
 	f.Helper()
 	db, err := sql.Open("sqlite", f.path)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(f.Context(), "BEGIN EXCLUSIVE"); err != nil {
-		f.Fatal(err)
-	}
+	_, err = db.ExecContext(f.Context(), "BEGIN EXCLUSIVE")
+	require.NoError(f, err)
 	release = sync.OnceFunc(func() {
-		if err := db.Close(); err != nil {
-			f.Error(err)
-		}
+		assert.NoError(f, db.Close())
 	})
 	f.Cleanup(release)
 	return release
@@ -124,17 +115,14 @@ func (f *fixture) lock() (release func()) {
 func TestNotReadyWithoutDatabaseAndMemory(t *testing.T) {
 	f := newFixture(t)
 	changed, err := f.server.config.Auth.With(auth.Options{ServeStale: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	f.server.config.Auth = changed
-	if err := f.store.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, f.store.Close())
 	status, answer := f.ready("")
-	if status != http.StatusServiceUnavailable || answer.Status != "not ready" || answer.Issue || answer.Change {
-		t.Errorf("%d %+v", status, answer)
-	}
+	assert.Equal(t, http.StatusServiceUnavailable, status, "%+v", answer)
+	assert.Equal(t, "not ready", answer.Status, "%+v", answer)
+	assert.False(t, answer.Issue, "%+v", answer)
+	assert.False(t, answer.Change, "%+v", answer)
 }
 
 func TestTokensFromMemory(t *testing.T) {
@@ -142,28 +130,19 @@ func TestTokensFromMemory(t *testing.T) {
 	scope := "scope=repository:team/app:pull,push"
 	_, before := f.token(f.get(alice, "service="+service, scope))
 	_, public := f.token(f.get("", "service="+service, scope))
-	if err := f.store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, answer := f.ready(""); answer.Change { // which finds out
-		t.Fatalf("%+v", answer)
-	}
-	if _, after := f.token(f.get(alice, "service="+service, scope)); len(after) != len(before) {
-		t.Errorf("alice gets %q, not %q", after, before)
-	}
-	if _, after := f.token(f.get("", "service="+service, scope)); len(after) != len(public) {
-		t.Errorf("everybody gets %q, not %q", after, public)
-	}
+	require.NoError(t, f.store.Close())
+	_, answer := f.ready("") // which finds out
+	require.False(t, answer.Change, "%+v", answer)
+	_, after := f.token(f.get(alice, "service="+service, scope))
+	assert.Len(t, after, len(before), "alice opens %q before", before)
+	_, after = f.token(f.get("", "service="+service, scope))
+	assert.Len(t, after, len(public), "everybody opens %q before", public)
 	// Who is not in memory, who does not exist and who is wrong look the same.
 	says := map[string]bool{}
 	for _, credentials := range []string{"alice:wrong password", "bob:another long password", "nobody:whatever"} {
 		w := f.get(credentials, "service="+service, scope)
-		if w.Header().Get("Retry-After") == "" {
-			t.Errorf("%s: not told to try again", credentials)
-		}
+		assert.NotEmpty(t, w.Header().Get("Retry-After"), "%s: not told to try again", credentials)
 		says[f.refused(w, http.StatusServiceUnavailable)] = true
 	}
-	if len(says) != 1 {
-		t.Errorf("answers tell who is in memory: %v", says)
-	}
+	assert.Len(t, says, 1, "answers tell who is in memory")
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 
 	"github.com/dockit-registry/dockit/internal/printable"
 )
@@ -17,72 +16,55 @@ const (
 	grantRefresh  = "refresh_token"
 )
 
+const grants = grantPassword + ", " + grantRefresh + " or " + grantExchange
+
 // parseTokenForm reads a request by POST, as the distribution project's OAuth 2
 // specification has it. Everything comes from the body: a query string ends up
 // in logs, and nothing of it is read.
-func (s *Server) parseTokenForm(r *http.Request) (tokenRequest, error) {
-	form, err := readForm(r)
-	if err != nil {
-		return tokenRequest{}, err
-	}
-	request := tokenRequest{oauth: true, offline: form.Get("access_type") == "offline", client: form.Get("client_id")}
+func (s *Server) parseTokenForm(form parameters) (request tokenRequest, err error) {
+	request = tokenRequest{oauth: true, offline: form.first("access_type") == "offline", client: form.first("client_id")}
 	for _, name := range []string{"grant_type", "username", "password", "refresh_token"} {
-		if n := len(form[name]); n > 1 {
+		if n := form.count(name); n > 1 {
 			return request, invalidRequest("the parameter %s is given %d times: give it once", name, n)
 		}
 	}
-	if request.credentials, err = s.grantOf(form); err != nil {
+	if request.credentials, err = grantOf(form); err != nil {
 		return request, err
 	}
 	return request, s.parseResources(&request, form)
 }
 
 // grantOf reads by what the client proves who asks.
-func (s *Server) grantOf(form url.Values) (credentials, error) {
+func grantOf(form parameters) (credentials, error) {
 	given := credentials{given: true}
 	type field struct {
 		name  string
 		value *string
 	}
 	var fields []field
-	switch grant := form.Get("grant_type"); {
+	switch grant := form.first("grant_type"); {
 	case grant == "":
-		return credentials{}, invalidRequest("the parameter grant_type is missing: use %s", s.grants())
+		return credentials{}, invalidRequest("the parameter grant_type is missing: use %s", grants)
 	case grant == grantPassword:
 		fields = []field{{"username", &given.username}, {"password", &given.password}}
-	case grant == grantRefresh && s.config.Auth.Options().RefreshTokens:
-		fields = []field{{"refresh_token", &given.refreshToken}}
 	case grant == grantRefresh:
-		// Who asks has a token from when they were on. containerd tries another
-		// way on 400, and docker shows the message.
-		return credentials{}, &refusal{
-			status: http.StatusBadRequest, code: errorUnsupportedGrant,
-			message: fmt.Sprintf("the grant type %q is switched off here, and what docker login stored is not valid any more: log in again", grantRefresh),
-			outcome: outcomeUnauthorized,
-		}
+		fields = []field{{"refresh_token", &given.refreshToken}}
 	default:
 		return credentials{}, &refusal{
 			status: http.StatusBadRequest, code: errorUnsupportedGrant,
-			message: fmt.Sprintf("the grant type %q is not supported here: use %s", printable.Clip(grant), s.grants()), outcome: outcomeInvalid,
+			message: fmt.Sprintf("the grant type %q is not supported here: use %s", printable.Clip(grant), grants), outcome: outcomeInvalid, cause: causeUnsupportedGrant,
 		}
 	}
 	for _, f := range fields {
-		if *f.value = form.Get(f.name); *f.value == "" {
+		if *f.value = form.first(f.name); *f.value == "" {
 			return credentials{}, invalidRequest("the parameter %s is missing", f.name)
 		}
 	}
 	return given, nil
 }
 
-func (s *Server) grants() string {
-	if s.config.Auth.Options().RefreshTokens {
-		return grantPassword + " or " + grantRefresh
-	}
-	return grantPassword
-}
-
 // readForm reads the body of a request.
-func readForm(r *http.Request) (url.Values, error) {
+func readForm(r *http.Request) (parameters, error) {
 	const formType = "application/x-www-form-urlencoded"
 	// Clients add a charset, which says nothing: the form is ASCII.
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -96,7 +78,7 @@ func readForm(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, invalidRequest("the body ends too early")
 	}
-	form, err := url.ParseQuery(string(body))
+	form, err := parseParameters(string(body))
 	if err != nil {
 		// The error would repeat what is malformed, which may be a password.
 		return nil, invalidRequest("malformed form in the body")

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,8 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/internal/auth"
+	"github.com/dockit-registry/dockit/internal/auth/passwords"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -27,9 +30,7 @@ var (
 func (f *fixture) with(options auth.Options) {
 	f.Helper()
 	changed, err := f.server.config.Auth.With(options)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	f.server.config.Auth = changed
 }
 
@@ -74,9 +75,7 @@ func (f *fixture) answer(w *httptest.ResponseRecorder) answer {
 	f.Helper()
 	f.token(w)
 	var a answer
-	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, json.Unmarshal(w.Body.Bytes(), &a))
 	return a
 }
 
@@ -110,12 +109,12 @@ func TestPostPassword(t *testing.T) {
 			f := f.in(t)
 			w := f.do(tokenPOST(form(append(slices.Clone(asAlice), tc.fields...)...), tc.contentType))
 			c, opens := f.token(w)
-			if c.Subject != "alice" || !slices.Equal(opens, tc.opens) {
-				t.Errorf("%q opens %q, want %q", c.Subject, opens, tc.opens)
-			}
-			if a := f.answer(w); a.Scope == nil || *a.Scope != tc.scope || a.RefreshToken != "" {
-				t.Errorf("answer %s, want scope %q", w.Body, tc.scope)
-			}
+			assert.Equal(t, "alice", c.Subject)
+			assert.Equal(t, tc.opens, opens)
+			a := f.answer(w)
+			require.NotNil(t, a.Scope, "answer %s", w.Body)
+			assert.Equal(t, tc.scope, *a.Scope, "answer %s", w.Body)
+			assert.Empty(t, a.RefreshToken, "answer %s", w.Body)
 		})
 	}
 }
@@ -141,7 +140,7 @@ func TestPostRefusals(t *testing.T) {
 		{"19 missing service", only("grant_type=password", "username=alice", "password=correct horse battery"), 400, "invalid_request", "REGISTRY_AUTH_TOKEN_SERVICE"},
 		{"26 authorization_code", only("grant_type=authorization_code", "service="+service, "code=x"), 400, "unsupported_grant_type", "password"},
 		{"26 client_credentials without anything else", only("grant_type=client_credentials"), 400, "unsupported_grant_type", `"client_credentials"`},
-		{"refresh tokens not enabled", only("grant_type=refresh_token", "service="+service, "refresh_token=x"), 400, "unsupported_grant_type", `"refresh_token"`},
+		{"refresh tokens not enabled", only("grant_type=refresh_token", "service="+service, "refresh_token=x"), 400, "invalid_grant", "what docker login stored is not valid any more: log in again"},
 		{"27 credentials in the query", inQuery, 400, "invalid_request", "username"},
 		{"27 everything in the query", httptest.NewRequest(http.MethodPost, tokenPath+"?"+form(asAlice...), nil), 400, "invalid_request", formType},
 		{"29 a thousand scopes", with("scope=" + manyScopes(1000, "r")), 400, "invalid_request", "too many scopes"},
@@ -157,16 +156,13 @@ func TestPostRefusals(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			f := f.in(t)
 			w := f.do(tc.request)
-			if says := f.refused(w, tc.status); !strings.Contains(says, tc.says) {
-				t.Errorf("says %q, want %q", says, tc.says)
-			}
+			says := f.refused(w, tc.status)
+			assert.Contains(t, says, tc.says)
 			var body errorBody
-			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body.Error != tc.code {
-				t.Errorf("error %q, want %q", body.Error, tc.code)
-			}
-			if strings.Contains(w.Body.String(), "secret") || strings.Contains(w.Body.String(), "correct horse") {
-				t.Errorf("the answer repeats a password: %s", w.Body)
-			}
+			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
+			assert.Equal(t, tc.code, body.Error)
+			assert.NotContains(t, w.Body.String(), "secret", "the answer repeats a password: %s", w.Body)
+			assert.NotContains(t, w.Body.String(), "correct horse", "the answer repeats a password: %s", w.Body)
 		})
 	}
 }
@@ -178,9 +174,9 @@ func TestRefreshTokens(t *testing.T) {
 	forService := "service=" + service
 	byGet := f.answer(f.get(alice, forService, "offline_token=true", "client_id=docker", "account=alice")).RefreshToken
 	byPost := f.answer(f.post(append(slices.Clone(asAlice), "access_type=offline")...)).RefreshToken
-	if byGet == "" || byPost == "" || byGet == byPost {
-		t.Fatalf("refresh tokens %q and %q", byGet, byPost)
-	}
+	require.NotEmpty(t, byGet)
+	require.NotEmpty(t, byPost)
+	require.NotEqual(t, byPost, byGet)
 	refresh := func(f *fixture, token, service string, more ...string) *httptest.ResponseRecorder {
 		f.Helper()
 		return f.post(append([]string{"grant_type=refresh_token", "service=" + service, "refresh_token=" + token}, more...)...)
@@ -192,9 +188,7 @@ func TestRefreshTokens(t *testing.T) {
 			"GET": f.get(alice, forService), "POST": f.post(asAlice...), "GET offline_token=false": f.get(alice, forService, "offline_token=false"),
 			"anonymous": f.get("", forService, "offline_token=true", "scope=repository:public/app:pull"),
 		} {
-			if a := f.answer(w); a.RefreshToken != "" {
-				t.Errorf("%s: %q", name, a.RefreshToken)
-			}
+			assert.Empty(t, f.answer(w).RefreshToken, name)
 		}
 	})
 	t.Run("22 the same refresh token", func(t *testing.T) {
@@ -202,23 +196,22 @@ func TestRefreshTokens(t *testing.T) {
 		for _, token := range []string{byGet, byPost, byGet} {
 			w := refresh(f, token, service, wanted, "client_id=docker")
 			c, opens := f.token(w)
-			if a := f.answer(w); a.RefreshToken != token || *a.Scope != "repository:team/app:pull" || c.Subject != "alice" || !slices.Equal(opens, []string{"repository:team/app:pull"}) {
-				t.Errorf("%q opens %q: %s", c.Subject, opens, w.Body)
-			}
+			a := f.answer(w)
+			assert.Equal(t, token, a.RefreshToken, "%s", w.Body)
+			assert.Equal(t, "repository:team/app:pull", *a.Scope, "%s", w.Body)
+			assert.Equal(t, "alice", c.Subject, "%s", w.Body)
+			assert.Equal(t, []string{"repository:team/app:pull"}, opens, "%s", w.Body)
 		}
 	})
 	t.Run("22 rights as they are now", func(t *testing.T) {
 		f := f.in(t)
 		f.grant(aliceRef, "repository:team/app:push")
-		if _, opens := f.token(refresh(f, byGet, service, wanted)); !slices.Equal(opens, []string{"repository:team/app:pull,push"}) {
-			t.Errorf("opens %q", opens)
-		}
-		if _, err := f.store.Revoke(t.Context(), aliceRef, access.Permission{Type: access.Repository, Name: "team/app", Actions: access.All}); err != nil {
-			t.Fatal(err)
-		}
-		if _, opens := f.token(refresh(f, byGet, service, wanted)); len(opens) != 0 {
-			t.Errorf("opens %q", opens)
-		}
+		_, opens := f.token(refresh(f, byGet, service, wanted))
+		assert.Equal(t, []string{"repository:team/app:pull,push"}, opens)
+		_, err := f.store.Revoke(t.Context(), aliceRef, access.Permission{Type: access.Repository, Name: "team/app", Actions: access.All})
+		require.NoError(t, err)
+		_, opens = f.token(refresh(f, byGet, service, wanted))
+		assert.Empty(t, opens)
 	})
 	t.Run("23 at another service", func(t *testing.T) {
 		f := f.in(t)
@@ -234,33 +227,30 @@ func TestRefreshTokens(t *testing.T) {
 	t.Run("25 as a password", func(t *testing.T) {
 		f := f.in(t)
 		for _, username := range []string{"", "<token>", "alice"} {
-			if c, _ := f.token(f.get(username+":"+byGet, forService)); c.Subject != "alice" {
-				t.Errorf("as %q: %q", username, c.Subject)
-			}
+			c, _ := f.token(f.get(username+":"+byGet, forService))
+			assert.Equal(t, "alice", c.Subject, "as %q", username)
 		}
 		f.refused(f.get("bob:"+byGet, forService), http.StatusUnauthorized)
 	})
 	t.Run("listed", func(t *testing.T) {
 		tokens, err := f.store.RefreshTokens(t.Context(), aliceRef)
-		if err != nil || len(tokens) != 2 {
-			t.Fatalf("%d tokens, %v", len(tokens), err)
-		}
+		require.NoError(t, err)
+		require.Len(t, tokens, 2)
 		clients := []string{tokens[0].Client, tokens[1].Client}
 		slices.Sort(clients)
-		if !slices.Equal(clients, []string{"docker", "test"}) || tokens[0].Address != "192.0.2.1" || tokens[0].Service != service {
-			t.Errorf("listed %+v", tokens)
-		}
+		assert.Equal(t, []string{"docker", "test"}, clients, "listed %+v", tokens)
+		assert.Equal(t, "192.0.2.1", tokens[0].Address, "listed %+v", tokens)
+		assert.Equal(t, service, tokens[0].Service, "listed %+v", tokens)
 	})
 	t.Run("24 revoked", func(t *testing.T) {
 		f := f.in(t)
 		id := strings.Split(byPost, "_")[1]
-		if _, _, err := f.store.RevokeRefreshToken(t.Context(), id, false); err != nil {
-			t.Fatal(err)
-		}
+		_, _, err := f.store.RevokeRefreshToken(t.Context(), id, false)
+		require.NoError(t, err)
 		w := refresh(f, byPost, service)
-		if says := f.refused(w, http.StatusBadRequest); !strings.Contains(says, "log in again") || !strings.Contains(w.Body.String(), `"error":"invalid_grant"`) || !strings.Contains(w.Body.String(), `"code":"UNAUTHORIZED"`) {
-			t.Errorf("answer %s", w.Body)
-		}
+		assert.Contains(t, f.refused(w, http.StatusBadRequest), "log in again", "answer %s", w.Body)
+		assert.Contains(t, w.Body.String(), `"error":"invalid_grant"`, "answer %s", w.Body)
+		assert.Contains(t, w.Body.String(), `"code":"UNAUTHORIZED"`, "answer %s", w.Body)
 		f.refused(f.get(":"+byPost, forService), http.StatusUnauthorized)
 	})
 	t.Run("24 disabled", func(t *testing.T) {
@@ -276,9 +266,8 @@ func TestRefreshTokens(t *testing.T) {
 			"POST": f.refused(refresh(f, byGet, service), http.StatusBadRequest),
 			"GET":  f.refused(f.get(":"+byGet, forService), http.StatusUnauthorized),
 		} {
-			if !strings.Contains(says, "log in again") || strings.Contains(says, "use password") {
-				t.Errorf("%s says %q", name, says)
-			}
+			assert.Contains(t, says, "log in again", name)
+			assert.NotContains(t, says, "use password", name)
 		}
 	})
 }
@@ -290,17 +279,13 @@ func TestAccessTokens(t *testing.T) {
 	token := func(r auth.TokenRequest) string {
 		t.Helper()
 		_, made, err := f.server.config.Auth.CreateAccessToken(t.Context(), r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return made.Reveal()
 	}
 	scopes := func(texts ...string) (all []access.Permission) {
 		for _, text := range texts {
 			p, err := access.ParsePermission(text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			all = append(all, p)
 		}
 		return all
@@ -322,16 +307,12 @@ func TestAccessTokens(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			f, secret := f.in(t), token(tc.request)
 			c, opens := f.token(f.get(tc.request.Owner.Name+":"+secret, "service="+service, "scope="+tc.scope))
-			if c.Subject != tc.request.Owner.Name || !slices.Equal(opens, tc.opens) {
-				t.Errorf("GET: %q opens %q, want %q", c.Subject, opens, tc.opens)
-			}
+			assert.Equal(t, tc.request.Owner.Name, c.Subject, "GET")
+			assert.Equal(t, tc.opens, opens, "GET")
 			w := f.post("grant_type=password", "service="+service, "username="+tc.request.Owner.Name, "password="+secret, "scope="+tc.scope, "access_type=offline")
-			if _, opens := f.token(w); !slices.Equal(opens, tc.opens) {
-				t.Errorf("POST opens %q, want %q", opens, tc.opens)
-			}
-			if f.answer(w).RefreshToken != "" {
-				t.Error("a refresh token, which has no limits, for an access token")
-			}
+			_, opens = f.token(w)
+			assert.Equal(t, tc.opens, opens, "POST opens")
+			assert.Empty(t, f.answer(w).RefreshToken, "a refresh token, which has no limits, for an access token")
 		})
 	}
 	t.Run("catalog of zot", func(t *testing.T) {
@@ -341,9 +322,8 @@ func TestAccessTokens(t *testing.T) {
 			opens int
 		}{"no-catalog": {"repository:**:pull", 0}, "catalog": {"registry:catalog:*", 1}} {
 			secret := token(auth.TokenRequest{Owner: ciRef, Name: name, Scopes: scopes(tc.scope)})
-			if _, opens := f.token(f.get("ci:"+secret, "service="+zotService, "scope=repository::pull")); len(opens) != tc.opens {
-				t.Errorf("%s opens %q", tc.scope, opens)
-			}
+			_, opens := f.token(f.get("ci:"+secret, "service="+zotService, "scope=repository::pull"))
+			assert.Len(t, opens, tc.opens, tc.scope)
 		}
 	})
 	t.Run("network", func(t *testing.T) {
@@ -351,15 +331,11 @@ func TestAccessTokens(t *testing.T) {
 		for address, status := range map[string]int{"10.1.2.3:4000": 200, "[::ffff:10.1.2.3]:4000": 200, "192.0.2.1:4000": 401, "@": 401} {
 			r := tokenGET("ci:"+secret, "service="+service)
 			r.RemoteAddr = address
-			if w := f.do(r); w.Code != status {
-				t.Errorf("from %s: %d, want %d", address, w.Code, status)
-			}
+			assert.Equal(t, status, f.do(r).Code, "from %s", address)
 		}
 		r := tokenGET("ci:"+secret, "service="+service)
 		r = r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{Address: netip.MustParseAddr("10.1.2.3")}))
-		if w := f.do(r); w.Code != http.StatusOK {
-			t.Errorf("behind a proxy: %d", w.Code)
-		}
+		assert.Equal(t, http.StatusOK, f.do(r).Code, "behind a proxy")
 	})
 }
 
@@ -371,15 +347,14 @@ func TestNameInCapitals(t *testing.T) {
 		"GET":  f.do(tokenGET("Alice:correct horse battery", "service="+service)),
 		"POST": f.do(tokenPOST(form("grant_type=password", "service="+service, "username=ALICE", "password=correct horse battery"), formType)),
 	} {
-		if c, _ := f.token(w); c.Subject != "alice" {
-			t.Errorf("%s: the token is one of %q", name, c.Subject)
-		}
+		c, _ := f.token(w)
+		assert.Equal(t, "alice", c.Subject, "%s: the token is one", name)
 	}
 }
 
 func TestLockout(t *testing.T) {
 	f := withPeople(t)
-	f.with(auth.Options{LockoutFailures: 3})
+	f.with(auth.Options{Passwords: passwords.Options{LockoutFailures: 3}})
 	from := func(r *http.Request, address string) *httptest.ResponseRecorder {
 		t.Helper()
 		r.RemoteAddr = address + ":4000"
@@ -395,9 +370,7 @@ func TestLockout(t *testing.T) {
 		f.refused(from(tokenPOST(form("grant_type=password", "service="+service, "username=alice", "password="+wrong), formType), "198.51.100.1"), http.StatusUnauthorized)
 		f.refused(get("alice:"+wrong, "198.51.100.1"), http.StatusUnauthorized)
 	}
-	if says := f.refused(get(alice, "198.51.100.1"), http.StatusUnauthorized); !strings.Contains(says, "try again in 15 minutes") {
-		t.Errorf("locked out: %q", says)
-	}
+	assert.Contains(t, f.refused(get(alice, "198.51.100.1"), http.StatusUnauthorized), "try again in 15 minutes", "locked out")
 	f.token(get(alice, "198.51.100.2"))
 	f.token(get(bob, "198.51.100.1"))
 }
@@ -409,17 +382,22 @@ func FuzzTokenForm(f *testing.F) {
 	shared := newFixture(f)
 	shared.with(auth.Options{RefreshTokens: true})
 	f.Fuzz(func(t *testing.T, body, contentType string) {
-		request, err := shared.server.parseTokenForm(tokenPOST(body, contentType))
+		var request tokenRequest
+		fields, err := readForm(tokenPOST(body, contentType))
+		if err == nil {
+			request, err = shared.server.parseTokenForm(fields)
+		}
 		if err != nil {
 			var told *refusal
-			if !errors.As(err, &told) || told.status != http.StatusBadRequest || told.message == "" {
-				t.Fatalf("%v", err)
-			}
+			require.ErrorAs(t, err, &told)
+			require.Equal(t, http.StatusBadRequest, told.status)
+			require.NotEmpty(t, told.message)
 			return
 		}
 		given := request.credentials
-		if !given.given || (given.refreshToken == "") == (given.username == "" || given.password == "") || request.service.Name == "" || len(request.scopes) > access.MaxScopes {
-			t.Fatalf("%+v", request)
-		}
+		require.True(t, given.given, "%+v", request)
+		require.NotEqual(t, given.username == "" || given.password == "", given.refreshToken == "", "%+v", request)
+		require.NotEmpty(t, request.service.Name, "%+v", request)
+		require.LessOrEqual(t, len(request.scopes), access.MaxScopes, "%+v", request)
 	})
 }

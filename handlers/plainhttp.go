@@ -39,7 +39,7 @@ func (p *PlainRefusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Type", new(adminapi.Problem).ContentType(""))
+	w.Header().Set("Content-Type", adminapi.ProblemMediaType)
 	w.WriteHeader(http.StatusForbidden)
 	_ = json.NewEncoder(w).Encode(&adminapi.Problem{ // the client is gone
 		Title: http.StatusText(http.StatusForbidden), Status: http.StatusForbidden, Code: adminapi.CodeHTTPSNeeded, Detail: plainRefusal,
@@ -53,7 +53,7 @@ func (p *PlainRefusal) log(r *http.Request) {
 	// What a client sent stands behind everything else.
 	fields := []zap.Field{addressField(clientIP(r))}
 	// A client of RFC 6749 has its password in the body.
-	sent := r.Header.Get("Authorization") != "" || r.URL.Path == tokenPath && r.ContentLength != 0
+	sent := r.Header.Get("Authorization") != "" || Token.Include(r.URL.Path) && r.ContentLength != 0
 	message := "refused over plain HTTP: whoever sends credentials here has to use https"
 	if sent {
 		message = "credentials were sent over plain HTTP, where anybody on the way can read them: change the password or token, and make the client use https"

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
@@ -101,18 +104,11 @@ func TestCases(t *testing.T) {
 			f := &fixture{TB: t, server: f.server, store: f.store, ring: f.ring}
 			w := f.get(tc.credentials, append([]string{"service=" + service}, tc.query...)...)
 			c, opens := f.token(w)
-			if c.Subject != tc.subject || !slices.Equal(opens, tc.opens) {
-				t.Errorf("%q opens %q, want %q and %q", c.Subject, opens, tc.subject, tc.opens)
-			}
-			if c.Access == nil {
-				t.Error("access is null")
-			}
-			if len(c.Audience) != 1 || c.Audience[0] != service {
-				t.Errorf("aud is %q", c.Audience)
-			}
-			if strings.Contains(w.Body.String(), "refresh_token") {
-				t.Error("a refresh token that no operator enabled")
-			}
+			assert.Equal(t, tc.subject, c.Subject)
+			assert.Equal(t, tc.opens, opens)
+			assert.NotNil(t, c.Access, "access is null")
+			assert.Equal(t, jwt.ClaimStrings{service}, c.Audience)
+			assert.NotContains(t, w.Body.String(), "refresh_token", "a refresh token that no operator enabled")
 		})
 	}
 }
@@ -157,11 +153,10 @@ func TestRefusals(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			f := &fixture{TB: t, server: f.server, store: f.store, ring: f.ring}
 			w := f.do(tc.request)
-			if says := f.refused(w, tc.status); !strings.Contains(says, tc.says) {
-				t.Errorf("says %q, want %q", says, tc.says)
-			}
-			if tc.status == http.StatusMethodNotAllowed && w.Header().Get("Allow") == "" {
-				t.Error("405 without Allow")
+			says := f.refused(w, tc.status)
+			assert.Contains(t, says, tc.says)
+			if tc.status == http.StatusMethodNotAllowed {
+				assert.NotEmpty(t, w.Header().Get("Allow"), "405 without Allow")
 			}
 		})
 	}
@@ -194,9 +189,7 @@ func TestCase3SameBody(t *testing.T) {
 	for _, credentials := range []string{"alice:wrong", "nobody:wrong", "gone:password of the gone", "gone:wrong", "not a name:wrong"} {
 		bodies[f.get(credentials, "service="+service).Body.String()] = credentials
 	}
-	if len(bodies) != 1 {
-		t.Errorf("who guesses can tell apart: %q", bodies)
-	}
+	assert.Len(t, bodies, 1, "who guesses can tell apart")
 }
 
 // TestCase3SameTime compares the fastest of several answers in each class. An
@@ -245,37 +238,31 @@ func TestCase28WholePasswordCounts(t *testing.T) {
 	long := strings.Repeat("0123456789", 10)
 	for name, pw := range map[string]string{"colons": "a:b:c:d:e:f:g:h", "unicode": "pässwörd ✓ 密码", "long": long} {
 		f.user(name, pw)
-		if w := f.get(name+":"+pw, "service="+service); w.Code != http.StatusOK {
-			t.Errorf("%s: %d %s", name, w.Code, w.Body)
-		}
+		w := f.get(name+":"+pw, "service="+service)
+		assert.Equal(t, http.StatusOK, w.Code, "%s: %s", name, w.Body)
 	}
 	for _, wrong := range []string{"colons:a", "colons:a:b:c:d:e:f:g", "unicode:pässwörd ✓ 密", "long:" + long[:72], "long:" + long[:99] + "x"} {
-		if w := f.get(wrong, "service="+service); w.Code != http.StatusUnauthorized {
-			t.Errorf("%s: %d", wrong, w.Code)
-		}
+		assert.Equal(t, http.StatusUnauthorized, f.get(wrong, "service="+service).Code, wrong)
 	}
 }
 
 func TestCase29BoundedAnswer(t *testing.T) {
 	f := withPeople(t)
 	w := f.get("admin:password of the admin", append([]string{"service=" + service}, scopeParameters(64)...)...)
-	if _, opens := f.token(w); len(opens) != 64 {
-		t.Errorf("64 scopes open %d", len(opens))
-	}
-	if size := w.Body.Len(); size > 32<<10 {
-		t.Errorf("an answer of %d bytes: crane reads at most 64 KiB, and proxies cap headers", size)
-	}
+	_, opens := f.token(w)
+	assert.Len(t, opens, 64, "64 scopes open")
+	size := w.Body.Len()
+	assert.LessOrEqual(t, size, 32<<10, "an answer of %d bytes: crane reads at most 64 KiB, and proxies cap headers", size)
 }
 
 // TestMistakes are the mistakes of other token servers, each of which once
-// opened somebody's registry.
+// opened a registry.
 func TestMistakes(t *testing.T) {
 	f := withPeople(t)
 	group := subject.Ref{Kind: subject.Group, Name: "dev"}
 	f.subject(store.NewSubject{Ref: group}, "namespace:foo:pull")
-	if _, err := f.store.AddMember(t.Context(), group, subject.Ref{Kind: subject.User, Name: "bob"}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := f.store.AddMember(t.Context(), group, subject.Ref{Kind: subject.User, Name: "bob"})
+	require.NoError(t, err)
 	f.grant(subject.Authenticated, "namespace:{username}:push")
 	f.grant(subject.Anonymous, "namespace:{username}:push")
 
@@ -301,36 +288,24 @@ func TestMistakes(t *testing.T) {
 		{"my own namespace", bob, "repository:bob/app:push", nil, []string{"repository:bob/app:push"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := opens(t, tc.credentials, tc.scope, tc.more...); !slices.Equal(got, tc.want) {
-				t.Errorf("opens %q, want %q", got, tc.want)
-			}
+			assert.Equal(t, tc.want, opens(t, tc.credentials, tc.scope, tc.more...))
 		})
 	}
 
 	t.Run("granting bob downgrades alice", func(t *testing.T) {
 		f.grant(subject.Ref{Kind: subject.User, Name: "bob"}, "repository:team/tool:pull")
 		want := []string{"repository:team/tool:pull,push"}
-		if got := opens(t, alice, "repository:team/tool:pull,push"); !slices.Equal(got, want) {
-			t.Errorf("alice has %q, want %q", got, want)
-		}
+		assert.Equal(t, want, opens(t, alice, "repository:team/tool:pull,push"), "alice")
 	})
 	t.Run("only the first scope read", func(t *testing.T) {
-		if got := opens(t, alice, "repository:nothing:pull", "scope=repository:team/app:pull"); len(got) != 1 {
-			t.Errorf("opens %q", got)
-		}
+		assert.Len(t, opens(t, alice, "repository:nothing:pull", "scope=repository:team/app:pull"), 1, "opens")
 	})
 	t.Run("rights as they were", func(t *testing.T) {
 		bobRef := subject.Ref{Kind: subject.User, Name: "bob"}
-		if err := f.store.RemoveMember(t.Context(), group, bobRef); err != nil {
-			t.Fatal(err)
-		}
-		if got := opens(t, bob, "repository:foo/x:pull"); len(got) != 0 {
-			t.Errorf("a former member may %q", got)
-		}
+		require.NoError(t, f.store.RemoveMember(t.Context(), group, bobRef))
+		assert.Empty(t, opens(t, bob, "repository:foo/x:pull"), "a former member may")
 		f.disable(bobRef)
-		if w := f.get(bob, "service="+service); w.Code != http.StatusUnauthorized {
-			t.Errorf("a disabled user gets %d", w.Code)
-		}
+		assert.Equal(t, http.StatusUnauthorized, f.get(bob, "service="+service).Code, "a disabled user")
 	})
 }
 
@@ -348,22 +323,17 @@ func TestZot(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := &fixture{TB: t, server: f.server, store: f.store, ring: f.ring}
-			if _, got := f.token(f.get(tc.credentials, "service="+zotService, "scope="+tc.scope)); !slices.Equal(got, tc.want) {
-				t.Errorf("opens %q, want %q", got, tc.want)
-			}
+			_, got := f.token(f.get(tc.credentials, "service="+zotService, "scope="+tc.scope))
+			assert.Equal(t, tc.want, got)
 		})
 	}
 }
 
 func TestNoDatabase(t *testing.T) {
 	f := withPeople(t)
-	if err := f.store.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, f.store.Close())
 	says := f.refused(f.get(alice, "service="+service), http.StatusServiceUnavailable)
-	if strings.Contains(says, "sql") {
-		t.Errorf("an inner error reached the client: %q", says)
-	}
+	assert.NotContains(t, says, "sql", "an inner error reached the client")
 }
 
 func FuzzToken(f *testing.F) {
@@ -383,8 +353,6 @@ func FuzzToken(f *testing.F) {
 		default:
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
-		if !json.Valid(w.Body.Bytes()) {
-			t.Fatalf("not JSON: %q", w.Body)
-		}
+		require.True(t, json.Valid(w.Body.Bytes()), "not JSON: %q", w.Body)
 	})
 }

@@ -16,8 +16,8 @@ const (
 	// within refusalWindow. fail2ban bans long before.
 	refusalLines  = 30
 	refusalWindow = time.Minute
-	// maxPlaces is how many places are told apart. Who has more than that has
-	// some of them counted for a shorter time.
+	// maxPlaces is how many places are distinguished. With more than that,
+	// some of them are counted for a shorter time.
 	maxPlaces = 10_000
 )
 
@@ -73,7 +73,7 @@ func (l *refusalLog) take(ip netip.Addr) bool {
 	return false
 }
 
-// end closes a window in which something was not told.
+// end closes a window in which refusals were not logged.
 func (l *refusalLog) end(place string, count *refusalCount) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

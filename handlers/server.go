@@ -43,11 +43,16 @@ type Config struct {
 	// registry.
 	Issuer   string
 	Services []Service
+	// SharedTokens has who asks for the very same within a second get the very
+	// same token.
+	SharedTokens bool
 	// CORSOrigins are the pages that may ask for tokens from a browser, each as
 	// [ValidateOrigin] wants it. Default: none.
 	CORSOrigins []string
-	// Admin answers everything below [adminPath], within bounds of its own.
+	// Admin answers everything below [adminPath], within bounds of its own, and Page
+	// everything else below [pagePath].
 	Admin   http.Handler
+	Page    http.Handler
 	Metrics *Metrics
 	Logger  *zap.Logger
 }
@@ -55,18 +60,26 @@ type Config struct {
 // Server holds the handlers of every endpoint.
 type Server struct {
 	config   Config
-	services map[string]Service
+	services map[string]*servedService
 	log      *tokenLog
 	routes   map[Route]http.Handler
+}
+
+// servedService is a service with what issues its tokens.
+type servedService struct {
+	Service
+	tokens *token.Issuer
 }
 
 // Paths of the endpoints.
 const (
 	tokenPath  = "/v2/token"
+	revokePath = "/v2/token/revoke"
 	pemPath    = "/v2/certs/pem"
 	jwksPath   = "/v2/certs/jwks"
 	jwsPath    = "/v2/certs/jws"
 	adminPath  = "/dockit/api/v1/"
+	pagePath   = "/dockit/"
 	healthPath = "/healthz"
 	readyPath  = "/readyz"
 )
@@ -75,7 +88,7 @@ const (
 type Endpoints uint8
 
 const (
-	// Token is [tokenPath].
+	// Token is [tokenPath] and [revokePath].
 	Token Endpoints = 1 << iota
 	// Certs is [pemPath], [jwksPath] and [jwsPath].
 	Certs
@@ -83,18 +96,20 @@ const (
 	Admin
 	// Health is [healthPath] and [readyPath].
 	Health
+	// UI is everything below [pagePath] but for [adminPath].
+	UI
 
 	// AllEndpoints is every group.
-	AllEndpoints = Token | Certs | Admin | Health
+	AllEndpoints = Token | Certs | Admin | Health | UI
 )
 
-var endpointNames = map[string]Endpoints{"token": Token, "certs": Certs, "admin": Admin, "health": Health}
+var endpointNames = map[string]Endpoints{"token": Token, "certs": Certs, "admin": Admin, "health": Health, "ui": UI}
 
-// ParseEndpoint reads the name of a group: token, certs, admin or health.
+// ParseEndpoint reads the name of a group: token, certs, admin, health or ui.
 func ParseEndpoint(name string) (Endpoints, error) {
 	e, ok := endpointNames[name]
 	if !ok {
-		return 0, fmt.Errorf("unknown endpoint %q: use token, certs, admin or health", name)
+		return 0, fmt.Errorf("unknown endpoint %q: use token, certs, admin, health or ui", name)
 	}
 	return e, nil
 }
@@ -132,6 +147,7 @@ func (c Config) Validate() error {
 // groups are the groups of the endpoints that have one path.
 var groups = map[string]Endpoints{
 	tokenPath:  Token,
+	revokePath: Token,
 	pemPath:    Certs,
 	jwksPath:   Certs,
 	jwsPath:    Certs,
@@ -148,7 +164,10 @@ func (e Endpoints) Route(path string) (Route, bool) {
 	if group, found := groups[path]; found {
 		return Route(path), group&e != 0
 	}
-	return adminPath, e&Admin != 0 && strings.HasPrefix(path, adminPath)
+	if strings.HasPrefix(path, adminPath) {
+		return adminPath, e&Admin != 0
+	}
+	return pagePath, e&UI != 0 && strings.HasPrefix(path, pagePath)
 }
 
 // Include reports whether a path is that of one of the endpoints.
@@ -157,7 +176,7 @@ func (e Endpoints) Include(path string) bool {
 	return found
 }
 
-// ExamplePaths has a path of every endpoint.
+// ExamplePaths has a path of every endpoint that programs use.
 func ExamplePaths() []string {
 	return append(slices.Sorted(maps.Keys(groups)), adminPath+"users")
 }
@@ -170,12 +189,15 @@ func New(config Config) (*Server, error) {
 	if config.Logger == nil {
 		config.Logger = zap.NewNop()
 	}
-	s := &Server{config: config, services: make(map[string]Service, len(config.Services)), log: newTokenLog(config.Logger)}
+	s := &Server{config: config, services: make(map[string]*servedService, len(config.Services)), log: newTokenLog(config.Logger)}
 	for _, service := range config.Services {
-		s.services[service.Name] = service
+		s.services[service.Name] = &servedService{service, token.NewIssuer(token.Config{
+			Issuer: config.Issuer, Service: service.Name, Profile: service.Profile, TTL: service.TokenTTL, Share: config.SharedTokens,
+		})}
 	}
 	s.routes = map[Route]http.Handler{
 		tokenPath:  bounded(allowOrigins(config.CORSOrigins, http.HandlerFunc(s.serveToken))),
+		revokePath: bounded(allowOrigins(config.CORSOrigins, http.HandlerFunc(s.serveRevoke))),
 		pemPath:    bounded(http.HandlerFunc(s.servePEM)),
 		jwksPath:   bounded(http.HandlerFunc(s.serveJWKS)),
 		jwsPath:    bounded(http.HandlerFunc(s.serveJWS)),
@@ -184,6 +206,9 @@ func New(config Config) (*Server, error) {
 	}
 	if config.Admin != nil {
 		s.routes[adminPath] = config.Admin
+	}
+	if config.Page != nil {
+		s.routes[pagePath] = config.Page
 	}
 	return s, nil
 }

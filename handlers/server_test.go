@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
@@ -44,21 +46,17 @@ type fixture struct {
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	logger := zap.NewNop()
-	if _, fuzzing := t.(*testing.F); !fuzzing { // which must not log inside of its target
+	if _, is := t.(*testing.T); is { // a fuzz test must not log inside of its target
 		logger = zaptest.NewLogger(t)
 	}
 	path := filepath.Join(t.TempDir(), "dockit.sqlite")
 	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: path}, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{
 		Services: []string{service}, KidOnly: []string{jwksService}, Own: []string{zotService},
 	}, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(ring.Close)
 	known := cache.New(s, logger)
 	known.Start()
@@ -73,10 +71,9 @@ func newFixture(t testing.TB) *fixture {
 			{Name: jwksService, Profile: token.ProfileJWKS, TokenTTL: time.Minute},
 		},
 		Admin: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
+		Page:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return &fixture{TB: t, server: server, store: s, ring: ring, path: path}
 }
 
@@ -84,17 +81,14 @@ func newFixture(t testing.TB) *fixture {
 func (f *fixture) user(name, pw string, permissions ...string) {
 	f.Helper()
 	hash, err := password.Hash(pw)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	f.subject(store.NewSubject{Ref: subject.Ref{Kind: subject.User, Name: name}, PasswordHash: hash}, permissions...)
 }
 
 func (f *fixture) subject(n store.NewSubject, permissions ...string) {
 	f.Helper()
-	if _, err := f.store.CreateSubject(f.Context(), n); err != nil {
-		f.Fatal(err)
-	}
+	_, err := f.store.CreateSubject(f.Context(), n)
+	require.NoError(f, err)
 	f.grant(n.Ref, permissions...)
 }
 
@@ -102,21 +96,17 @@ func (f *fixture) grant(to subject.Ref, permissions ...string) {
 	f.Helper()
 	for _, text := range permissions {
 		p, err := access.ParsePermission(text)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if _, err := f.store.Grant(f.Context(), to, p); err != nil {
-			f.Fatal(err)
-		}
+		require.NoError(f, err)
+		_, err = f.store.Grant(f.Context(), to, p)
+		require.NoError(f, err)
 	}
 }
 
 func (f *fixture) disable(ref subject.Ref) {
 	f.Helper()
 	yes := true
-	if _, err := f.store.UpdateSubject(f.Context(), ref, store.SubjectChange{Disabled: &yes}, 0); err != nil {
-		f.Fatal(err)
-	}
+	_, err := f.store.UpdateSubject(f.Context(), ref, store.SubjectChange{Disabled: &yes}, 0)
+	require.NoError(f, err)
 }
 
 // fromPeer makes a request one of the other end of its connection, as a server
@@ -133,9 +123,7 @@ func (f *fixture) do(r *http.Request) *httptest.ResponseRecorder {
 	f.Helper()
 	r = fromPeer(r)
 	route, found := AllEndpoints.Route(r.URL.Path)
-	if !found {
-		f.Fatalf("%s %s is not routed", r.Method, r.URL.Path)
-	}
+	require.True(f, found, "%s %s is not routed", r.Method, r.URL.Path)
 	w := httptest.NewRecorder()
 	f.server.Handler(route).ServeHTTP(w, r)
 	return w
@@ -176,9 +164,7 @@ type entry struct {
 // the token opens as "type:name:actions".
 func (f *fixture) token(w *httptest.ResponseRecorder) (claims, []string) {
 	f.Helper()
-	if w.Code != http.StatusOK {
-		f.Fatalf("status %d: %s", w.Code, w.Body)
-	}
+	require.Equal(f, http.StatusOK, w.Code, "%s", w.Body)
 	var fields map[string]json.RawMessage
 	var body struct {
 		Token, AccessToken string
@@ -186,19 +172,15 @@ func (f *fixture) token(w *httptest.ResponseRecorder) (claims, []string) {
 		IssuedAt           time.Time `json:"issued_at"`
 	}
 	for _, into := range []any{&fields, &body} {
-		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
-			f.Fatal(err)
-		}
+		require.NoError(f, json.Unmarshal(w.Body.Bytes(), into))
 	}
-	if string(fields["token"]) == "" || string(fields["token"]) != string(fields["access_token"]) {
-		f.Fatalf("token %s and access_token %s differ", fields["token"], fields["access_token"])
-	}
-	if body.ExpiresIn < 60 || body.IssuedAt.After(time.Now()) || body.IssuedAt.Location() != time.UTC {
-		f.Fatalf("expires_in %d, issued_at %v", body.ExpiresIn, body.IssuedAt)
-	}
-	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Content-Type") != "application/json" {
-		f.Fatalf("header %v", w.Header())
-	}
+	require.NotEmpty(f, string(fields["token"]), "token %s and access_token %s differ", fields["token"], fields["access_token"])
+	require.Equal(f, string(fields["access_token"]), string(fields["token"]), "token %s and access_token %s differ", fields["token"], fields["access_token"])
+	require.GreaterOrEqual(f, body.ExpiresIn, 60)
+	require.LessOrEqual(f, body.IssuedAt, time.Now())
+	require.Same(f, time.UTC, body.IssuedAt.Location())
+	require.Equal(f, "no-store", w.Header().Get("Cache-Control"), "header %v", w.Header())
+	require.Equal(f, "application/json", w.Header().Get("Content-Type"), "header %v", w.Header())
 	var c claims
 	parsed, err := jwt.ParseWithClaims(body.Token, &c, func(parsed *jwt.Token) (any, error) {
 		for _, name := range []string{service, zotService, jwksService} {
@@ -210,10 +192,9 @@ func (f *fixture) token(w *httptest.ResponseRecorder) (claims, []string) {
 		}
 		return nil, jwt.ErrTokenUnverifiable
 	}, jwt.WithIssuer("dockit"), jwt.WithExpirationRequired(), jwt.WithIssuedAt())
-	if err != nil || !parsed.Valid {
-		f.Fatalf("token does not verify: %v", err)
-	}
-	opens := make([]string, 0, len(c.Access))
+	require.NoError(f, err, "token does not verify")
+	require.True(f, parsed.Valid, "token does not verify")
+	var opens []string
 	for _, a := range c.Access {
 		opens = append(opens, a.Type+":"+a.Name+":"+strings.Join(a.Actions, ","))
 	}
@@ -224,18 +205,15 @@ func (f *fixture) token(w *httptest.ResponseRecorder) (claims, []string) {
 func (f *fixture) refused(w *httptest.ResponseRecorder, status int) string {
 	f.Helper()
 	var body errorBody
-	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
-		f.Fatalf("body %q: %v", w.Body, err)
-	}
-	if w.Code != status {
-		f.Fatalf("status %d, want %d: %s", w.Code, status, w.Body)
-	}
-	if len(body.Errors) != 1 || body.Errors[0].Code == "" || body.Errors[0].Message == "" || body.Error == "" || body.ErrorDescription == "" {
-		f.Fatalf("body lacks what a client shows: %s", w.Body)
-	}
-	if (status == http.StatusUnauthorized) != (w.Header().Get("WWW-Authenticate") != "") {
-		f.Fatalf("WWW-Authenticate is %q at %d", w.Header().Get("WWW-Authenticate"), status)
-	}
+	require.NoError(f, json.Unmarshal(w.Body.Bytes(), &body), "body %q", w.Body)
+	require.Equal(f, status, w.Code, "%s", w.Body)
+	require.Len(f, body.Errors, 1, "body lacks what a client shows: %s", w.Body)
+	require.NotEmpty(f, body.Errors[0].Code, "body lacks what a client shows: %s", w.Body)
+	require.NotEmpty(f, body.Errors[0].Message, "body lacks what a client shows: %s", w.Body)
+	require.NotEmpty(f, body.Error, "body lacks what a client shows: %s", w.Body)
+	require.Equal(f, "application/json", w.Header().Get("Content-Type"))
+	require.NotEmpty(f, body.ErrorDescription, "body lacks what a client shows: %s", w.Body)
+	require.Equal(f, w.Header().Get("WWW-Authenticate") != "", status == http.StatusUnauthorized, "WWW-Authenticate is %q at %d", w.Header().Get("WWW-Authenticate"), status)
 	return body.Errors[0].Message
 }
 
@@ -264,15 +242,21 @@ func TestRoute(t *testing.T) {
 		{"/v2/token/manifests/latest", AllEndpoints, false},
 		{"/v2/certs/pem/tags/list", AllEndpoints, false},
 		{"/v2/dockit/api/v1/users", AllEndpoints, false},
-		{"/dockit/api/v2/users", AllEndpoints, false},
+		{"/dockit/api/v2/users", AllEndpoints, true}, // of the page, which has none
+		{"/dockit/api/v2/users", AllEndpoints &^ UI, false},
+		{"/dockit/api/v1/users", UI, false},
+		{"/dockit/", UI, true},
+		{"/dockit/credentials", UI, true},
+		{"/dockit/credentials", AllEndpoints &^ UI, false},
+		{"/dockit", AllEndpoints, false},
+		{"/dockitty", AllEndpoints, false},
 		{"/", AllEndpoints, false},
 	} {
 		route, got := tc.among.Route(tc.path)
-		if got != tc.want || tc.among.Include(tc.path) != tc.want {
-			t.Errorf("Route(%s) of %b = %q, %v, want %v", tc.path, tc.among, route, got, tc.want)
-		}
-		if got && f.server.Handler(route) == nil {
-			t.Errorf("nothing answers %s, route %q", tc.path, route)
+		assert.Equal(t, tc.want, got, "Route(%s) of %b = %q", tc.path, tc.among, route)
+		assert.Equal(t, tc.want, tc.among.Include(tc.path), "Route(%s) of %b = %q", tc.path, tc.among, route)
+		if got {
+			assert.NotNil(t, f.server.Handler(route), "nothing answers %s, route %q", tc.path, route)
 		}
 	}
 }
@@ -291,9 +275,8 @@ func TestNewRefuses(t *testing.T) {
 		{"short-lived tokens", Config{Issuer: "dockit", Services: []Service{{Name: "a", TokenTTL: 59 * time.Second}}}, "59s"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if _, err := New(tc.config); err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Fatalf("New = %v, want an error about %q", err, tc.want)
-			}
+			_, err := New(tc.config)
+			require.ErrorContains(t, err, tc.want, "New")
 		})
 	}
 }
@@ -308,43 +291,38 @@ func TestCerts(t *testing.T) {
 		return f.do(r)
 	}
 	bundle := get(pemPath, "")
-	if bundle.Code != http.StatusOK || strings.Count(bundle.Body.String(), "BEGIN CERTIFICATE") < 2 {
-		t.Fatalf("bundle without this and the next authority: %d %s", bundle.Code, bundle.Body)
-	}
-	if strings.Contains(bundle.Body.String(), "PRIVATE") {
-		t.Fatal("the bundle holds a private key")
-	}
-	if w := get(pemPath, bundle.Header().Get("ETag")); w.Code != http.StatusNotModified || w.Body.Len() != 0 {
-		t.Errorf("the same bundle again: %d %s", w.Code, w.Body)
-	}
+	require.Equal(t, http.StatusOK, bundle.Code, "bundle without this and the next authority: %s", bundle.Body)
+	require.GreaterOrEqual(t, strings.Count(bundle.Body.String(), "BEGIN CERTIFICATE"), 2, "bundle without this and the next authority: %s", bundle.Body)
+	require.NotContains(t, bundle.Body.String(), "PRIVATE", "the bundle holds a private key")
+	w := get(pemPath, bundle.Header().Get("ETag"))
+	assert.Equal(t, http.StatusNotModified, w.Code, "the same bundle again: %s", w.Body)
+	assert.Zero(t, w.Body.Len(), "the same bundle again: %s", w.Body)
 	keys := get(jwksPath, "")
 	var set struct {
 		Keys []map[string]any `json:"keys"`
 	}
-	if err := json.Unmarshal(keys.Body.Bytes(), &set); err != nil || len(set.Keys) == 0 {
-		t.Fatalf("JWK set %s: %v", keys.Body, err)
-	}
+	require.NoError(t, json.Unmarshal(keys.Body.Bytes(), &set), "JWK set %s", keys.Body)
+	require.NotEmpty(t, set.Keys, "JWK set %s", keys.Body)
 	for _, key := range set.Keys {
-		if _, private := key["d"]; private {
-			t.Error("the JWK set holds a private key")
-		}
+		_, private := key["d"]
+		assert.False(t, private, "the JWK set holds a private key")
 	}
 	signed := get(jwsPath, "")
 	statement, err := pki.ParseStatement(signed.Body.Bytes())
-	if err != nil || signed.Header().Get("Content-Type") != "application/jose+json" {
-		t.Fatalf("signed list %d %s: %v", signed.Code, signed.Body, err)
-	}
-	if len(statement.Certificates) != strings.Count(bundle.Body.String(), "BEGIN CERTIFICATE") || len(statement.Keys.Keys) != len(set.Keys) {
-		t.Errorf("it names %d certificates and %d keys", len(statement.Certificates), len(statement.Keys.Keys))
-	}
-	if err := statement.Verify(statement.Certificates, statement.Keys, time.Now()); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, err, "signed list %d %s", signed.Code, signed.Body)
+	require.Equal(t, "application/jose+json", signed.Header().Get("Content-Type"), "signed list %d %s", signed.Code, signed.Body)
+	require.Len(t, statement.Certificates, strings.Count(bundle.Body.String(), "BEGIN CERTIFICATE"))
+	assert.Len(t, statement.Keys.Keys, len(set.Keys))
+	require.NoError(t, statement.Verify(statement.Certificates, statement.Keys, time.Now()))
 	f.refused(get(jwsPath+"?service=unknown.example.com", ""), http.StatusBadRequest)
 	f.refused(get(pemPath+"?service=unknown.example.com", ""), http.StatusBadRequest)
 	post := f.do(httptest.NewRequest(http.MethodPost, pemPath, nil))
 	f.refused(post, http.StatusMethodNotAllowed)
-	if post.Header().Get("Allow") == "" {
-		t.Error("405 without Allow")
-	}
+	assert.NotEmpty(t, post.Header().Get("Allow"), "405 without Allow")
+}
+
+// decode reads the body of an answer.
+func decode(t testing.TB, w *httptest.ResponseRecorder, into any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), into), "%s", w.Body)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/internal/auth"
@@ -17,6 +18,8 @@ import (
 const (
 	grantBasic     = "basic"
 	grantAnonymous = "anonymous"
+	grantExchanged = "token-exchange"
+	grantRevoke    = "revoke"
 )
 
 // maxLogged is how many scopes one line of the log names.
@@ -46,28 +49,49 @@ type tokenEvent struct {
 }
 
 // issued writes down a token.
-func (l *tokenLog) issued(r *http.Request, e tokenEvent) {
+func (l *tokenLog) issued(r *http.Request, e *tokenEvent) {
 	entry := l.logger.Check(zap.InfoLevel, "token issued")
 	if entry == nil {
 		return
 	}
-	fields := append([]zap.Field{addressField(clientIP(r)), zap.String("grant", e.request.grant())}, e.fields(r)...)
-	fields = append(fields,
+	const most = 10
+	fields := append(make([]zap.Field, 0, most), addressField(clientIP(r)), zap.String("grant", e.request.grant()))
+	fields = append(e.appendTo(fields, r),
 		zap.String("subject", e.subject),
 		zap.String("service", e.request.service.Name),
-		zap.Strings("asked", scopeTexts(e.request.scopes)),
-		zap.Strings("granted", scopeTexts(e.granted)),
+		scopesField("asked", e.request.scopes),
+		scopesField("granted", e.granted),
 		zap.String("key_id", e.keyID),
 	)
 	if denied := notGranted(e.request.scopes, e.granted); len(denied) > 0 {
-		fields = append(fields, zap.Strings("not_granted", scopeTexts(denied)))
+		fields = append(fields, scopesField("not_granted", denied))
 	}
 	entry.Write(fields...)
 }
 
+// exchanged writes down a session that began with an exchange.
+func (l *tokenLog) exchanged(r *http.Request, e *tokenEvent, session auth.Session, scopes []access.Permission) {
+	fields := []zap.Field{addressField(clientIP(r)), zap.String("grant", e.request.grant())}
+	fields = append(e.appendTo(fields, r),
+		zap.String("subject", e.subject), zap.String("service", e.request.service.Name),
+		zap.String("token_id", session.Token.ID()), zap.Time("expires_at", session.ExpiresAt.UTC()))
+	if len(scopes) > 0 {
+		const longest = 1000
+		fields = append(fields, zap.String("scope", printable.ClipTo(permissionText(scopes), longest)))
+	}
+	l.logger.Info("session started", fields...)
+}
+
+// revoked writes down a token that its holder ended.
+func (l *tokenLog) revoked(r *http.Request, e *tokenEvent) {
+	fields := []zap.Field{addressField(clientIP(r)), zap.String("grant", e.request.grant())}
+	l.logger.Info("token revoked", append(e.appendTo(fields, r),
+		zap.String("subject", e.attempt.Subject.Name), zap.String("token_id", e.attempt.TokenID))...)
+}
+
 // refused writes down a request without a token. Of many from one place only
 // the first have lines of their own.
-func (l *tokenLog) refused(r *http.Request, e tokenEvent, told *refusal) {
+func (l *tokenLog) refused(r *http.Request, e *tokenEvent, told *refusal) {
 	if !l.logger.Core().Enabled(zap.InfoLevel) || !l.refusals.take(clientIP(r)) {
 		return
 	}
@@ -80,12 +104,12 @@ func (l *tokenLog) refused(r *http.Request, e tokenEvent, told *refusal) {
 	}
 	// In this order, nothing that a client sent stands before what
 	// examples/fail2ban reads.
-	fields := append([]zap.Field{addressField(clientIP(r)), zap.String("outcome", told.outcome), zap.String("grant", e.request.grant())}, e.fields(r)...)
-	fields = append(fields,
+	fields := []zap.Field{addressField(clientIP(r)), zap.String("outcome", told.outcome), zap.String("grant", e.request.grant())}
+	fields = append(e.appendTo(fields, r),
 		zap.Int("status", told.status),
 		zap.String("reason", reason),
 		zap.String("service", printable.Strip(printable.Clip(e.request.sent))),
-		zap.Strings("asked", scopeTexts(e.request.scopes)),
+		scopesField("asked", e.request.scopes),
 	)
 	if name := e.attempt.Subject.Name; name != "" {
 		fields = append(fields, zap.String("subject", name))
@@ -96,34 +120,53 @@ func (l *tokenLog) refused(r *http.Request, e tokenEvent, told *refusal) {
 	l.logger.Info("token refused", fields...)
 }
 
-// fields are those of every line.
-func (e tokenEvent) fields(r *http.Request) []zap.Field {
-	return []zap.Field{zap.String("user_agent", auth.OriginOf(r.Context()).Client), zap.Duration("duration", e.took)}
+// appendTo appends what is in every line.
+func (e *tokenEvent) appendTo(fields []zap.Field, r *http.Request) []zap.Field {
+	fields = append(fields, zap.String("user_agent", auth.OriginOf(r.Context()).Client), zap.Duration("duration", e.took))
+	if e.attempt.Issuer == "" {
+		return fields
+	}
+	fields = append(fields, zap.String("issuer", e.attempt.Issuer), zap.String("binding", e.attempt.Binding))
+	if len(e.attempt.Job) == 0 {
+		return fields
+	}
+	return append(fields, zap.Strings("job", e.attempt.Job))
 }
 
 func addressField(ip netip.Addr) zap.Field {
 	if !ip.IsValid() { // as over a Unix socket
 		return zap.String("client_ip", "")
 	}
-	return zap.Stringer("client_ip", ip)
+	return zap.String("client_ip", ip.String())
 }
 
-// scopeTexts writes scopes for a line of the log.
-func scopeTexts(scopes []access.Scope) []string {
+// loggedScopes are scopes for a line of the log.
+type loggedScopes []access.Scope
+
+func scopesField(name string, scopes []access.Scope) zap.Field {
+	return zap.Array(name, loggedScopes(scopes))
+}
+
+// MarshalLogArray implements [zapcore.ArrayMarshaler].
+func (s loggedScopes) MarshalLogArray(line zapcore.ArrayEncoder) error {
 	const longest = 300 // a repository has 255 characters
-	texts := make([]string, 0, min(len(scopes), maxLogged+1))
-	for i, scope := range scopes {
+	for i, scope := range s {
 		if i == maxLogged {
-			return append(texts, fmt.Sprintf("… and %d more", len(scopes)-maxLogged))
+			line.AppendString(fmt.Sprintf("… and %d more", len(s)-maxLogged))
+			return nil
 		}
-		texts = append(texts, printable.ClipTo(scope.String(), longest))
+		line.AppendString(printable.ClipTo(scope.String(), longest))
 	}
-	return texts
+	return nil
 }
 
 // grant is how the client asked.
 func (r tokenRequest) grant() string {
 	switch {
+	case r.exchange:
+		return grantExchanged
+	case r.revoke:
+		return grantRevoke
 	case !r.credentials.given:
 		return grantAnonymous
 	case r.credentials.refreshToken != "":
@@ -135,19 +178,16 @@ func (r tokenRequest) grant() string {
 	}
 }
 
-// notGranted is what of the asked scopes a token lacks.
+// notGranted is what of the asked scopes a token lacks. What is granted stands
+// in the order in which it was asked for.
 func notGranted(asked, granted []access.Scope) []access.Scope {
-	type resource struct {
-		kind access.Type
-		name string
-	}
-	got := make(map[resource]access.Actions, len(granted))
-	for _, scope := range granted {
-		got[resource{scope.Type, scope.Name}] = scope.Actions
-	}
 	var denied []access.Scope
 	for _, scope := range asked {
-		if scope.Actions &^= got[resource{scope.Type, scope.Name}]; scope.Actions != 0 {
+		if len(granted) > 0 && granted[0].Type == scope.Type && granted[0].Name == scope.Name {
+			scope.Actions &^= granted[0].Actions
+			granted = granted[1:]
+		}
+		if scope.Actions != 0 {
 			denied = append(denied, scope)
 		}
 	}

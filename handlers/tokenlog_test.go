@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 )
@@ -26,9 +28,8 @@ func (f *fixture) logged() *observer.ObservedLogs {
 	config := f.server.config
 	config.Logger = zap.New(core)
 	var err error
-	if f.server, err = New(config); err != nil {
-		f.Fatal(err)
-	}
+	f.server, err = New(config)
+	require.NoError(f, err)
 	return logs
 }
 
@@ -72,24 +73,18 @@ func TestEveryTokenRequestIsLogged(t *testing.T) {
 		tc.request.Header.Set("User-Agent", "docker/29")
 		w := f.do(tc.request)
 		lines := logs.TakeAll()
-		if len(lines) != 1 || lines[0].Message != tc.message || lines[0].Level != zap.InfoLevel || lines[0].LoggerName != "token" {
-			t.Fatalf("%s: status %d, log %+v", tc.name, w.Code, lines)
-		}
+		require.Len(t, lines, 1, "%s: status %d", tc.name, w.Code)
+		require.Equal(t, tc.message, lines[0].Message, "%s: status %d", tc.name, w.Code)
+		require.Equal(t, zap.InfoLevel, lines[0].Level, "%s: status %d", tc.name, w.Code)
+		require.Equal(t, "token", lines[0].LoggerName, "%s: status %d", tc.name, w.Code)
 		got := lines[0].ContextMap()
 		for field, want := range tc.fields {
-			if fmt.Sprint(got[field]) != fmt.Sprint(want) {
-				t.Errorf("%s: %s is %v, want %v", tc.name, field, got[field], want)
-			}
+			assert.Equal(t, fmt.Sprint(want), fmt.Sprint(got[field]), "%s: %s is %v, want %v", tc.name, field, got[field], want)
 		}
-		if _, ok := got["duration"]; !ok {
-			t.Errorf("%s: no duration in %v", tc.name, got)
-		}
-		if (got["key_id"] != nil && got["key_id"] != "") != (tc.message == "token issued") {
-			t.Errorf("%s: key %v", tc.name, got["key_id"])
-		}
-		if strings.Contains(fmt.Sprint(got), "planted") {
-			t.Errorf("%s: what may be a password is in the log: %v", tc.name, got)
-		}
+		_, ok := got["duration"]
+		assert.True(t, ok, "%s: no duration in %v", tc.name, got)
+		assert.Equal(t, tc.message == "token issued", got["key_id"] != nil && got["key_id"] != "", "%s: key %v", tc.name, got["key_id"])
+		assert.NotContains(t, fmt.Sprint(got), "planted", "%s: what may be a password is in the log: %v", tc.name, got)
 	}
 }
 
@@ -106,13 +101,11 @@ func TestLogOfTokensIsBounded(t *testing.T) {
 	f.do(tokenGET(alice, "service="+strings.Repeat("c", 5_000)+"\n"))
 	for _, line := range logs.TakeAll() {
 		for name, value := range line.ContextMap() {
-			if length := len(fmt.Sprint(value)); length > (maxLogged+1)*300 {
-				t.Errorf("%s: %s has %d bytes", line.Message, name, length)
-			}
+			length := len(fmt.Sprint(value))
+			assert.LessOrEqual(t, length, (maxLogged+1)*300, "%s: %s has %d bytes", line.Message, name, length)
 		}
-		if asked, _ := line.ContextMap()["asked"].([]any); len(asked) > maxLogged+1 {
-			t.Errorf("%s tells of %d scopes", line.Message, len(asked))
-		}
+		asked, _ := line.ContextMap()["asked"].([]any)
+		assert.LessOrEqual(t, len(asked), maxLogged+1, "%s tells of %d scopes", line.Message, len(asked))
 	}
 }
 
@@ -130,24 +123,17 @@ func TestRefusalsOfOnePlaceAreCounted(t *testing.T) {
 				told++
 			}
 		}
-		if told != refusalLines {
-			t.Errorf("%d of one place have lines of their own, want %d", told, refusalLines)
-		}
-		if !l.take(other) || !l.take(netip.Addr{}) {
-			t.Error("others are not told of")
-		}
-		if logs.Len() != 0 {
-			t.Errorf("counted before the end of the window: %v", logs.All())
-		}
+		assert.Equal(t, refusalLines, told, "of one place have lines of their own")
+		assert.True(t, l.take(other), "others are not told of")
+		assert.True(t, l.take(netip.Addr{}), "others are not told of")
+		assert.Zero(t, logs.Len(), "counted before the end of the window: %v", logs.All())
 		time.Sleep(refusalWindow)
 		synctest.Wait()
 		lines := logs.TakeAll()
-		if len(lines) != 1 || lines[0].ContextMap()["count"] != int64(1000-refusalLines) || lines[0].ContextMap()["client_network"] != "2001:db8::/64" {
-			t.Fatalf("%+v", lines)
-		}
-		if !l.take(guesser) {
-			t.Error("nothing is told of in the next window")
-		}
+		require.Len(t, lines, 1)
+		require.Equal(t, int64(1000-refusalLines), lines[0].ContextMap()["count"])
+		require.Equal(t, "2001:db8::/64", lines[0].ContextMap()["client_network"])
+		assert.True(t, l.take(guesser), "nothing is told of in the next window")
 	})
 }
 
@@ -163,35 +149,25 @@ func TestRefusalsOfManyPlacesAreBounded(t *testing.T) {
 		address = address.Next()
 		l.take(address)
 	}
-	if l.places.Len() != maxPlaces {
-		t.Errorf("%d places are remembered", l.places.Len())
-	}
-	if !slices.ContainsFunc(logs.All(), func(e observer.LoggedEntry) bool { return e.ContextMap()["count"] == int64(5) }) {
-		t.Error("the count of a place that is forgotten is lost")
-	}
+	assert.Equal(t, maxPlaces, l.places.Len(), "places are remembered")
+	assert.True(t, slices.ContainsFunc(logs.All(), func(e observer.LoggedEntry) bool { return e.ContextMap()["count"] == int64(5) }), "the count of a place that is forgotten is lost")
 }
 
 // Whatever a request fails with because its client left, in the words of
-// whichever database, is no error that anybody could do something about.
+// whichever database, is no error that an administrator could do something about.
 func TestClientsThatLeaveAreNoErrors(t *testing.T) {
 	f := withPeople(t)
 	logs := f.logged()
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	for _, err := range []error{context.Canceled, errors.New("interrupted (9)"), sql.ErrConnDone, driver.ErrBadConn} {
-		if told := f.server.refuse(gone, httptest.NewRecorder(), err); told.status != StatusClientClosed {
-			t.Errorf("%v: %d, which an access log has as an error", err, told.status)
-		}
+		assert.Equal(t, StatusClientClosed, f.server.refuse(gone, httptest.NewRecorder(), err).status, "%v: which an access log has as an error", err)
 	}
 	f.do(tokenGET(alice, "service="+service).WithContext(gone))
 	f.do(httptest.NewRequestWithContext(gone, http.MethodGet, readyPath+"?can=change", nil))
 	for _, line := range logs.TakeAll() {
-		if line.Level > zap.InfoLevel {
-			t.Errorf("%s: %s %v", line.Level, line.Message, line.ContextMap())
-		}
+		assert.LessOrEqual(t, line.Level, zap.InfoLevel, "%s %v", line.Message, line.ContextMap())
 	}
 	_ = f.server.refuse(t.Context(), httptest.NewRecorder(), errors.New("interrupted (9)"))
-	if logs.FilterLevelExact(zap.ErrorLevel).Len() != 1 {
-		t.Errorf("with a client, it is one: %+v", logs.All())
-	}
+	assert.Equal(t, 1, logs.FilterLevelExact(zap.ErrorLevel).Len(), "with a client, it is one: %+v", logs.All())
 }

@@ -5,23 +5,20 @@ import (
 	"crypto/x509/pkix"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // What registries accept and refuse with Dockit's authority in their bundle.
 func TestAcceptance(t *testing.T) {
 	ca, caKey, err := newAuthority(start)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	foreign, foreignKey, err := newAuthority(start)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	leaf := func(now time.Time, life time.Duration) *pair {
 		cert, key, err := newLeaf(EC256, ca, caKey, now, now.Add(life))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return &pair{key, cert}
 	}
 	first := leaf(start, time.Hour)
@@ -29,9 +26,7 @@ func TestAcceptance(t *testing.T) {
 	expired := leaf(start.Add(-2*time.Hour), time.Hour)
 	early := leaf(start.Add(time.Hour), time.Hour)
 	foreignLeaf, _, err := newLeaf(EC256, foreign, foreignKey, start, start.Add(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	key := generate(t, EC256)
 	underLeaf := certificate(t, x509.Certificate{}, key, first)
 	// An authority below this one may not exist either, whatever it claims.
@@ -59,9 +54,7 @@ func TestAcceptance(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			// Half an hour on, so that the later leaf is there.
 			err := verify(start.Add(30*time.Minute), []*x509.Certificate{ca}, test.chain...)
-			if (err == nil) != test.accept {
-				t.Errorf("accepted: %t, want %t (%v)", err == nil, test.accept, err)
-			}
+			assert.Equal(t, test.accept, err == nil, "accepted: %v", err)
 		})
 	}
 }

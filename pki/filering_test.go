@@ -7,13 +7,14 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
@@ -24,9 +25,7 @@ func fileRing(t *testing.T, store Store, c *clock, path string, options Options)
 	t.Helper()
 	options.Now, options.PollInterval = c.Now, still
 	r, err := NewFileRing(t.Context(), store, Files{Key: path}, options, zaptest.NewLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(r.Close)
 	return r
 }
@@ -47,12 +46,8 @@ func (p *pair) pem(t *testing.T) []byte {
 func replaceFile(t *testing.T, path string, content []byte) {
 	t.Helper()
 	next := path + ".next"
-	if err := os.WriteFile(next, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(next, path); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(next, content, 0o600))
+	require.NoError(t, os.Rename(next, path))
 }
 
 func TestBroughtCertificateIsItsOwnAnchor(t *testing.T) {
@@ -62,33 +57,23 @@ func TestBroughtCertificateIsItsOwnAnchor(t *testing.T) {
 	r := fileRing(t, new(memoryStore), newClock(), write(t, pkcs1(key), certPEM(leaf, company.cert)), Options{KidOnly: []string{"jwks"}})
 
 	anchors := bundle(t, r.Bundle("registry"))
-	if len(anchors) != 1 || !anchors[0].Equal(leaf) {
-		t.Fatalf("%d certificates in the bundle, the first of %q", len(anchors), anchors[0].Subject)
-	}
+	require.Len(t, anchors, 1, "certificates in the bundle")
+	require.True(t, anchors[0].Equal(leaf), "the bundle holds %q", anchors[0].Subject)
 	signing := signingKey(t, r, "registry")
-	if signing.Algorithm != "RS256" || len(signing.Chain) != 1 {
-		t.Errorf("algorithm %s, %d certificates", signing.Algorithm, len(signing.Chain))
-	}
-	if err := verify(start, anchors, signing.Chain...); err != nil {
-		t.Error(err)
-	}
+	assert.Equal(t, "RS256", signing.Algorithm)
+	assert.Len(t, signing.Chain, 1)
+	require.NoError(t, verify(start, anchors, signing.Chain...))
 	// Somebody else's certificate from the same issuer opens nothing.
 	other := certificate(t, x509.Certificate{}, generate(t, EC256), company)
-	if err := verify(start, anchors, other, company.cert); err == nil {
-		t.Error("a certificate of the issuer is accepted")
-	}
-	if signingKey(t, r, "jwks").ID != signing.ID || !publishes(r, "jwks", signing.ID) {
-		t.Error("kid-only service uses another key")
-	}
-	if _, err := r.Rotate(t.Context(), ""); !errors.Is(err, ErrExternal) {
-		t.Errorf("rotate: %v", err)
-	}
-	if _, err := r.RotateAuthority(t.Context(), true); !errors.Is(err, ErrExternal) {
-		t.Errorf("rotate authority: %v", err)
-	}
-	if _, err := r.Revoke(t.Context(), signing.ID); !errors.Is(err, ErrExternal) {
-		t.Errorf("revoke: %v", err)
-	}
+	require.Error(t, verify(start, anchors, other, company.cert), "a certificate of the issuer is accepted")
+	assert.Equal(t, signing.ID, signingKey(t, r, "jwks").ID, "kid-only service uses another key")
+	assert.True(t, publishes(r, "jwks", signing.ID), "kid-only service uses another key")
+	_, err := r.Rotate(t.Context(), "")
+	require.ErrorIs(t, err, ErrExternal, "rotate")
+	_, err = r.RotateAuthority(t.Context(), true)
+	require.ErrorIs(t, err, ErrExternal, "rotate authority")
+	_, err = r.Revoke(t.Context(), signing.ID)
+	assert.ErrorIs(t, err, ErrExternal, "revoke")
 }
 
 func TestBroughtCertificateAndServicesWithKeysOfTheirOwn(t *testing.T) {
@@ -96,34 +81,24 @@ func TestBroughtCertificateAndServicesWithKeysOfTheirOwn(t *testing.T) {
 	path := write(t, p.pem(t))
 	options := Options{Services: []string{"registry"}, Own: []string{"zot"}}
 	r := fileRing(t, new(memoryStore), newClock(), path, options)
-	if signingKey(t, r, "zot").ID == signingKey(t, r, "registry").ID {
-		t.Error("the key is shared")
-	}
+	assert.NotEqual(t, signingKey(t, r, "registry").ID, signingKey(t, r, "zot").ID, "the key is shared")
 	alone := fileRing(t, new(memoryStore), newClock(), path, Options{Own: []string{"zot"}})
-	if !signingKey(t, alone, "zot").Chain[0].Equal(p.cert) {
-		t.Error("the only service does not use the brought key")
-	}
+	assert.True(t, signingKey(t, alone, "zot").Chain[0].Equal(p.cert), "the only service does not use the brought key")
 }
 
 func TestBroughtKeyWithAZeroByte(t *testing.T) {
 	var p *pair
 	for p == nil || hasFullCoordinates(p.signer.Public()) {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		p = &pair{signer: key}
 	}
 	p.cert = certificate(t, x509.Certificate{}, p.signer, nil)
 	path := write(t, p.pem(t))
 	key := signingKey(t, fileRing(t, new(memoryStore), newClock(), path, Options{}), "registry")
-	if hasFullCoordinates(key.Signer.Public()) {
-		t.Error("reported as good for kid-only tokens")
-	}
+	assert.False(t, hasFullCoordinates(key.Signer.Public()), "reported as good for kid-only tokens")
 	_, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: path}, Options{KidOnly: []string{"jwks"}, Now: newClock().Now}, zaptest.NewLogger(t))
-	if !errors.Is(err, errUnsupportedKey) {
-		t.Errorf("for a kid-only service: %v", err)
-	}
+	assert.ErrorIs(t, err, errUnsupportedKey, "for a kid-only service")
 }
 
 func TestBroughtAuthority(t *testing.T) {
@@ -133,36 +108,25 @@ func TestBroughtAuthority(t *testing.T) {
 	r := fileRing(t, store, c, path, Options{Services: []string{"registry"}, KidOnly: []string{"jwks"}, Own: []string{"zot"}})
 
 	anchors := bundle(t, r.Bundle("registry"))
-	if len(anchors) != 1 || !anchors[0].Equal(authority.cert) {
-		t.Fatalf("%d certificates in the bundle", len(anchors))
-	}
+	require.Len(t, anchors, 1)
+	require.True(t, anchors[0].Equal(authority.cert))
 	ids := []string{signingKey(t, r, "registry").ID, signingKey(t, r, "jwks").ID, signingKey(t, r, "zot").ID}
 	slices.Sort(ids)
-	if len(slices.Compact(ids)) != 3 {
-		t.Error("services share keys")
-	}
+	assert.Len(t, slices.Compact(ids), 3, "services share keys")
 	first := signingKey(t, r, "registry").ID
 	follow(t, r, c, 14*24*time.Hour, time.Hour, func() {
-		if err := verify(c.Now(), anchors, signingKey(t, r, "registry").Chain...); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, verify(c.Now(), anchors, signingKey(t, r, "registry").Chain...))
 	})
-	if signingKey(t, r, "registry").ID == first {
-		t.Error("the key has not been replaced")
-	}
+	assert.NotEqual(t, first, signingKey(t, r, "registry").ID, "the key has not been replaced")
 	_, records, err := store.Keys(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, record := range records {
-		if record.External && len(record.PrivateKey) > 0 {
-			t.Error("the brought private key is in the store")
+		if record.External {
+			assert.Empty(t, record.PrivateKey, "the brought private key is in the store")
 		}
 	}
 	second := fileRing(t, store, c, path, Options{KidOnly: []string{"jwks"}})
-	if signingKey(t, second, "registry").ID != signingKey(t, r, "registry").ID {
-		t.Error("two nodes sign with different keys")
-	}
+	assert.Equal(t, signingKey(t, r, "registry").ID, signingKey(t, second, "registry").ID, "two nodes sign with different keys")
 }
 
 func TestStartTakesTheConfiguredAuthority(t *testing.T) {
@@ -174,14 +138,10 @@ func TestStartTakesTheConfiguredAuthority(t *testing.T) {
 
 	c.advance(time.Hour)
 	external := fileRing(t, store, c, path, Options{})
-	if err := verify(c.Now(), []*x509.Certificate{authority.cert}, signingKey(t, external, "").Chain...); err != nil {
-		t.Errorf("with a brought authority: %v", err)
-	}
+	require.NoError(t, verify(c.Now(), []*x509.Certificate{authority.cert}, signingKey(t, external, "").Chain...), "with a brought authority")
 	c.advance(time.Hour)
 	again := generatedRing(t, store, c, Options{})
-	if err := verify(c.Now(), own, signingKey(t, again, "").Chain...); err != nil {
-		t.Errorf("with Dockit's own authority again: %v", err)
-	}
+	assert.NoError(t, verify(c.Now(), own, signingKey(t, again, "").Chain...), "with Dockit's own authority again")
 }
 
 func TestReloadKeepsTheOldKeyForVerification(t *testing.T) {
@@ -195,28 +155,23 @@ func TestReloadKeepsTheOldKeyForVerification(t *testing.T) {
 	c.advance(time.Hour)
 	replaceFile(t, path, second.pem(t))
 	r.reload(t.Context())
-	if want := []Replaced{{Purpose: Shared, KeyID: old, External: true}}; !slices.Equal(replaced, want) {
-		t.Errorf("told of %+v, want %+v", replaced, want)
-	}
+	assert.Equal(t, []Replaced{{Purpose: Shared, KeyID: old, External: true}}, replaced, "told")
 	key := signingKey(t, r, "")
-	if !key.Chain[0].Equal(second.cert) {
-		t.Fatal("the new key is not in use")
-	}
-	if !publishes(r, "", old) || !publishes(r, "", key.ID) {
-		t.Error("both keys should be published")
-	}
-	if anchors := bundle(t, r.Bundle("")); len(anchors) != 2 || !anchors[0].Equal(second.cert) {
-		t.Errorf("%d certificates in the bundle", len(anchors))
-	}
-	if stats := r.Stats(); stats.Reloads != 1 || stats.ReloadFailures != 0 || stats.FileBroken {
-		t.Errorf("stats: %+v", stats)
-	}
+	require.True(t, key.Chain[0].Equal(second.cert), "the new key is not in use")
+	assert.True(t, publishes(r, "", old), "both keys should be published")
+	assert.True(t, publishes(r, "", key.ID), "both keys should be published")
+	anchors := bundle(t, r.Bundle(""))
+	require.Len(t, anchors, 2)
+	assert.True(t, anchors[0].Equal(second.cert))
+	stats := r.Stats()
+	assert.EqualValues(t, 1, stats.Reloads)
+	assert.Zero(t, stats.ReloadFailures)
+	assert.False(t, stats.FileBroken)
 
 	c.advance(8 * time.Minute)
 	r.tick(t.Context())
-	if publishes(r, "", old) || len(bundle(t, r.Bundle(""))) != 1 {
-		t.Error("the old key is published after its last token has expired")
-	}
+	assert.False(t, publishes(r, "", old), "the old key is published after its last token has expired")
+	assert.Len(t, bundle(t, r.Bundle("")), 1, "the old key is published after its last token has expired")
 }
 
 func TestBrokenFileKeepsTheOldKey(t *testing.T) {
@@ -240,41 +195,33 @@ func TestBrokenFileKeepsTheOldKey(t *testing.T) {
 			path := write(t, p.pem(t))
 			core, logs := observer.New(zapcore.ErrorLevel)
 			r, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: path}, Options{Now: c.Now, PollInterval: still}, zap.New(core))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			t.Cleanup(r.Close)
 			if test.name == "missing" {
 				err = os.Remove(path)
 			} else {
 				err = os.WriteFile(path, test.content, 0o600)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for range 3 {
 				c.advance(time.Minute)
 				r.reload(t.Context())
 			}
-			if !signingKey(t, r, "").Chain[0].Equal(p.cert) || len(bundle(t, r.Bundle(""))) != 1 {
-				t.Error("the key changed")
-			}
-			if stats := r.Stats(); stats.ReloadFailures != 3 || !stats.FileBroken {
-				t.Errorf("stats: %+v", stats)
-			}
-			if got := logs.FilterMessageSnippet("reloading pki files").Len(); got != 1 {
-				t.Errorf("logged %d times, want once", got)
-			}
+			assert.True(t, signingKey(t, r, "").Chain[0].Equal(p.cert), "the key changed")
+			assert.Len(t, bundle(t, r.Bundle("")), 1, "the key changed")
+			stats := r.Stats()
+			assert.EqualValues(t, 3, stats.ReloadFailures)
+			assert.True(t, stats.FileBroken)
+			got := logs.FilterMessageSnippet("reloading pki files").Len()
+			assert.Equal(t, 1, got, "logged %d times", got)
 			text := logs.All()[0].ContextMap()["error"].(string)
-			if !bytes.Contains([]byte(text), []byte(test.want)) || !bytes.Contains([]byte(text), []byte(path)) {
-				t.Errorf("logged %q", text)
-			}
+			assert.Contains(t, text, test.want)
+			assert.Contains(t, text, path)
 
 			replaceFile(t, path, good)
 			r.reload(t.Context())
-			if signingKey(t, r, "").Chain[0].Equal(p.cert) || r.Stats().FileBroken {
-				t.Error("the repaired file is not in use")
-			}
+			assert.False(t, signingKey(t, r, "").Chain[0].Equal(p.cert), "the repaired file is not in use")
+			assert.False(t, r.Stats().FileBroken, "the repaired file is not in use")
 		})
 	}
 }
@@ -285,27 +232,17 @@ func TestSwappedSecretMountIsPickedUp(t *testing.T) {
 	mount := func(name string, p *pair) {
 		t.Helper()
 		folder := filepath.Join(dir, name)
-		if err := os.Mkdir(folder, 0o700); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Mkdir(folder, 0o700))
 		for file, content := range map[string][]byte{"tls.key": pkcs8(t, p.signer), "tls.crt": certPEM(p.cert)} {
-			if err := os.WriteFile(filepath.Join(folder, file), content, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(filepath.Join(folder, file), content, 0o600))
 		}
 		next := filepath.Join(dir, "..data_tmp")
-		if err := os.Symlink(name, next); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(next, filepath.Join(dir, "..data")); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Symlink(name, next))
+		require.NoError(t, os.Rename(next, filepath.Join(dir, "..data")))
 	}
 	mount("..1", first)
 	for _, file := range []string{"tls.key", "tls.crt"} {
-		if err := os.Symlink(filepath.Join("..data", file), filepath.Join(dir, file)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Symlink(filepath.Join("..data", file), filepath.Join(dir, file)))
 	}
 	c := newClock()
 	files := Files{Key: filepath.Join(dir, "tls.key"), Certificate: filepath.Join(dir, "tls.crt")}
@@ -317,9 +254,7 @@ func TestSwappedSecretMountIsPickedUp(t *testing.T) {
 		return nil
 	})))
 	r, err := NewFileRing(t.Context(), new(memoryStore), files, Options{Now: c.Now, PollInterval: 50 * time.Millisecond}, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(r.Close)
 	mount("..2", second)
 	c.advance(reconcileInterval) // the watcher may not have started yet
@@ -328,9 +263,7 @@ func TestSwappedSecretMountIsPickedUp(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("not reloaded")
 	}
-	if !signingKey(t, r, "").Chain[0].Equal(second.cert) {
-		t.Error("the new key is not in use")
-	}
+	assert.True(t, signingKey(t, r, "").Chain[0].Equal(second.cert), "the new key is not in use")
 }
 
 func TestReloadedAuthority(t *testing.T) {
@@ -345,13 +278,11 @@ func TestReloadedAuthority(t *testing.T) {
 		replaceFile(t, path, slices.Concat(pkcs8(t, first.signer), certPEM(renewed)))
 		c.advance(time.Hour)
 		r.reload(t.Context())
-		if got := bundle(t, r.Bundle("")); len(got) != 1 || !got[0].Equal(renewed) {
-			t.Errorf("%d certificates in the bundle", len(got))
-		}
+		got := bundle(t, r.Bundle(""))
+		require.Len(t, got, 1)
+		assert.True(t, got[0].Equal(renewed))
 		follow(t, r, c, 14*24*time.Hour, time.Hour, func() {
-			if err := verify(c.Now(), before, signingKey(t, r, "").Chain...); err != nil {
-				t.Fatalf("registries have to restart: %v", err)
-			}
+			require.NoError(t, verify(c.Now(), before, signingKey(t, r, "").Chain...), "registries have to restart")
 		})
 	})
 	t.Run("replaced by another key", func(t *testing.T) {
@@ -360,23 +291,15 @@ func TestReloadedAuthority(t *testing.T) {
 		c.advance(time.Minute)
 		old := signingKey(t, r, "").ID
 		r.reload(t.Context())
-		if got := bundle(t, r.Bundle("")); len(got) != 2 || !got[0].Equal(second.cert) {
-			t.Fatalf("%d certificates in the bundle", len(got))
-		}
-		if signingKey(t, r, "").ID != old {
-			t.Error("signs under an authority that registries have had no time to hear of")
-		}
+		got := bundle(t, r.Bundle(""))
+		require.Len(t, got, 2)
+		require.True(t, got[0].Equal(second.cert))
+		assert.Equal(t, old, signingKey(t, r, "").ID, "signs under an authority that registries have had no time to hear of")
 		follow(t, r, c, 7*24*time.Hour, time.Hour, func() {
-			if err := verify(c.Now(), bundle(t, r.Bundle("")), signingKey(t, r, "").Chain...); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, verify(c.Now(), bundle(t, r.Bundle("")), signingKey(t, r, "").Chain...))
 		})
-		if err := verify(c.Now(), []*x509.Certificate{second.cert}, signingKey(t, r, "").Chain...); err != nil {
-			t.Error(err)
-		}
-		if got := bundle(t, r.Bundle("")); len(got) != 1 {
-			t.Errorf("%d certificates in the bundle", len(got))
-		}
+		require.NoError(t, verify(c.Now(), []*x509.Certificate{second.cert}, signingKey(t, r, "").Chain...))
+		assert.Len(t, bundle(t, r.Bundle("")), 1, "certificates in the bundle")
 	})
 }
 
@@ -385,24 +308,15 @@ func TestExpiryIsWarnedOfOnceADay(t *testing.T) {
 	core, logs := observer.New(zapcore.WarnLevel)
 	p := newPair(t, x509.Certificate{NotAfter: start.Add(32 * 24 * time.Hour)})
 	r, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: write(t, p.pem(t))}, Options{Now: c.Now, PollInterval: still}, zap.New(core))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(r.Close)
 	warnings := func() int { return logs.FilterMessageSnippet("expires soon").Len() }
-	if warnings() != 0 {
-		t.Error("warned too early")
-	}
+	assert.Zero(t, warnings(), "warned too early")
 	follow(t, r, c, 4*24*time.Hour, time.Hour, func() {})
-	if got := warnings(); got != 2 && got != 3 {
-		t.Errorf("%d warnings in two days", got)
-	}
+	assert.Contains(t, []int{2, 3}, warnings(), "warnings in two days")
 	c.advance(28*24*time.Hour - time.Minute)
 	r.tick(t.Context())
-	if _, err := r.SigningKey(""); !errors.Is(err, errNoSigningKey) {
-		t.Errorf("a minute before its end: %v", err)
-	}
-	if !r.Stats().SigningKeyNotAfter.IsZero() {
-		t.Error("stats name a signing key")
-	}
+	_, err = r.SigningKey("")
+	require.ErrorIs(t, err, errNoSigningKey, "a minute before its end")
+	assert.Zero(t, r.Stats().SigningKeyNotAfter, "stats name a signing key")
 }

@@ -3,6 +3,7 @@ package pki
 import (
 	"bytes"
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -70,6 +71,9 @@ func (f Files) paths() []string {
 	}
 	return []string{f.Key, f.Certificate}
 }
+
+// Digest is the SHA-256 of what [Files] hold.
+type Digest [sha256.Size]byte
 
 // read returns the content of the files, one after the other.
 func (f Files) read() ([]byte, error) {
@@ -229,7 +233,7 @@ func (p *pair) check(now time.Time) error {
 // externalHistory is the certificate from the file, and those it had before
 // while their tokens may still be valid.
 type externalHistory struct {
-	content [32]byte
+	content Digest
 	current *pair
 	since   time.Time
 	before  []formerPair
@@ -243,7 +247,7 @@ type formerPair struct {
 }
 
 // replace takes another pair into use.
-func (b *externalHistory) replace(p *pair, content [32]byte, now time.Time) {
+func (b *externalHistory) replace(p *pair, content Digest, now time.Time) {
 	if b.current != nil {
 		b.before = append([]formerPair{{b.current, b.since, now}}, b.before...)
 	}

@@ -11,13 +11,15 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // certificate makes one for tests, self-signed without a parent.
@@ -38,36 +40,28 @@ func certificate(t testing.TB, template x509.Certificate, key crypto.Signer, par
 		issuer, signer = parent.cert, parent.signer
 	}
 	cert, err := issue(&template, issuer, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return cert
 }
 
 func generate(t testing.TB, keyType KeyType) crypto.Signer {
 	t.Helper()
 	key, err := keyType.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return key
 }
 
 func pkcs8(t testing.TB, key crypto.Signer) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
 func sec1(t testing.TB, key crypto.Signer) []byte {
 	t.Helper()
 	der, err := x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
 }
 
@@ -81,9 +75,7 @@ func certPEM(certs ...*x509.Certificate) []byte { return encodeCertificates(cert
 func write(t testing.TB, content ...[]byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "combined.pem")
-	if err := os.WriteFile(path, bytes.Join(content, nil), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, bytes.Join(content, nil), 0o600))
 	return path
 }
 
@@ -128,19 +120,15 @@ func TestLoadFindsKeyAndCertificate(t *testing.T) {
 		} {
 			t.Run(string(test.keyType)+" "+test.form+" "+order.name, func(t *testing.T) {
 				p, err := load(Files{Key: write(t, order.content...)})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !p.cert.Equal(leaf) || !samePublicKey(p.signer.Public(), key.Public()) {
-					t.Errorf("found the certificate of %q", p.cert.Subject)
-				}
+				require.NoError(t, err)
+				assert.True(t, p.cert.Equal(leaf), "found the certificate of %q", p.cert.Subject)
+				assert.True(t, samePublicKey(p.signer.Public(), key.Public()), "found the certificate of %q", p.cert.Subject)
 			})
 		}
 		t.Run(string(test.keyType)+" "+test.form+" two files", func(t *testing.T) {
 			p, err := load(Files{Key: write(t, encoded), Certificate: write(t, certPEM(leaf))})
-			if err != nil || !p.cert.Equal(leaf) {
-				t.Errorf("pair %v, error %v", p, err)
-			}
+			require.NoError(t, err, "pair %v", p)
+			assert.True(t, p.cert.Equal(leaf), "pair %v", p)
 		})
 	}
 }
@@ -149,22 +137,14 @@ func TestLoadRefuses(t *testing.T) {
 	key := generate(t, EC256)
 	leaf := certificate(t, x509.Certificate{}, key, nil)
 	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	exchange, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	x25519, err := x509.MarshalPKCS8PrivateKey(exchange)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	good := slices.Concat(pkcs8(t, key), certPEM(leaf))
 	block := func(kind string, content []byte) []byte {
 		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
@@ -198,25 +178,19 @@ func TestLoadRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			path := write(t, test.content)
 			_, err := load(Files{Key: path})
-			if !errors.Is(err, test.want) {
-				t.Fatalf("error %v, want %v", err, test.want)
-			}
-			if !strings.Contains(err.Error(), path) {
-				t.Errorf("error does not name the file: %v", err)
-			}
+			require.ErrorIs(t, err, test.want)
+			assert.ErrorContains(t, err, path, "error does not name the file")
 		})
 	}
 	t.Run("no such file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "missing.pem")
 		_, err := load(Files{Key: path})
-		if !errors.Is(err, os.ErrNotExist) || strings.Count(err.Error(), path) != 1 {
-			t.Error(err)
-		}
+		require.ErrorIs(t, err, os.ErrNotExist)
+		assert.Equal(t, 1, strings.Count(err.Error(), path))
 	})
 	t.Run("a folder", func(t *testing.T) {
-		if _, err := load(Files{Key: t.TempDir()}); !errors.Is(err, errNotRegularFile) {
-			t.Error(err)
-		}
+		_, err := load(Files{Key: t.TempDir()})
+		assert.ErrorIs(t, err, errNotRegularFile)
 	})
 }
 
@@ -232,11 +206,8 @@ func FuzzParsePair(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !samePublicKey(p.signer.Public(), p.cert.PublicKey) {
-			t.Error("key and certificate do not belong together")
-		}
-		if _, err := NewSigningKey(p.signer, p.cert); err != nil {
-			t.Errorf("accepted a pair that cannot sign: %v", err)
-		}
+		assert.True(t, samePublicKey(p.signer.Public(), p.cert.PublicKey), "key and certificate do not belong together")
+		_, err = NewSigningKey(p.signer, p.cert)
+		assert.NoError(t, err, "accepted a pair that cannot sign")
 	})
 }

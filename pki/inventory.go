@@ -43,7 +43,7 @@ type KeyInfo struct {
 	// Subject is the distinguished name in the certificate.
 	Subject string
 	// Unproven is set on a key in the database that is not authenticated under
-	// the configured encryption key: somebody else may have written it.
+	// the configured encryption key: it may not be Dockit that wrote it.
 	Unproven bool
 	// Fingerprint is the SHA-256 of the certificate in hexadecimal.
 	Fingerprint string
@@ -74,7 +74,7 @@ func (p *plan) inventory(external *externalHistory) []KeyInfo {
 	return out
 }
 
-// describe tells what people want to know of a key.
+// describe says what an administrator wants to know of a key.
 func (p *plan) describe(e *storedKey) KeyInfo {
 	info := describeCertificate(e.cert)
 	info.ID = e.ID
@@ -154,6 +154,9 @@ type Stats struct {
 	// SigningKeyNotAfter is when the certificate of the shared signing key in
 	// use ends, zero when no key can sign.
 	SigningKeyNotAfter time.Time
+	// ServiceKeys is when the certificate of the key in use ends, for each service
+	// that does not use the shared one and has a key that can sign.
+	ServiceKeys map[string]time.Time
 	// AuthorityNotAfter is when the authority in use ends, zero when there is
 	// none because an external certificate signs tokens itself.
 	AuthorityNotAfter time.Time
@@ -175,6 +178,7 @@ type Stats struct {
 func (r *Ring) Stats() Stats {
 	v := r.view.Load()
 	stats := Stats{
+		ServiceKeys:       make(map[string]time.Time, len(v.special)),
 		AuthorityNotAfter: v.authority,
 		Rotations:         r.counters.rotations.Load(),
 		Failures:          r.counters.failures.Load(),
@@ -184,6 +188,11 @@ func (r *Ring) Stats() Stats {
 	}
 	if s := v.shared.at(r.now()); s != nil {
 		stats.SigningKeyNotAfter = s.key.Chain[0].NotAfter
+	}
+	for service, t := range v.special {
+		if s := t.at(r.now()); s != nil {
+			stats.ServiceKeys[service] = s.key.Chain[0].NotAfter
+		}
 	}
 	return stats
 }

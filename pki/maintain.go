@@ -41,7 +41,7 @@ func (r *Ring) maintain(ctx context.Context) {
 			r.logger.Warn("watching pki files", zap.Error(err))
 			written.Reset(writing)
 		case <-written.C:
-			r.reload(ctx)
+			_ = r.reload(ctx) // it is tried again
 		case <-ticker.C:
 			r.tick(ctx)
 		}
@@ -55,7 +55,7 @@ func (r *Ring) tick(ctx context.Context) {
 	defer cancel()
 	if now := r.now(); r.files != nil && (now.Sub(r.lookedAt) >= reconcileInterval || now.Before(r.lookedAt)) {
 		r.lookedAt = now
-		r.reload(ctx)
+		_ = r.reload(ctx) // it is tried again
 	}
 	err := r.follow(ctx)
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -87,8 +87,8 @@ func (r *Ring) follow(ctx context.Context) error {
 }
 
 const (
-	// writing is how long a change to a file may take: whoever looks at once
-	// sees half of it.
+	// writing is how long a change to a file may take: a reader that looks at
+	// once sees half of it.
 	writing = 100 * time.Millisecond
 
 	// expiryWarning is how long before its end an external certificate starts
@@ -96,7 +96,7 @@ const (
 	expiryWarning = 30 * 24 * time.Hour
 )
 
-// watch tells of changes in the folders of the files. Folders, because files
+// watch reports changes in the folders of the files. Folders, because files
 // are replaced by rename, and because Kubernetes swaps a symbolic link beside
 // them. It returns nil where there is nothing to watch, or no way to: then the
 // files are only looked at every few seconds.
@@ -118,9 +118,27 @@ func (r *Ring) watch() *fsnotify.Watcher {
 	return watcher
 }
 
-// reload takes the files into use when they changed. As long as they cannot be
-// used, the key they held before stays in service.
-func (r *Ring) reload(ctx context.Context) {
+// Reload takes the files into use at once when they held another content than the
+// ring does, which it would do by itself some time later. When they cannot be used,
+// the key they held before stays in service. There is nothing to do for a ring
+// without files.
+func (r *Ring) Reload(ctx context.Context, content Digest) error {
+	if r.files == nil || r.holds(content) {
+		return nil
+	}
+	return r.reload(ctx)
+}
+
+// holds reports whether the ring has taken a content of the files into use.
+func (r *Ring) holds(content Digest) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.external.content == content
+}
+
+// reload takes the files into use when they changed. It has logged and counted
+// the error that it returns.
+func (r *Ring) reload(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
@@ -139,6 +157,7 @@ func (r *Ring) reload(ctx context.Context) {
 	if changed || now.Sub(r.warnedAt) >= 24*time.Hour {
 		r.warnOfExpiry(now)
 	}
+	return err
 }
 
 func (r *Ring) reloadChanged(ctx context.Context, now time.Time) (bool, error) {

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"strings"
 	"time"
@@ -38,12 +39,12 @@ func newAuthority(now time.Time) (*x509.Certificate, crypto.Signer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the key of a certificate authority: %w", err)
 	}
-	name, err := shortName(key.Public())
+	name, err := authorityName(key.Public())
 	if err != nil {
 		return nil, nil, err
 	}
 	cert, err := issue(&x509.Certificate{
-		Subject:               pkix.Name{Organization: []string{"Dockit"}, CommonName: "Registry token authority " + name},
+		Subject:               pkix.Name{CommonName: name},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(authorityLife),
 		KeyUsage:              x509.KeyUsageCertSign,
@@ -64,8 +65,32 @@ func newLeaf(keyType KeyType, authority *x509.Certificate, authorityKey crypto.S
 	if err != nil {
 		return nil, nil, err
 	}
-	cert, err := issue(template, authority, key.Public(), authorityKey)
+	// Every token carries the certificate, so that it has nothing that no registry
+	// looks at. RFC 5280 (4.2.1.1) wants the key identifier of the authority in it,
+	// to tell authorities of one name apart: 118 characters of each answer, for what
+	// the name of Dockit's own authorities says as well. Others may share a name.
+	parent := *authority
+	own, err := authorityName(authority.PublicKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	if authority.Subject.CommonName == own {
+		parent.SubjectKeyId = nil
+	}
+	if template.SerialNumber, err = shortSerial(); err != nil {
+		return nil, nil, err
+	}
+	cert, err := issue(template, &parent, key.Public(), authorityKey)
 	return cert, key, err
+}
+
+// shortSerial is a random serial number of 64 bits: the default has 160.
+func shortSerial() (*big.Int, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 63))
+	if err != nil {
+		return nil, fmt.Errorf("make a serial number: %w", err)
+	}
+	return serial.Add(serial, big.NewInt(1)), nil
 }
 
 // newStandalone makes a signing certificate that is its own trust anchor, for
@@ -89,7 +114,7 @@ func leafTemplate(public crypto.PublicKey, now, notAfter time.Time) (*x509.Certi
 		return nil, err
 	}
 	return &x509.Certificate{
-		Subject:               pkix.Name{Organization: []string{"Dockit"}, CommonName: "Registry token signer " + name},
+		Subject:               pkix.Name{CommonName: "Dockit " + name},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              notAfter,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
@@ -109,7 +134,13 @@ func issue(template, parent *x509.Certificate, public crypto.PublicKey, signer c
 	return x509.ParseCertificate(der)
 }
 
-// shortName tells certificates apart for people who read them.
+// authorityName is that of an authority of Dockit's own: no two keys share one.
+func authorityName(public crypto.PublicKey) (string, error) {
+	name, err := shortName(public)
+	return "Dockit authority " + name, err
+}
+
+// shortName distinguishes certificates for administrators who read them.
 func shortName(public crypto.PublicKey) (string, error) {
 	id, err := thumbprint(public)
 	if err != nil {

@@ -1,12 +1,14 @@
 package pki
 
 import (
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
-	"reflect"
-	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestNewPairCanBeBroughtAlong(t *testing.T) {
@@ -16,17 +18,13 @@ func TestNewPairCanBeBroughtAlong(t *testing.T) {
 				KeyType: keyType, Subject: pkix.Name{CommonName: "dockit"}, Names: []string{"dockit.example.com", "192.0.2.1"},
 				NotBefore: start, NotAfter: start.AddDate(1, 0, 0), Authority: authority,
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			p, err := load(Files{Key: write(t, key, cert)})
-			if err != nil {
-				t.Errorf("%s: %v", keyType, err)
-				continue
-			}
-			if p.cert.IsCA != authority || len(p.cert.DNSNames) != 1 || len(p.cert.IPAddresses) != 1 || !keyType.matches(p.cert.PublicKey) {
-				t.Errorf("%s: IsCA %t, names %v %v", keyType, p.cert.IsCA, p.cert.DNSNames, p.cert.IPAddresses)
-			}
+			require.NoError(t, err, "%s", keyType)
+			assert.Equal(t, authority, p.cert.IsCA, "%s", keyType)
+			require.Len(t, p.cert.DNSNames, 1, "%s", keyType)
+			require.Len(t, p.cert.IPAddresses, 1, "%s", keyType)
+			assert.True(t, keyType.matches(p.cert.PublicKey), "%s", keyType)
 		}
 	}
 }
@@ -46,10 +44,56 @@ func TestNewPairRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			request := PairRequest{Subject: pkix.Name{CommonName: "dockit"}, NotBefore: start, NotAfter: start.Add(time.Hour)}
 			test.change(&request)
-			if _, _, err := NewPair(request); !errors.Is(err, test.want) {
-				t.Errorf("error %v, want %v", err, test.want)
-			}
+			_, _, err := NewPair(request)
+			assert.ErrorIs(t, err, test.want)
 		})
+	}
+}
+
+// TestLeafIsSmall guards the part of every token that is its largest, and what of it registries need.
+func TestLeafIsSmall(t *testing.T) {
+	authority, authorityKey, err := newAuthority(start)
+	require.NoError(t, err)
+	leaf, _, err := newLeaf(EC256, authority, authorityKey, start, start.Add(time.Hour))
+	require.NoError(t, err)
+	const most = 360
+	assert.LessOrEqual(t, len(leaf.Raw), most, "bytes of a certificate")
+	assert.Equal(t, x509.KeyUsageDigitalSignature, leaf.KeyUsage)
+	assert.False(t, leaf.IsCA, "an authority")
+	assert.True(t, leaf.BasicConstraintsValid, "it is said whether it is an authority")
+	assert.Positive(t, leaf.SerialNumber.Sign(), "serial number %d", leaf.SerialNumber)
+	assert.LessOrEqual(t, leaf.SerialNumber.BitLen(), 64, "serial number %d", leaf.SerialNumber)
+}
+
+// TestLeafTellsAuthoritiesOfOneNameApart guards that whoever builds a chain finds the authority of a leaf: by its name where that is
+// Dockit's own, and by its key identifier where somebody else gave the name.
+func TestLeafTellsAuthoritiesOfOneNameApart(t *testing.T) {
+	own, ownKey, err := newAuthority(start)
+	require.NoError(t, err)
+	leaf, _, err := newLeaf(EC256, own, ownKey, start, start.Add(time.Hour))
+	require.NoError(t, err)
+	assert.Empty(t, leaf.AuthorityKeyId, "below an authority whose name says its key")
+
+	roots := x509.NewCertPool()
+	var authorities, leaves []*x509.Certificate
+	for range 2 {
+		key, cert, err := NewPair(PairRequest{
+			KeyType: EC256, Subject: pkix.Name{CommonName: "registry tokens"}, NotBefore: start, NotAfter: start.AddDate(1, 0, 0), Authority: true,
+		})
+		require.NoError(t, err)
+		p, err := load(Files{Key: write(t, key, cert)})
+		require.NoError(t, err)
+		leaf, _, err := newLeaf(EC256, p.cert, p.signer, start, start.Add(time.Hour))
+		require.NoError(t, err)
+		assert.Equal(t, p.cert.SubjectKeyId, leaf.AuthorityKeyId)
+		roots.AddCert(p.cert)
+		authorities, leaves = append(authorities, p.cert), append(leaves, leaf)
+	}
+	for i, leaf := range leaves {
+		chains, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: start, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		require.NoError(t, err)
+		require.Len(t, chains, 1)
+		assert.True(t, chains[0][1].Equal(authorities[i]), "the chain of leaf %d", i)
 	}
 }
 
@@ -72,9 +116,8 @@ func TestParseSubject(t *testing.T) {
 		{"EMAIL=a@example.com", pkix.Name{}, errInvalidSubject},
 	} {
 		got, err := ParseSubject(test.text)
-		if !errors.Is(err, test.err) || !reflect.DeepEqual(got, test.want) {
-			t.Errorf("%q: %+v, %v", test.text, got, err)
-		}
+		require.ErrorIs(t, err, test.err, test.text)
+		assert.Equal(t, test.want, got, test.text)
 	}
 }
 
@@ -95,11 +138,10 @@ func TestKeyTypeOf(t *testing.T) {
 		{"dsa", 0, 0, "", true},
 	} {
 		got, err := KeyTypeOf(test.algorithm, test.ec, test.rsa)
-		if got != test.want || errors.Is(err, errInvalidKeyType) != test.wantInvalid {
-			t.Errorf("%s %d %d: %q, %v", test.algorithm, test.ec, test.rsa, got, err)
-		}
-		if err == nil && !slices.Contains(keyTypes, got) {
-			t.Errorf("%q is not among the types", got)
+		assert.Equal(t, test.want, got, "%s %d %d: %v", test.algorithm, test.ec, test.rsa, err)
+		assert.Equal(t, test.wantInvalid, errors.Is(err, errInvalidKeyType), "%s %d %d: %v", test.algorithm, test.ec, test.rsa, err)
+		if err == nil {
+			assert.Contains(t, keyTypes, got, "is not among the types")
 		}
 	}
 }

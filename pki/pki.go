@@ -85,8 +85,8 @@ type Options struct {
 	// addition to the few seconds that they do anyway; default not at all.
 	ServeStale time.Duration
 
-	// Observe is told of each key that this node replaced, once that counts. It
-	// must not block. Default: nobody is.
+	// Observe is called for each key that this node replaced, once that counts. It
+	// must not block. Default: nothing is called.
 	Observe func(Replaced)
 
 	// Now is the clock; default [time.Now].
@@ -160,12 +160,15 @@ var (
 
 // Check says what a ring of these options, and of these files unless they are
 // nil, would be refused for, as far as that does not take a look at its store:
-// nothing is made or changed.
-func Check(files *Files, options Options) error {
-	options, err := options.withDefaults()
+// nothing is made or changed. content is what the files hold, for [Ring.Reload].
+func Check(files *Files, options Options) (content Digest, err error) {
+	options, err = options.withDefaults()
 	if err != nil || files == nil {
-		return err
+		return content, err
 	}
 	r := &Ring{options: options, files: files}
-	return r.loadFirst()
+	if err := r.loadFirst(); err != nil {
+		return content, err
+	}
+	return r.external.content, nil
 }

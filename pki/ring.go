@@ -101,8 +101,8 @@ func newRing(ctx context.Context, store Store, files *Files, options Options, lo
 	}
 	r.announce()
 
-	// The ring outlives the start that ctx belongs to.
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	// The ring outlives the start that ctx belongs to, and keeps nothing of it.
+	running, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.done.Go(func() { r.maintain(running) })
 	return r, nil
@@ -182,7 +182,7 @@ func (r *Ring) Close() {
 // slept or the database is away, asks the store first. When that does not
 // answer it goes on to sign for [Options.ServeStale]: a key that was replaced
 // meanwhile is trusted for longer than its tokens live, and of one that was
-// revoked nobody takes the tokens whose trust is up to date.
+// revoked no registry takes the tokens whose trust is up to date.
 func (r *Ring) SigningKey(service string) (*SigningKey, error) {
 	now := r.now()
 	v := r.view.Load()
@@ -223,7 +223,7 @@ func (r *Ring) fresh(now time.Time) bool {
 
 func (r *Ring) freshness() time.Duration { return max(5*r.options.PollInterval, 5*time.Second) }
 
-// stale reports whether the view may be used although nobody confirms it.
+// stale reports whether the view may be used although the store does not confirm it.
 func (r *Ring) stale(now time.Time) bool {
 	age := now.Sub(time.Unix(0, r.confirmed.Load()))
 	return 0 <= age && age < r.options.ServeStale

@@ -3,12 +3,13 @@ package pki
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 )
@@ -47,9 +48,7 @@ func generatedRing(t *testing.T, store Store, c *clock, options Options) *Ring {
 		options.PollInterval = still
 	}
 	r, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(r.Close)
 	return r
 }
@@ -57,17 +56,13 @@ func generatedRing(t *testing.T, store Store, c *clock, options Options) *Ring {
 func signingKey(t *testing.T, r *Ring, service string) *SigningKey {
 	t.Helper()
 	key, err := r.SigningKey(service)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return key
 }
 
 func update(t *testing.T, r *Ring) {
 	t.Helper()
-	if err := r.update(t.Context(), updateRequest{}); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, r.update(t.Context(), updateRequest{}))
 }
 
 // bundle reads certificates as a registry does.
@@ -79,13 +74,9 @@ func bundle(t *testing.T, content []byte) []*x509.Certificate {
 		if block == nil {
 			return out
 		}
-		if block.Type != "CERTIFICATE" {
-			t.Fatalf("block %q in the bundle", block.Type)
-		}
+		require.Equal(t, "CERTIFICATE", block.Type, "block %q in the bundle", block.Type)
 		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		out, content = append(out, cert), rest
 	}
 }
@@ -120,55 +111,36 @@ func TestGeneratedRingOnAnEmptyStore(t *testing.T) {
 	r := generatedRing(t, new(memoryStore), c, Options{})
 
 	anchors := bundle(t, r.Bundle("registry"))
-	if len(anchors) != 2 {
-		t.Fatalf("%d certificates in the bundle, want the authority and the next one", len(anchors))
-	}
+	require.Len(t, anchors, 2, "certificates in the bundle, want the authority and the next one")
 	for _, ca := range anchors {
-		if !ca.IsCA || ca.MaxPathLen != 0 || !ca.MaxPathLenZero {
-			t.Errorf("%q: IsCA %t, path length %d", ca.Subject, ca.IsCA, ca.MaxPathLen)
-		}
-		if ca.KeyUsage != x509.KeyUsageCertSign {
-			t.Errorf("%q: key usage %b", ca.Subject, ca.KeyUsage)
-		}
-		if !EC256.matches(ca.PublicKey) {
-			t.Errorf("%q: key is no P-256", ca.Subject)
-		}
-		if years := ca.NotAfter.Sub(start).Hours() / 24 / 365; years < 19.9 {
-			t.Errorf("%q lives for %.1f years", ca.Subject, years)
-		}
+		assert.True(t, ca.IsCA, "%q: IsCA %t", ca.Subject, ca.IsCA)
+		assert.Zero(t, ca.MaxPathLen, "%q: IsCA %t", ca.Subject, ca.IsCA)
+		assert.True(t, ca.MaxPathLenZero, "%q: IsCA %t", ca.Subject, ca.IsCA)
+		assert.Equal(t, x509.KeyUsageCertSign, ca.KeyUsage, "%q", ca.Subject)
+		assert.True(t, EC256.matches(ca.PublicKey), "%q: key is no P-256", ca.Subject)
+		years := ca.NotAfter.Sub(start).Hours() / 24 / 365
+		assert.GreaterOrEqual(t, years, 19.9, "%q lives for %.1f years", ca.Subject, years)
 	}
-	if anchors[0].Subject.String() == anchors[1].Subject.String() {
-		t.Error("both authorities have the same name")
-	}
+	assert.NotEqual(t, anchors[1].Subject.String(), anchors[0].Subject.String(), "both authorities have the same name")
 
 	key := signingKey(t, r, "registry")
-	if key.Algorithm != "ES256" || len(key.Chain) != 1 {
-		t.Fatalf("algorithm %s, %d certificates", key.Algorithm, len(key.Chain))
-	}
+	require.Equal(t, "ES256", key.Algorithm)
+	require.Len(t, key.Chain, 1)
 	leaf := key.Chain[0]
-	if got := leaf.NotAfter.Sub(start); got != DefaultLeafLife {
-		t.Errorf("signing certificate lives for %s", got)
-	}
+	assert.Equal(t, DefaultLeafLife, leaf.NotAfter.Sub(start), "signing certificate lives")
 	for _, cert := range append(anchors, leaf) {
-		if start.Sub(cert.NotBefore) < 5*time.Minute {
-			t.Errorf("%q starts at %s, hardly in the past", cert.Subject, cert.NotBefore)
-		}
+		assert.GreaterOrEqual(t, start.Sub(cert.NotBefore), 5*time.Minute, "%q starts at %s, hardly in the past", cert.Subject, cert.NotBefore)
 	}
-	if err := verify(start, anchors, leaf); err != nil {
-		t.Error(err)
-	}
-	if err := verify(start, anchors[1:], leaf); err == nil {
-		t.Error("signing certificate stands under the next authority already")
-	}
+	require.NoError(t, verify(start, anchors, leaf))
+	require.Error(t, verify(start, anchors[1:], leaf), "signing certificate stands under the next authority already")
 
 	set := r.KeySet("registry")
-	if len(set.Keys) != 1 || set.Keys[0].KeyID != key.ID || !set.Keys[0].IsPublic() {
-		t.Errorf("key set: %+v", set)
-	}
+	require.Len(t, set.Keys, 1, "key set")
+	assert.Equal(t, key.ID, set.Keys[0].KeyID, "key set")
+	assert.True(t, set.Keys[0].IsPublic(), "key set")
 	thumbprintOf := func(i int) string { id, _ := thumbprint(anchors[i].PublicKey); return id }
-	if key.ID == thumbprintOf(0) || key.ID == thumbprintOf(1) {
-		t.Error("an authority signs tokens")
-	}
+	assert.NotEqual(t, thumbprintOf(0), key.ID, "an authority signs tokens")
+	assert.NotEqual(t, thumbprintOf(1), key.ID, "an authority signs tokens")
 }
 
 func TestGeneratedRingKeepsItsKeysAcrossStarts(t *testing.T) {
@@ -176,12 +148,9 @@ func TestGeneratedRingKeepsItsKeysAcrossStarts(t *testing.T) {
 	first := generatedRing(t, store, c, Options{})
 	c.advance(time.Hour)
 	second := generatedRing(t, store, c, Options{})
-	if a, b := signingKey(t, first, "").ID, signingKey(t, second, "").ID; a != b {
-		t.Errorf("signing key changed from %s to %s", a, b)
-	}
-	if string(first.Bundle("")) != string(second.Bundle("")) {
-		t.Error("bundle changed")
-	}
+	a, b := signingKey(t, first, "").ID, signingKey(t, second, "").ID
+	assert.Equal(t, a, b, "signing key changed from %s to %s", a, b)
+	assert.Equal(t, string(second.Bundle("")), string(first.Bundle("")), "bundle changed")
 }
 
 func TestKeyTypeChangesAtTheNextStart(t *testing.T) {
@@ -197,15 +166,9 @@ func TestKeyTypeChangesAtTheNextStart(t *testing.T) {
 		c.advance(time.Minute)
 		r := generatedRing(t, store, c, Options{KeyType: test.keyType})
 		key := signingKey(t, r, "")
-		if key.Algorithm != test.algorithm {
-			t.Errorf("%s: algorithm %s, want %s", test.keyType, key.Algorithm, test.algorithm)
-		}
-		if err := verify(c.Now(), bundle(t, r.Bundle("")), key.Chain...); err != nil {
-			t.Errorf("%s: %v", test.keyType, err)
-		}
-		if !publishes(r, "", old.ID) {
-			t.Errorf("%s: tokens of the key before cannot be verified any more", test.keyType)
-		}
+		assert.Equal(t, test.algorithm, key.Algorithm, "%s", test.keyType)
+		require.NoError(t, verify(c.Now(), bundle(t, r.Bundle("")), key.Chain...), "%s", test.keyType)
+		assert.True(t, publishes(r, "", old.ID), "%s: tokens of the key before cannot be verified any more", test.keyType)
 	}
 }
 
@@ -219,12 +182,10 @@ func TestNodesThatStartAtOnceAgree(t *testing.T) {
 			r, err := NewGeneratedRing(t.Context(), store, Options{
 				Now: c.Now, PollInterval: still, KidOnly: []string{"jwks"}, Own: []string{"zot"},
 			}, zaptest.NewLogger(t))
-			if err != nil {
-				t.Error(err)
-				return
+			if assert.NoError(t, err) {
+				t.Cleanup(r.Close)
+				rings[i] = r
 			}
-			t.Cleanup(r.Close)
-			rings[i] = r
 		})
 	}
 	wg.Wait()
@@ -233,17 +194,12 @@ func TestNodesThatStartAtOnceAgree(t *testing.T) {
 	}
 	for _, service := range []string{"registry", "jwks", "zot"} {
 		for _, r := range rings[1:] {
-			if a, b := signingKey(t, rings[0], service).ID, signingKey(t, r, service).ID; a != b {
-				t.Errorf("%s: keys %s and %s", service, a, b)
-			}
-			if string(rings[0].Bundle(service)) != string(r.Bundle(service)) {
-				t.Errorf("%s: bundles differ", service)
-			}
+			a, b := signingKey(t, rings[0], service).ID, signingKey(t, r, service).ID
+			assert.Equal(t, a, b, "%s: keys %s and %s", service, a, b)
+			assert.Equal(t, string(r.Bundle(service)), string(rings[0].Bundle(service)), "%s: bundles differ", service)
 		}
 	}
-	if got := len(bundle(t, rings[0].Bundle("registry"))); got != 2 {
-		t.Errorf("%d authorities", got)
-	}
+	assert.Len(t, bundle(t, rings[0].Bundle("registry")), 2, "authorities")
 }
 
 func TestProfilesHaveKeysOfTheirOwn(t *testing.T) {
@@ -252,34 +208,23 @@ func TestProfilesHaveKeysOfTheirOwn(t *testing.T) {
 		Services: []string{"a", "b"}, KidOnly: []string{"k1", "k2"}, Own: []string{"z1", "z2"},
 	})
 	id := func(service string) string { return signingKey(t, r, service).ID }
-	if id("a") != id("b") || id("k1") != id("k2") {
-		t.Error("services of one profile do not share their key")
-	}
+	assert.Equal(t, id("b"), id("a"), "services of one profile do not share their key")
+	assert.Equal(t, id("k2"), id("k1"), "services of one profile do not share their key")
 	distinct := []string{id("a"), id("k1"), id("z1"), id("z2")}
 	slices.Sort(distinct)
-	if len(slices.Compact(distinct)) != 4 {
-		t.Errorf("keys shared across profiles: %v", distinct)
-	}
+	assert.Len(t, slices.Compact(distinct), 4, "keys shared across profiles: %v", distinct)
 	for _, service := range []string{"z1", "z2"} {
 		anchors := bundle(t, r.Bundle(service))
-		if len(anchors) != 1 || !anchors[0].Equal(signingKey(t, r, service).Chain[0]) {
-			t.Errorf("%s: the bundle is not the one certificate of its key", service)
-		}
-		if err := verify(start, bundle(t, r.Bundle("a")), anchors[0]); err == nil {
-			t.Errorf("%s: its key opens registries of other services", service)
-		}
+		require.Len(t, anchors, 1, "%s: the bundle is not the one certificate of its key", service)
+		assert.True(t, anchors[0].Equal(signingKey(t, r, service).Chain[0]), "%s: the bundle is not the one certificate of its key", service)
+		require.Error(t, verify(start, bundle(t, r.Bundle("a")), anchors[0]), "%s: its key opens registries of other services", service)
 	}
 	set := r.KeySet("k1")
-	if len(set.Keys) != 1+keysAhead || set.Keys[0].KeyID != id("k1") {
-		t.Errorf("%d keys published for kid-only services", len(set.Keys))
-	}
+	require.Len(t, set.Keys, 1+keysAhead)
+	assert.Equal(t, id("k1"), set.Keys[0].KeyID)
 	for _, jwk := range set.Keys {
-		if !hasFullCoordinates(jwk.Key) {
-			t.Errorf("key %s has a coordinate that begins with a zero byte", jwk.KeyID)
-		}
-		if publishes(r, "a", jwk.KeyID) {
-			t.Errorf("key %s is published for other services", jwk.KeyID)
-		}
+		assert.True(t, hasFullCoordinates(jwk.Key), "key %s has a coordinate that begins with a zero byte", jwk.KeyID)
+		assert.False(t, publishes(r, "a", jwk.KeyID), "key %s is published for other services", jwk.KeyID)
 	}
 }
 
@@ -295,28 +240,22 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			store := new(memoryStore)
 			_, err := NewGeneratedRing(t.Context(), store, test.options, zaptest.NewLogger(t))
-			if !errors.Is(err, test.want) {
-				t.Errorf("error %v, want %v", err, test.want)
-			}
-			if version, _, _ := store.Keys(t.Context()); version != 0 {
-				t.Error("something was written")
-			}
+			require.ErrorIs(t, err, test.want)
+			version, _, _ := store.Keys(t.Context())
+			assert.Zero(t, version, "something was written")
 		})
 	}
 }
 
 func BenchmarkSigningKey(b *testing.B) {
 	r, err := NewGeneratedRing(b.Context(), new(memoryStore), Options{Own: []string{"zot"}}, zap.NewNop())
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	b.Cleanup(r.Close)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := r.SigningKey("registry"); err != nil {
-				b.Error(err)
-			}
+			_, err := r.SigningKey("registry")
+			assert.NoError(b, err)
 		}
 	})
 }

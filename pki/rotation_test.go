@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 )
 
@@ -41,16 +43,12 @@ func TestSigningCertificatesFollowEachOther(t *testing.T) {
 		now := c.Now()
 		key := signingKey(t, r, "")
 		leaf := key.Chain[0]
-		if err := verify(now, anchors, leaf); err != nil {
-			t.Fatalf("%s: %v", now, err)
-		}
-		if err := verify(now.Add(DefaultTokenTTL+2*time.Minute), anchors, leaf); err != nil {
-			t.Fatalf("%s: a token signed now outlives its certificate: %v", now, err)
-		}
+		require.NoError(t, verify(now, anchors, leaf), "%s", now)
+		require.NoError(t, verify(now.Add(DefaultTokenTTL+2*time.Minute), anchors, leaf), "%s: a token signed now outlives its certificate", now)
 		if len(reigns) == 0 || reigns[len(reigns)-1].id != key.ID {
 			reigns = append(reigns, reign{key.ID, now})
-			if since, ok := published[key.ID]; len(reigns) > 1 && (!ok || now.Sub(since) < 12*time.Hour) {
-				t.Errorf("%s: key %s in use, published since %s", now, key.ID, since)
+			if len(reigns) > 1 && assert.Contains(t, published, key.ID, "%s: in use, and never published", now) {
+				assert.GreaterOrEqual(t, now.Sub(published[key.ID]), 12*time.Hour, "%s: key %s has been published for", now, key.ID)
 			}
 		}
 		lastUse[key.ID] = now
@@ -60,23 +58,20 @@ func TestSigningCertificatesFollowEachOther(t *testing.T) {
 			}
 		}
 		for id, used := range lastUse {
-			if now.Before(used.Add(DefaultTokenTTL)) && !publishes(r, "", id) {
-				t.Errorf("%s: key %s is not published, but signed at %s", now, id, used)
+			if now.Before(used.Add(DefaultTokenTTL)) {
+				assert.True(t, publishes(r, "", id), "%s: key %s is not published, but signed at %s", now, id, used)
 			}
 		}
-		if got := len(r.KeySet("").Keys); got > 3 {
-			t.Errorf("%s: %d keys published", now, got)
-		}
+		assert.LessOrEqual(t, len(r.KeySet("").Keys), 3, "%s: keys published", now)
 	})
-	if len(reigns) < 8 || len(reigns) > 11 {
-		t.Errorf("%d keys in 35 days", len(reigns))
-	}
-	if got := reigns[1].since.Sub(start); got < 111*time.Hour || got > 113*time.Hour {
-		t.Errorf("first key replaced after %s, want two thirds of its life", got)
-	}
-	if stats := r.Stats(); int(stats.Rotations) != len(reigns)-1 || stats.Failures != 0 {
-		t.Errorf("stats: %+v", stats)
-	}
+	assert.GreaterOrEqual(t, len(reigns), 8)
+	assert.LessOrEqual(t, len(reigns), 11)
+	got := reigns[1].since.Sub(start)
+	assert.GreaterOrEqual(t, got, 111*time.Hour, "want two thirds of its life")
+	assert.LessOrEqual(t, got, 113*time.Hour, "want two thirds of its life")
+	stats := r.Stats()
+	assert.Equal(t, len(reigns)-1, int(stats.Rotations), "stats: %+v", stats)
+	assert.Zero(t, stats.Failures, "stats: %+v", stats)
 }
 
 func TestPrivateKeysOfRetiredKeysAreForgotten(t *testing.T) {
@@ -84,14 +79,11 @@ func TestPrivateKeysOfRetiredKeysAreForgotten(t *testing.T) {
 	r := generatedRing(t, store, c, Options{})
 	old := signingKey(t, r, "").ID
 	c.advance(time.Minute)
-	if _, err := r.Rotate(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
+	_, err := r.Rotate(t.Context(), "")
+	require.NoError(t, err)
 	find := func() *Record {
 		_, records, err := store.Keys(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, record := range records {
 			if record.ID == old {
 				return &record
@@ -99,27 +91,19 @@ func TestPrivateKeysOfRetiredKeysAreForgotten(t *testing.T) {
 		}
 		return nil
 	}
-	if record := find(); record.RetiredAt.IsZero() || len(record.PrivateKey) == 0 {
-		t.Errorf("just retired: %+v", record)
-	}
+	record := find()
+	assert.False(t, record.RetiredAt.IsZero(), "just retired")
+	assert.NotEmpty(t, record.PrivateKey, "just retired")
 	c.advance(3 * time.Minute)
 	update(t, r)
-	if len(find().PrivateKey) != 0 {
-		t.Error("private key is still in the store")
-	}
-	if !publishes(r, "", old) {
-		t.Error("tokens of it cannot be verified any more")
-	}
+	assert.Empty(t, find().PrivateKey, "private key is still in the store")
+	assert.True(t, publishes(r, "", old), "tokens of it cannot be verified any more")
 	c.advance(5 * time.Minute)
 	update(t, r)
-	if publishes(r, "", old) {
-		t.Error("still published after its last token has expired")
-	}
+	assert.False(t, publishes(r, "", old), "still published after its last token has expired")
 	c.advance(retention)
 	update(t, r)
-	if find() != nil {
-		t.Error("still in the store")
-	}
+	assert.Nil(t, find(), "still in the store")
 }
 
 func TestNodeThatSleptDoesNotSignWithAnOldKey(t *testing.T) {
@@ -128,24 +112,21 @@ func TestNodeThatSleptDoesNotSignWithAnOldKey(t *testing.T) {
 	old := signingKey(t, asleep, "").ID
 
 	c.advance(time.Hour)
-	if _, err := awake.Revoke(t.Context(), old); err != nil {
-		t.Fatal(err)
-	}
+	_, err := awake.Revoke(t.Context(), old)
+	require.NoError(t, err)
 	c.advance(6 * 24 * time.Hour)
 	want := signingKey(t, awake, "").ID
-	if got := signingKey(t, asleep, "").ID; got == old || got != want {
-		t.Errorf("signs with %s, others with %s; %s was revoked", got, want, old)
-	}
+	got := signingKey(t, asleep, "").ID
+	assert.NotEqual(t, old, got)
+	assert.Equal(t, want, got)
 
-	// When nobody was awake, whoever wakes first makes a new key.
+	// When no node was awake, the first that wakes makes a new key.
 	c.advance(60 * 24 * time.Hour)
 	key := signingKey(t, asleep, "")
-	if key.ID == want || verify(c.Now(), bundle(t, asleep.Bundle("")), key.Chain...) != nil {
-		t.Errorf("signs with %s, which ended at %s", key.ID, key.Chain[0].NotAfter)
-	}
-	if got := signingKey(t, awake, "").ID; got != key.ID {
-		t.Errorf("nodes sign with %s and %s", key.ID, got)
-	}
+	assert.NotEqual(t, want, key.ID, "which ended at %s", key.Chain[0].NotAfter)
+	require.NoError(t, verify(c.Now(), bundle(t, asleep.Bundle("")), key.Chain...), "which ended at %s", key.Chain[0].NotAfter)
+	got = signingKey(t, awake, "").ID
+	assert.Equal(t, key.ID, got, "nodes sign with %s and %s", key.ID, got)
 }
 
 // failingStore stops answering when told to.
@@ -187,16 +168,13 @@ func TestNothingIsSignedWhileTheStoreIsAway(t *testing.T) {
 	away := errors.New("no route to host")
 	store.fail(away)
 	c.advance(10 * time.Minute)
-	if _, err := r.SigningKey(""); err != nil {
-		t.Errorf("refused while the keys are fresh: %v", err)
-	}
+	_, err := r.SigningKey("")
+	require.NoError(t, err, "refused while the keys are fresh")
 	c.advance(24 * time.Hour)
-	if _, err := r.SigningKey(""); !errors.Is(err, errNoSigningKey) || !errors.Is(err, away) {
-		t.Errorf("error %v", err)
-	}
-	if len(r.Bundle("")) == 0 {
-		t.Error("no bundle")
-	}
+	_, err = r.SigningKey("")
+	require.ErrorIs(t, err, errNoSigningKey)
+	require.ErrorIs(t, err, away)
+	assert.NotEmpty(t, r.Bundle(""), "no bundle")
 	store.fail(nil)
 	c.advance(2 * time.Second)
 	signingKey(t, r, "")
@@ -210,14 +188,12 @@ func TestKeysSignForAWhileWithoutTheStore(t *testing.T) {
 	id := signingKey(t, r, "").ID
 	for _, after := range []time.Duration{10 * time.Minute, 12 * time.Hour, 11 * time.Hour} {
 		c.advance(after)
-		if again := signingKey(t, r, "").ID; again != id {
-			t.Errorf("signs with %s, not %s", again, id)
-		}
+		assert.Equal(t, id, signingKey(t, r, "").ID, "signs")
 	}
 	c.advance(time.Hour)
-	if _, err := r.SigningKey(""); !errors.Is(err, errNoSigningKey) || !errors.Is(err, away) {
-		t.Errorf("error %v after a day", err)
-	}
+	_, err := r.SigningKey("")
+	require.ErrorIs(t, err, errNoSigningKey)
+	require.ErrorIs(t, err, away)
 	store.fail(nil)
 	c.advance(2 * time.Second)
 	signingKey(t, r, "")
@@ -237,45 +213,34 @@ func TestRotateByHand(t *testing.T) {
 	for i := range 5 {
 		c.advance(time.Second)
 		rotation, err := r.Rotate(t.Context(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(rotation.Keys) != 2 || rotation.ReloadNow || !slices.Equal(rotation.Reload, []string{"jwks"}) {
-			t.Errorf("rotation: %+v", rotation)
-		}
+		require.NoError(t, err)
+		require.Len(t, rotation.Keys, 2, "rotation")
+		assert.False(t, rotation.ReloadNow, "rotation")
+		assert.Equal(t, []string{"jwks"}, rotation.Reload, "rotation")
 		for _, service := range []string{"registry", "jwks"} {
 			id := signingKey(t, r, service).ID
-			if used[id] {
-				t.Errorf("rotation %d: %s signs with %s again", i, service, id)
-			}
+			assert.False(t, used[id], "rotation %d: %s signs with %s again", i, service, id)
 			used[id] = true
 		}
-		if err := verify(c.Now(), anchors, signingKey(t, r, "registry").Chain...); err != nil {
-			t.Error(err)
-		}
-		if id := signingKey(t, r, "jwks").ID; len(known.Key(id)) == 0 {
-			t.Errorf("rotation %d: a registry that has not restarted does not know key %s", i, id)
-		}
+		require.NoError(t, verify(c.Now(), anchors, signingKey(t, r, "registry").Chain...))
+		id := signingKey(t, r, "jwks").ID
+		assert.NotEmpty(t, known.Key(id), "rotation %d: a registry that has not restarted does not know key %s", i, id)
 		other.tick(t.Context())
 		for _, service := range []string{"registry", "jwks", "zot"} {
-			if a, b := signingKey(t, r, service).ID, signingKey(t, other, service).ID; a != b {
-				t.Errorf("%s: nodes sign with %s and %s", service, a, b)
-			}
+			a, b := signingKey(t, r, service).ID, signingKey(t, other, service).ID
+			assert.Equal(t, a, b, "%s: nodes sign with %s and %s", service, a, b)
 		}
 	}
-	if got := signingKey(t, r, "zot").ID; got != pinned {
-		t.Error("a pinned key was replaced without being asked for")
-	}
+	assert.Equal(t, pinned, signingKey(t, r, "zot").ID, "a pinned key was replaced without being asked for")
 
 	c.advance(time.Second)
 	rotation, err := r.Rotate(t.Context(), "zot")
-	if err != nil || !rotation.ReloadNow || !slices.Equal(rotation.Reload, []string{"zot"}) {
-		t.Errorf("rotation %+v, error %v", rotation, err)
-	}
+	require.NoError(t, err, "rotation")
+	assert.True(t, rotation.ReloadNow, "rotation %+v", rotation)
+	assert.Equal(t, []string{"zot"}, rotation.Reload, "rotation %+v", rotation)
 	key := signingKey(t, r, "zot")
-	if key.ID == pinned || !bundle(t, r.Bundle("zot"))[0].Equal(key.Chain[0]) {
-		t.Error("pinned key was not replaced")
-	}
+	assert.NotEqual(t, pinned, key.ID, "pinned key was not replaced")
+	assert.True(t, bundle(t, r.Bundle("zot"))[0].Equal(key.Chain[0]), "pinned key was not replaced")
 }
 
 func TestRotateAuthority(t *testing.T) {
@@ -285,43 +250,31 @@ func TestRotateAuthority(t *testing.T) {
 	old := signingKey(t, r, "")
 	c.advance(time.Minute)
 	rotation, err := r.RotateAuthority(t.Context(), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(rotation.Keys) != 2 || rotation.ReloadNow || !slices.Equal(rotation.Reload, []string{"a", "b"}) {
-		t.Errorf("rotation: %+v", rotation)
-	}
+	require.NoError(t, err)
+	require.Len(t, rotation.Keys, 2, "rotation")
+	assert.False(t, rotation.ReloadNow, "rotation")
+	assert.Equal(t, []string{"a", "b"}, rotation.Reload, "rotation")
 	key := signingKey(t, r, "")
-	if err := verify(c.Now(), before, key.Chain...); err != nil {
-		t.Errorf("registries have to restart: %v", err)
-	}
-	if err := verify(c.Now(), before[:1], key.Chain...); err == nil {
-		t.Error("still signs under the old authority")
-	}
+	require.NoError(t, verify(c.Now(), before, key.Chain...), "registries have to restart")
+	require.Error(t, verify(c.Now(), before[:1], key.Chain...), "still signs under the old authority")
 	after := bundle(t, r.Bundle(""))
-	if len(after) != 3 || !after[0].Equal(before[1]) {
-		t.Errorf("%d certificates in the bundle", len(after))
-	}
-	if err := verify(c.Now(), after, old.Chain...); err != nil {
-		t.Errorf("tokens of the old authority are refused already: %v", err)
-	}
+	require.Len(t, after, 3)
+	assert.True(t, after[0].Equal(before[1]))
+	require.NoError(t, verify(c.Now(), after, old.Chain...), "tokens of the old authority are refused already")
 
-	if _, err := r.RotateAuthority(t.Context(), false); !errors.Is(err, ErrNextAuthorityTooNew) {
-		t.Errorf("again at once: %v", err)
-	}
+	_, err = r.RotateAuthority(t.Context(), false)
+	require.ErrorIs(t, err, ErrNextAuthorityTooNew, "again at once")
 	c.advance(8 * time.Minute)
 	update(t, r)
-	if after = bundle(t, r.Bundle("")); len(after) != 2 || slices.ContainsFunc(after, before[0].Equal) {
-		t.Errorf("old authority is still in the bundle of %d", len(after))
-	}
+	after = bundle(t, r.Bundle(""))
+	require.Len(t, after, 2)
+	assert.False(t, slices.ContainsFunc(after, before[0].Equal))
 	c.advance(time.Minute)
-	if _, err := r.RotateAuthority(t.Context(), true); err != nil {
-		t.Errorf("forced: %v", err)
-	}
+	_, err = r.RotateAuthority(t.Context(), true)
+	require.NoError(t, err, "forced")
 	c.advance(24 * time.Hour)
-	if _, err := r.RotateAuthority(t.Context(), false); err != nil {
-		t.Errorf("a day later: %v", err)
-	}
+	_, err = r.RotateAuthority(t.Context(), false)
+	assert.NoError(t, err, "a day later")
 }
 
 func TestRevoke(t *testing.T) {
@@ -357,40 +310,27 @@ func TestRevoke(t *testing.T) {
 			key := find(t, r, test.purpose, test.state)
 			c.advance(time.Minute)
 			rotation, err := r.Revoke(t.Context(), key.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !slices.Equal(rotation.Reload, test.reload) || rotation.ReloadNow != test.now {
-				t.Errorf("rotation: %+v", rotation)
-			}
-			if got := find(t, r, test.purpose, Revoked); got.ID != key.ID {
-				t.Errorf("%s was revoked", got.ID)
-			}
-			if rotation.AcceptedUntil.IsZero() == (test.purpose == Shared) {
-				t.Errorf("registries accept its tokens until %s", rotation.AcceptedUntil)
-			}
-			if signingKey(t, r, test.service).ID == key.ID || publishes(r, test.service, key.ID) {
-				t.Error("still in use")
-			}
+			require.NoError(t, err)
+			assert.Equal(t, test.reload, rotation.Reload, "rotation")
+			assert.Equal(t, test.now, rotation.ReloadNow, "rotation")
+			assert.Equal(t, key.ID, find(t, r, test.purpose, Revoked).ID, "was revoked")
+			assert.NotEqual(t, test.purpose == Shared, rotation.AcceptedUntil.IsZero(), "registries accept its tokens until %s", rotation.AcceptedUntil)
+			assert.NotEqual(t, key.ID, signingKey(t, r, test.service).ID, "still in use")
+			assert.False(t, publishes(r, test.service, key.ID), "still in use")
 			for _, cert := range bundle(t, r.Bundle(test.service)) {
-				if Fingerprint(cert) == key.Fingerprint {
-					t.Error("still in the bundle")
-				}
+				assert.NotEqual(t, key.Fingerprint, Fingerprint(cert), "still in the bundle")
 			}
-			if err := verify(c.Now(), anchors, signingKey(t, r, "registry").Chain...); err != nil {
-				t.Errorf("registries have to restart: %v", err)
-			}
+			require.NoError(t, verify(c.Now(), anchors, signingKey(t, r, "registry").Chain...), "registries have to restart")
 			find(t, r, test.purpose, test.state) // another one is in its place
-			if again, err := r.Revoke(t.Context(), key.ID); err != nil || len(again.Keys) != 0 {
-				t.Errorf("revoked again: %+v, %v", again, err)
-			}
+			again, err := r.Revoke(t.Context(), key.ID)
+			require.NoError(t, err, "revoked again")
+			assert.Empty(t, again.Keys, "revoked again: %+v", again)
 		})
 	}
 	t.Run("no such key", func(t *testing.T) {
 		r := generatedRing(t, new(memoryStore), newClock(), Options{})
-		if _, err := r.Revoke(t.Context(), "nothing"); !errors.Is(err, ErrUnknownKey) {
-			t.Error(err)
-		}
+		_, err := r.Revoke(t.Context(), "nothing")
+		assert.ErrorIs(t, err, ErrUnknownKey)
 	})
 }
 
@@ -399,19 +339,12 @@ func TestRevokedAuthorityTakesItsKeysAlong(t *testing.T) {
 	r := generatedRing(t, new(memoryStore), c, Options{})
 	old := signingKey(t, r, "")
 	authority, err := thumbprint(bundle(t, r.Bundle(""))[0].PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	c.advance(time.Minute)
-	if _, err := r.Revoke(t.Context(), authority); err != nil {
-		t.Fatal(err)
-	}
-	if publishes(r, "", old.ID) {
-		t.Error("a key under it is still published")
-	}
-	if err := verify(c.Now(), bundle(t, r.Bundle("")), old.Chain...); err == nil {
-		t.Error("a key under it is still trusted")
-	}
+	_, err = r.Revoke(t.Context(), authority)
+	require.NoError(t, err)
+	assert.False(t, publishes(r, "", old.ID), "a key under it is still published")
+	assert.Error(t, verify(c.Now(), bundle(t, r.Bundle("")), old.Chain...), "a key under it is still trusted")
 }
 
 func TestNodesRotateOnce(t *testing.T) {
@@ -432,9 +365,7 @@ func TestNodesRotateOnce(t *testing.T) {
 		for _, r := range rings {
 			ids[signingKey(t, r, "").ID] = true
 		}
-		if len(ids) != 1 {
-			t.Fatalf("%s: nodes sign with %d keys", c.Now(), len(ids))
-		}
+		require.Len(t, ids, 1, "%s: nodes sign with %d keys", c.Now(), len(ids))
 		for id := range ids {
 			seen[id] = true
 		}
@@ -443,9 +374,9 @@ func TestNodesRotateOnce(t *testing.T) {
 	for _, r := range rings {
 		rotations += r.Stats().Rotations
 	}
-	if want := uint64(len(seen) - 1); rotations != want || want < 6 {
-		t.Errorf("%d rotations counted, %d keys seen", rotations, len(seen))
-	}
+	want := uint64(len(seen) - 1)
+	assert.Equal(t, want, rotations, "%d keys seen", len(seen))
+	assert.GreaterOrEqual(t, want, uint64(6), "%d keys seen", len(seen))
 }
 
 func TestClockAheadOnOneNode(t *testing.T) {
@@ -453,26 +384,21 @@ func TestClockAheadOnOneNode(t *testing.T) {
 	ahead.advance(30 * time.Second)
 	fast := generatedRing(t, store, ahead, Options{})
 	slow := generatedRing(t, store, c, Options{})
-	if a, b := signingKey(t, fast, "").ID, signingKey(t, slow, "").ID; a != b {
-		t.Fatalf("keys %s and %s", a, b)
-	}
+	a, b := signingKey(t, fast, "").ID, signingKey(t, slow, "").ID
+	require.Equal(t, a, b, "keys %s and %s", a, b)
 	for _, rotate := range []*Ring{fast, slow, fast, slow} {
 		before := signingKey(t, rotate, "").ID
-		if _, err := rotate.Rotate(t.Context(), ""); err != nil {
-			t.Fatal(err)
-		}
+		_, err := rotate.Rotate(t.Context(), "")
+		require.NoError(t, err)
 		c.advance(time.Minute)
 		ahead.advance(time.Minute)
 		fast.tick(t.Context())
 		slow.tick(t.Context())
 		a, b := signingKey(t, fast, ""), signingKey(t, slow, "")
-		if a.ID != b.ID || a.ID == before {
-			t.Errorf("before %s, then keys %s and %s", before, a.ID, b.ID)
-		}
+		assert.Equal(t, b.ID, a.ID)
+		assert.NotEqual(t, before, a.ID)
 		for _, key := range []*SigningKey{a, b} {
-			if err := verify(c.Now(), bundle(t, slow.Bundle("")), key.Chain...); err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, verify(c.Now(), bundle(t, slow.Bundle("")), key.Chain...))
 		}
 	}
 }
@@ -483,21 +409,16 @@ func TestLeafDoesNotOutliveItsAuthority(t *testing.T) {
 	c := newClock()
 	path := write(t, pkcs8(t, authority.signer), certPEM(authority.cert))
 	r, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: path}, Options{Now: c.Now, PollInterval: still}, zaptest.NewLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(r.Close)
 	for c.Now().Before(authority.cert.NotAfter.Add(-time.Hour)) {
 		key := signingKey(t, r, "")
-		if err := verify(c.Now(), bundle(t, r.Bundle("")), key.Chain...); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, verify(c.Now(), bundle(t, r.Bundle("")), key.Chain...))
 		c.advance(10 * time.Minute)
 		r.tick(t.Context())
 	}
 	c.advance(2 * time.Hour)
 	r.tick(t.Context())
-	if _, err := r.SigningKey(""); !errors.Is(err, errNoSigningKey) {
-		t.Errorf("after the end of the authority: %v", err)
-	}
+	_, err = r.SigningKey("")
+	assert.ErrorIs(t, err, errNoSigningKey, "after the end of the authority")
 }

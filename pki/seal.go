@@ -168,7 +168,7 @@ func binding(record *Record) []byte {
 }
 
 // ErrUnsealed is returned when a private key in the store stands in the clear
-// although an encryption key was given: somebody who has no encryption key has
+// although an encryption key was given: an attacker without an encryption key has
 // put it there, or encryption was off until now, see [Options.SealExisting].
 var ErrUnsealed = errors.New("private keys in the database are not encrypted, although an encryption key is configured")
 
@@ -192,7 +192,7 @@ func (s sealer) authentic(record *Record) bool {
 	return len(s.keys) == 0
 }
 
-// adopts reports whether a record that nobody has sealed or authenticated is to
+// adopts reports whether a record that is neither sealed nor authenticated is to
 // be believed all the same.
 func (s sealer) adopts(record *Record) bool {
 	return s.adopt && record.Sealing == "" && len(record.MAC) == 0
@@ -221,7 +221,7 @@ func (k EncryptionKey) mac(record *Record) []byte {
 }
 
 // checkPrivateKeyless decides about a record without a private key. Nothing
-// in it is secret, so that anybody could have written it.
+// in it is secret, so that anyone with the database could have written it.
 func (e *storedKey) checkPrivateKeyless(seals sealer) {
 	e.unproven = !seals.authentic(&e.Record) && !seals.adopts(&e.Record)
 }

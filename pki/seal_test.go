@@ -5,12 +5,13 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 	"go.uber.org/zap/zaptest/observer"
@@ -19,9 +20,7 @@ import (
 func encryptionKeys(t *testing.T, lines ...string) []EncryptionKey {
 	t.Helper()
 	keys, err := ParseEncryptionKeys(strings.Join(lines, "\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return keys
 }
 
@@ -30,13 +29,11 @@ const (
 	secretB = "another very secret text, long enough"
 )
 
-// inTheClear counts private keys that anybody can read.
+// inTheClear counts private keys that every reader of the store sees.
 func inTheClear(t *testing.T, store Store) (clear, sealed int) {
 	t.Helper()
 	_, records, err := store.Keys(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, record := range records {
 		if len(record.PrivateKey) == 0 {
 			continue
@@ -53,24 +50,20 @@ func inTheClear(t *testing.T, store Store) (clear, sealed int) {
 func TestPrivateKeysAreSealed(t *testing.T) {
 	c, store := newClock(), new(memoryStore)
 	id := signingKey(t, generatedRing(t, store, c, Options{Own: []string{"zot"}}), "").ID
-	if clear, sealed := inTheClear(t, store); clear != 4 || sealed != 0 {
-		t.Fatalf("without an encryption key: %d in the clear, %d sealed", clear, sealed)
-	}
+	clear, sealed := inTheClear(t, store)
+	require.Equal(t, 4, clear, "without an encryption key")
+	require.Zero(t, sealed, "without an encryption key")
 	c.advance(time.Minute)
 	r := generatedRing(t, store, c, Options{Own: []string{"zot"}, EncryptionKeys: encryptionKeys(t, secretA), SealExisting: true})
-	if clear, sealed := inTheClear(t, store); clear != 0 || sealed != 4 {
-		t.Errorf("turned on: %d in the clear, %d sealed", clear, sealed)
-	}
-	if signingKey(t, r, "").ID != id {
-		t.Error("sealing changed the signing key")
-	}
+	clear, sealed = inTheClear(t, store)
+	assert.Zero(t, clear, "turned on")
+	assert.Equal(t, 4, sealed, "turned on")
+	assert.Equal(t, id, signingKey(t, r, "").ID, "sealing changed the signing key")
 	c.advance(time.Minute)
-	if _, err := r.RotateAuthority(t.Context(), false); err != nil {
-		t.Fatal(err)
-	}
-	if clear, _ := inTheClear(t, store); clear != 0 {
-		t.Errorf("%d new keys in the clear", clear)
-	}
+	_, err := r.RotateAuthority(t.Context(), false)
+	require.NoError(t, err)
+	clear, _ = inTheClear(t, store)
+	assert.Zero(t, clear, "new keys in the clear")
 }
 
 func TestEncryptionKeyChanges(t *testing.T) {
@@ -85,9 +78,8 @@ func TestEncryptionKeyChanges(t *testing.T) {
 	c.advance(time.Hour)
 	update(t, withA)
 	for _, r := range []*Ring{withA, withBoth, generatedRing(t, store, c, Options{EncryptionKeys: encryptionKeys(t, secretB)})} {
-		if got := signingKey(t, r, "").ID; got != id {
-			t.Errorf("signs with %s instead of %s", got, id)
-		}
+		got := signingKey(t, r, "").ID
+		assert.Equal(t, id, got, "signs with %s instead of %s", got, id)
 	}
 }
 
@@ -105,26 +97,20 @@ func TestWrongEncryptionKeyIsAClearError(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := NewGeneratedRing(t.Context(), store, Options{EncryptionKeys: test.keys, Now: c.Now}, zaptest.NewLogger(t))
-			if !errors.Is(err, test.want) {
-				t.Errorf("error %v, want %v", err, test.want)
-			}
-			if strings.Contains(err.Error(), secretA) || strings.Contains(err.Error(), secretB) {
-				t.Error("the error gives the key away")
-			}
+			require.ErrorIs(t, err, test.want)
+			assert.NotContains(t, err.Error(), secretA, "the error gives the key away")
+			assert.NotContains(t, err.Error(), secretB, "the error gives the key away")
 		})
 	}
-	if after, _, _ := store.Keys(t.Context()); after != before {
-		t.Error("something was written")
-	}
+	after, _, _ := store.Keys(t.Context())
+	assert.Equal(t, before, after, "something was written")
 }
 
 func TestSealedKeyBelongsToItsRecord(t *testing.T) {
 	seals := sealer{keys: encryptionKeys(t, secretA)}
 	record := Record{ID: "a", Purpose: Own, Service: "zot"}
 	seals.seal(&record, []byte("private"))
-	if bytes.Contains(record.PrivateKey, []byte("private")) {
-		t.Fatal("not sealed")
-	}
+	require.NotContains(t, string(record.PrivateKey), "private", "not sealed")
 	for name, change := range map[string]func(*Record){
 		"another id":      func(r *Record) { r.ID = "b" },
 		"another purpose": func(r *Record) { r.Purpose = Shared },
@@ -136,41 +122,33 @@ func TestSealedKeyBelongsToItsRecord(t *testing.T) {
 			changed := record
 			changed.PrivateKey = bytes.Clone(record.PrivateKey)
 			change(&changed)
-			if _, err := seals.open(&changed); !errors.Is(err, errTampered) {
-				t.Errorf("error %v", err)
-			}
+			_, err := seals.open(&changed)
+			assert.ErrorIs(t, err, errTampered)
 		})
 	}
-	if plain, err := seals.open(&record); err != nil || string(plain) != "private" {
-		t.Errorf("%q, %v", plain, err)
-	}
+	plain, err := seals.open(&record)
+	require.NoError(t, err, "%q", plain)
+	assert.Equal(t, "private", string(plain), "%q", plain)
 }
 
 func TestParseEncryptionKeysRefuses(t *testing.T) {
 	for _, text := range []string{"", "\n \n", "short", secretA + "\nshort"} {
-		if _, err := ParseEncryptionKeys(text); !errors.Is(err, errEncryptionKeyTooShort) {
-			t.Errorf("%q: %v", text, err)
-		}
+		_, err := ParseEncryptionKeys(text)
+		assert.ErrorIs(t, err, errEncryptionKeyTooShort, text)
 	}
 }
 
-// rewrite changes the records of a store as somebody with the database does.
+// rewrite changes the records of a store as an attacker with the database does.
 func rewrite(t *testing.T, store Store, change func([]Record) []Record) {
 	t.Helper()
 	version, records, err := store.Keys(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var gone []string
 	for _, record := range records {
 		gone = append(gone, record.ID)
 	}
-	if err := store.ChangeKeys(t.Context(), version, nil, gone); err != nil {
-		t.Fatal(err)
-	}
-	if err := store.ChangeKeys(t.Context(), version+1, change(records), nil); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, store.ChangeKeys(t.Context(), version, nil, gone))
+	require.NoError(t, store.ChangeKeys(t.Context(), version+1, change(records), nil))
 }
 
 // recordOf finds the record for a purpose.
@@ -193,9 +171,7 @@ func foreignRecords(t *testing.T, c *clock) []Record {
 	store := new(memoryStore)
 	generatedRing(t, store, c, Options{Own: []string{"zot"}, KidOnly: []string{"jwks"}})
 	_, records, err := store.Keys(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return records
 }
 
@@ -210,12 +186,11 @@ func TestKeysInTheClearAreRefusedOnceSealed(t *testing.T) {
 	rewrite(t, store, func([]Record) []Record { return foreign })
 
 	options.Now = c.Now
-	if _, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t)); !errors.Is(err, ErrUnsealed) {
-		t.Errorf("start: %v", err)
-	}
-	if clear, sealed := inTheClear(t, store); clear == 0 || sealed != 0 {
-		t.Errorf("the refused start wrote: %d in the clear, %d sealed", clear, sealed)
-	}
+	_, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t))
+	require.ErrorIs(t, err, ErrUnsealed, "start")
+	clear, sealed := inTheClear(t, store)
+	assert.NotZero(t, clear, "the refused start wrote")
+	assert.Zero(t, sealed, "the refused start wrote")
 	update(t, r)
 	trustsNone(t, r, foreign)
 }
@@ -226,21 +201,17 @@ func trustsNone(t *testing.T, r *Ring, foreign []Record) {
 	for _, service := range []string{"", "zot", "jwks"} {
 		for _, record := range foreign {
 			for _, cert := range bundle(t, r.Bundle(service)) {
-				if bytes.Equal(cert.Raw, record.Certificate) {
-					t.Errorf("service %q: the bundle holds a foreign %s", service, record.Purpose)
-				}
+				assert.NotEqual(t, record.Certificate, cert.Raw, "service %q: the bundle holds a foreign %s", service, record.Purpose)
 			}
-			if publishes(r, service, record.ID) {
-				t.Errorf("service %q: the key set holds a foreign %s", service, record.Purpose)
-			}
-			if key, err := r.SigningKey(service); err == nil && bytes.Equal(key.Chain[0].Raw, record.Certificate) {
-				t.Errorf("service %q: a foreign key signs", service)
+			assert.False(t, publishes(r, service, record.ID), "service %q: the key set holds a foreign %s", service, record.Purpose)
+			if key, err := r.SigningKey(service); err == nil {
+				assert.NotEqual(t, record.Certificate, key.Chain[0].Raw, "service %q: a foreign key signs", service)
 			}
 		}
 	}
 }
 
-// Nothing that somebody without the encryption key writes into the database is
+// Nothing that an attacker without the encryption key writes into the database is
 // trusted: neither by nodes that run nor at a start.
 func TestForgedRecordsAreTrustedWithNothing(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -330,9 +301,7 @@ func TestForgedRecordsAreTrustedWithNothing(t *testing.T) {
 			rewrite(t, store, func(records []Record) []Record { return test.forge(t, c, records, foreign) })
 			options.Now, options.PollInterval = c.Now, still
 			started, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t))
-			if !errors.Is(err, test.refused) {
-				t.Fatalf("start: %v, want %v", err, test.refused)
-			}
+			require.ErrorIs(t, err, test.refused, "start")
 			if err != nil {
 				return
 			}
@@ -348,23 +317,15 @@ func TestForgedRecordsAreTrustedWithNothing(t *testing.T) {
 func crossSigned(t *testing.T, target, issuer *Record) []byte {
 	t.Helper()
 	cert, err := x509.ParseCertificate(target.Certificate)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	parent, err := x509.ParseCertificate(issuer.Certificate)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	key, err := x509.ParsePKCS8PrivateKey(issuer.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	template := *cert
 	template.SignatureAlgorithm = x509.UnknownSignatureAlgorithm
 	der, err := x509.CreateCertificate(rand.Reader, &template, parent, cert.PublicKey, key.(crypto.Signer))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return der
 }
 
@@ -376,9 +337,8 @@ func TestRevokedRecordStaysRevoked(t *testing.T) {
 	_, records, _ := store.Keys(t.Context())
 	next := *recordOf(t, records, Authority, waits)
 	c.advance(time.Minute)
-	if _, err := r.Revoke(t.Context(), next.ID); err != nil {
-		t.Fatal(err)
-	}
+	_, err := r.Revoke(t.Context(), next.ID)
+	require.NoError(t, err)
 	rewrite(t, store, func(records []Record) []Record {
 		recordOf(t, records, Authority, func(r Record) bool { return r.ID == next.ID }).RevokedAt = time.Time{}
 		return records
@@ -388,30 +348,24 @@ func TestRevokedRecordStaysRevoked(t *testing.T) {
 	trustsNone(t, generatedRing(t, store, c, options), []Record{next})
 }
 
-// An encryption key is turned on for keys that exist by whoever says so.
+// An encryption key is turned on for keys that exist when the options say so.
 func TestSealExisting(t *testing.T) {
 	c, store := newClock(), new(memoryStore)
 	id := signingKey(t, generatedRing(t, store, c, Options{}), "").ID
 	options := Options{EncryptionKeys: encryptionKeys(t, secretA), Now: c.Now, PollInterval: still}
-	if _, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t)); !errors.Is(err, ErrUnsealed) {
-		t.Fatalf("without being told to: %v", err)
-	}
+	_, err := NewGeneratedRing(t.Context(), store, options, zaptest.NewLogger(t))
+	require.ErrorIs(t, err, ErrUnsealed, "without being told to")
 	options.SealExisting = true
 	core, logs := observer.New(zap.WarnLevel)
 	r, err := NewGeneratedRing(t.Context(), store, options, zap.New(core))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(r.Close)
-	if clear, sealed := inTheClear(t, store); clear != 0 || sealed != 3 || signingKey(t, r, "").ID != id {
-		t.Errorf("%d in the clear, %d sealed", clear, sealed)
-	}
-	if got := logs.FilterMessage("sealed a key that stood in the clear").Len(); got != 3 {
-		t.Errorf("%d keys logged, want 3", got)
-	}
-	if logs.FilterMessageSnippet("remove seal_existing").Len() != 1 {
-		t.Error("no warning that it is for one start")
-	}
+	clear, sealed := inTheClear(t, store)
+	assert.Zero(t, clear)
+	assert.Equal(t, 3, sealed)
+	assert.Equal(t, id, signingKey(t, r, "").ID)
+	assert.Equal(t, 3, logs.FilterMessage("sealed a key that stood in the clear").Len(), "keys logged")
+	assert.Equal(t, 1, logs.FilterMessageSnippet("remove seal_existing").Len(), "no warning that it is for one start")
 	// A node that runs takes nothing over.
 	foreign := foreignRecords(t, c)
 	rewrite(t, store, func(records []Record) []Record { return append(records, foreign...) })
@@ -419,9 +373,8 @@ func TestSealExisting(t *testing.T) {
 	trustsNone(t, r, foreign)
 
 	options.EncryptionKeys = nil
-	if _, err := NewGeneratedRing(t.Context(), new(memoryStore), options, zaptest.NewLogger(t)); err == nil {
-		t.Error("there is nothing to seal with")
-	}
+	_, err = NewGeneratedRing(t.Context(), new(memoryStore), options, zaptest.NewLogger(t))
+	assert.Error(t, err, "there is nothing to seal with")
 }
 
 // Keys that were sealed before records had a MAC go on to be used, and get one.
@@ -430,9 +383,8 @@ func TestSealedKeysWithoutMACAreTakenOver(t *testing.T) {
 	options := Options{Services: []string{"registry"}, Own: []string{"zot"}, KidOnly: []string{"jwks"}, EncryptionKeys: encryptionKeys(t, secretA)}
 	r := generatedRing(t, store, c, options)
 	c.advance(time.Minute)
-	if _, err := r.RotateAuthority(t.Context(), false); err != nil {
-		t.Fatal(err)
-	}
+	_, err := r.RotateAuthority(t.Context(), false)
+	require.NoError(t, err)
 	c.advance(time.Hour)
 	update(t, r)
 	want := map[string][]byte{}
@@ -452,21 +404,15 @@ func TestSealedKeysWithoutMACAreTakenOver(t *testing.T) {
 		return records
 	})
 	upgraded := generatedRing(t, store, c, options)
-	if got := signingKey(t, upgraded, "").ID; got != id {
-		t.Errorf("signs with %s, before the upgrade with %s", got, id)
-	}
+	got := signingKey(t, upgraded, "").ID
+	assert.Equal(t, id, got, "signs with %s, before the upgrade with %s", got, id)
 	for _, service := range services {
-		if !bytes.Equal(upgraded.Bundle(service), want[service]) {
-			t.Errorf("service %q: another bundle after the upgrade", service)
-		}
+		assert.Equal(t, want[service], upgraded.Bundle(service), "service %q: another bundle after the upgrade", service)
 	}
-	if len(retired) == 0 || len(upgraded.Keys()) != len(r.Keys()) {
-		t.Errorf("%d keys listed, before the upgrade %d", len(upgraded.Keys()), len(r.Keys()))
-	}
+	require.NotEmpty(t, retired)
+	assert.Len(t, upgraded.Keys(), len(r.Keys()))
 	_, records, _ := store.Keys(t.Context())
 	for _, record := range records {
-		if (len(record.MAC) == 0) != slices.Contains(retired, record.ID) {
-			t.Errorf("%s key %s: MAC %x", record.Purpose, record.ID, record.MAC)
-		}
+		assert.Equal(t, slices.Contains(retired, record.ID), len(record.MAC) == 0, "%s key %s: MAC %x", record.Purpose, record.ID, record.MAC)
 	}
 }

@@ -100,7 +100,7 @@ func (b *trustBuilder) verify(cert *x509.Certificate) error {
 	}
 	b.trust.keys.Keys = append(b.trust.keys.Keys, jose.JSONWebKey{
 		Key: cert.PublicKey, KeyID: id, Algorithm: algorithm, Use: "sig",
-		// With it, whoever fetches both can tell that the key stands under
+		// With it, a client that fetches both sees that the key stands under
 		// the bundle.
 		Certificates: []*x509.Certificate{cert},
 	})

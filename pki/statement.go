@@ -37,8 +37,8 @@ var (
 
 // Statement is what a server says that the registry of a service is to trust,
 // signed with the keys that registries trust already: so those who know the
-// present certificates learn of the next ones over a line that anybody may
-// listen in on and change.
+// present certificates learn of the next ones over a line that an
+// attacker may listen in on and change.
 type Statement struct {
 	// Certificates are those of the bundle.
 	Certificates []*x509.Certificate
@@ -119,7 +119,7 @@ func (t *trust) sign(now time.Time) ([]byte, error) {
 }
 
 // vouch lets a key sign statements: one that verifies, and so is trusted by
-// whoever has the bundle or the key set.
+// every registry that has the bundle or the key set.
 func (b *trustBuilder) vouch(key *SigningKey) { b.trust.signers = append(b.trust.signers, key) }
 
 // vouchAll does that with the keys of a series. A key that was replaced a moment

@@ -3,26 +3,23 @@ package pki
 import (
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 )
 
 func statement(t *testing.T, r *Ring, service string) *Statement {
 	t.Helper()
 	content, err := r.Statement(service)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s, err := ParseStatement(content)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return s
 }
 
@@ -31,23 +28,20 @@ func statement(t *testing.T, r *Ring, service string) *Statement {
 func TestStatementVouchesForWhatComesNext(t *testing.T) {
 	rotate := func(service string) func(*testing.T, *Ring, *clock) {
 		return func(t *testing.T, r *Ring, _ *clock) {
-			if _, err := r.Rotate(t.Context(), service); err != nil {
-				t.Fatal(err)
-			}
+			_, err := r.Rotate(t.Context(), service)
+			require.NoError(t, err)
 		}
 	}
 	rotateAuthority := func(t *testing.T, r *Ring, _ *clock) {
-		if _, err := r.RotateAuthority(t.Context(), true); err != nil {
-			t.Fatal(err)
-		}
+		_, err := r.RotateAuthority(t.Context(), true)
+		require.NoError(t, err)
 	}
 	revoke := func(purpose Purpose, service string) func(*testing.T, *Ring, *clock) {
 		return func(t *testing.T, r *Ring, _ *clock) {
 			for _, key := range r.Keys() {
 				if key.Purpose == purpose && key.Service == service && key.State == Active {
-					if _, err := r.Revoke(t.Context(), key.ID); err != nil {
-						t.Fatal(err)
-					}
+					_, err := r.Revoke(t.Context(), key.ID)
+					require.NoError(t, err)
 				}
 			}
 		}
@@ -90,24 +84,23 @@ func TestStatementVouchesForWhatComesNext(t *testing.T) {
 			c.advance(time.Minute)
 			test.change(t, r, c)
 			s := statement(t, r, test.service)
-			if err := s.Verify(anchors, jose.JSONWebKeySet{}, c.Now()); (err == nil) != test.vouched || err != nil && !errors.Is(err, errNotVouchedFor) {
-				t.Errorf("by the certificates of before: %v", err)
+			byCertificates := s.Verify(anchors, jose.JSONWebKeySet{}, c.Now())
+			if test.vouched {
+				require.NoError(t, byCertificates, "by the certificates of before")
+			} else {
+				require.ErrorIs(t, byCertificates, errNotVouchedFor, "by the certificates of before")
 			}
 			if test.service != "" { // shared signing keys do not live that long
-				if err := s.Verify(nil, keys, c.Now()); (err == nil) != test.vouched {
-					t.Errorf("by the keys of before: %v", err)
-				}
+				err := s.Verify(nil, keys, c.Now())
+				assert.Equal(t, test.vouched, err == nil, "by the keys of before: %v", err)
 			}
 			now := bundle(t, r.Bundle(test.service))
-			if err := s.Verify(now, jose.JSONWebKeySet{}, c.Now()); err != nil {
-				t.Errorf("by the certificates of now: %v", err)
-			}
-			if len(s.Certificates) != len(now) || len(s.Keys.Keys) != len(r.KeySet(test.service).Keys) {
-				t.Errorf("it names %d certificates and %d keys", len(s.Certificates), len(s.Keys.Keys))
-			}
+			require.NoError(t, s.Verify(now, jose.JSONWebKeySet{}, c.Now()), "by the certificates of now")
+			require.Len(t, s.Certificates, len(now))
+			assert.Len(t, s.Keys.Keys, len(r.KeySet(test.service).Keys))
 			for _, other := range []string{"", "zot", "jwks"} {
-				if other != test.service && s.Verify(bundle(t, r.Bundle(other)), jose.JSONWebKeySet{}, c.Now()) == nil {
-					t.Errorf("the registry of %q takes it", other)
+				if other != test.service {
+					assert.Error(t, s.Verify(bundle(t, r.Bundle(other)), jose.JSONWebKeySet{}, c.Now()), "the registry of %q takes it", other)
 				}
 			}
 		})
@@ -124,25 +117,17 @@ func TestStatementAfterAnotherFile(t *testing.T) {
 	path := write(t, pkcs8(t, first.signer), certPEM(first.cert))
 	c := newClock()
 	r, err := NewFileRing(t.Context(), new(memoryStore), Files{Key: path}, Options{Now: c.Now, PollInterval: still}, zaptest.NewLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(r.Close)
 	before := bundle(t, r.Bundle(""))
-	if err := os.WriteFile(path, append(append([]byte(nil), pkcs8(t, second.signer)...), certPEM(second.cert)...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, append(append([]byte(nil), pkcs8(t, second.signer)...), certPEM(second.cert)...), 0o600))
 	c.advance(time.Minute)
 	r.reload(t.Context())
-	if err := statement(t, r, "").Verify(before, jose.JSONWebKeySet{}, c.Now()); err != nil {
-		t.Errorf("a minute later: %v", err)
-	}
+	require.NoError(t, statement(t, r, "").Verify(before, jose.JSONWebKeySet{}, c.Now()), "a minute later")
 	c.advance(time.Hour)
 	r.reload(t.Context())
 	update(t, r)
-	if err := statement(t, r, "").Verify(before, jose.JSONWebKeySet{}, c.Now()); !errors.Is(err, errNotVouchedFor) {
-		t.Errorf("an hour later: %v", err)
-	}
+	assert.ErrorIs(t, statement(t, r, "").Verify(before, jose.JSONWebKeySet{}, c.Now()), errNotVouchedFor, "an hour later")
 }
 
 func TestStatementIsOfItsTime(t *testing.T) {
@@ -153,19 +138,14 @@ func TestStatementIsOfItsTime(t *testing.T) {
 	for after, want := range map[time.Duration]error{
 		-time.Hour: errStatementExpired, -time.Minute: nil, 0: nil, statementLife: nil, time.Hour: errStatementExpired,
 	} {
-		if err := s.Verify(anchors, jose.JSONWebKeySet{}, c.Now().Add(after)); !errors.Is(err, want) {
-			t.Errorf("%s after it was signed: %v", after, err)
-		}
+		require.ErrorIs(t, s.Verify(anchors, jose.JSONWebKeySet{}, c.Now().Add(after)), want, "%s after it was signed", after)
 	}
 	first, _ := r.Statement("")
 	c.advance(time.Second)
-	if again, _ := r.Statement(""); string(again) != string(first) {
-		t.Error("signed anew within a second: signing is not free")
-	}
+	again, _ := r.Statement("")
+	assert.Equal(t, string(first), string(again), "signed anew within a second: signing is not free")
 	c.advance(time.Hour)
-	if err := statement(t, r, "").Verify(anchors, jose.JSONWebKeySet{}, c.Now()); err != nil {
-		t.Errorf("an hour later: %v", err)
-	}
+	assert.NoError(t, statement(t, r, "").Verify(anchors, jose.JSONWebKeySet{}, c.Now()), "an hour later")
 }
 
 // Other things that the same keys sign are no statement.
@@ -175,46 +155,30 @@ func TestStatementNeedsItsType(t *testing.T) {
 	key := signingKey(t, r, "")
 	payload := statementPayload{IssuedAt: c.Now().Unix(), ExpiresAt: c.Now().Add(time.Minute).Unix(), Keys: r.KeySet("")}
 	content, err := json.Marshal(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for typ, want := range map[jose.ContentType]error{"JWT": errNotVouchedFor, statementType: nil} {
 		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.Signer, KeyID: key.ID}},
 			new(jose.SignerOptions).WithType(typ))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		signed, err := signer.Sign(content)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		s, err := ParseStatement([]byte(signed.FullSerialize()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Verify(bundle(t, r.Bundle("")), jose.JSONWebKeySet{}, c.Now()); !errors.Is(err, want) {
-			t.Errorf("type %s: %v", typ, err)
-		}
+		require.NoError(t, err)
+		assert.ErrorIs(t, s.Verify(bundle(t, r.Bundle("")), jose.JSONWebKeySet{}, c.Now()), want, "type %s", typ)
 	}
 }
 
 func TestParseStatementRefuses(t *testing.T) {
 	r := generatedRing(t, new(memoryStore), newClock(), Options{})
 	good, err := r.Statement("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var parts map[string]any
-	if err := json.Unmarshal(good, &parts); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(good, &parts))
 	signature := map[string]any{"protected": parts["protected"], "signature": parts["signature"]}
 	many, err := json.Marshal(map[string]any{"payload": parts["payload"], "signatures": []any{
 		signature, signature, signature, signature, signature, signature, signature, signature, signature,
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for name, content := range map[string]string{
 		"nothing":             "",
 		"a page":              "<html>",
@@ -222,18 +186,15 @@ func TestParseStatementRefuses(t *testing.T) {
 		"half":                string(good[:len(good)/2]),
 		"too many signatures": string(many),
 	} {
-		if _, err := ParseStatement([]byte(content)); !errors.Is(err, errMalformedStatement) {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := ParseStatement([]byte(content))
+		require.ErrorIs(t, err, errMalformedStatement, name)
 	}
-	// One that was changed is nobody's.
+	// One that was changed is of no key.
 	payload := parts["payload"].(string)
 	parts["payload"] = strings.Replace(payload, payload[20:21], "A", 1)
 	changed, err := json.Marshal(parts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s, err := ParseStatement(changed); err == nil && s.Verify(bundle(t, r.Bundle("")), jose.JSONWebKeySet{}, start) == nil {
-		t.Error("a changed statement was taken")
+	require.NoError(t, err)
+	if s, err := ParseStatement(changed); err == nil {
+		assert.Error(t, s.Verify(bundle(t, r.Bundle("")), jose.JSONWebKeySet{}, start), "a changed statement was taken")
 	}
 }

@@ -70,7 +70,7 @@ type Record struct {
 	// RetiredAt is when another key took over, or zero.
 	RetiredAt time.Time
 
-	// RevokedAt is when somebody declared the key unfit for use, or zero.
+	// RevokedAt is when an administrator declared the key unfit for use, or zero.
 	RevokedAt time.Time
 }
 

@@ -17,7 +17,7 @@ const updateAttempts = 20
 type updateRequest struct {
 	// start is set for the first update of a process.
 	start bool
-	// apply decides on a change that somebody asked for.
+	// apply decides on a change that an administrator asked for.
 	apply func(*plan) error
 }
 
@@ -115,7 +115,7 @@ func (r *Ring) read(records []Record, strict bool) (*plan, error) {
 				e.signer = known.signer
 			case len(p.seals.keys) > 0:
 				problem = err
-				continue // anybody may have written it
+				continue // it may be an attacker who wrote it
 			default:
 				problem = err
 			}

@@ -1,5 +1,6 @@
 // Package state writes everything that decides about rights as one document:
-// users, robots, groups with their members, and permissions.
+// users, robots, groups with their members, permissions, and which issuers are
+// trusted to say whose a job or a workload is.
 //
 // A document is YAML, or JSON:
 //
@@ -19,8 +20,20 @@
 //	    members:
 //	      - user:alice
 //	      - robot:ci
+//	issuers:
+//	  - name: github
+//	    url: https://token.actions.githubusercontent.com
+//	    kind: github
+//	bindings:
+//	  - name: app-main
+//	    issuer: github
+//	    robot: robot:ci
+//	    claims:
+//	      - repository_id=74
+//	      - ref=refs/heads/main
 //
-// The names of users, robots and groups share one name space. Reading is
+// The names of users, robots and groups share one name space; issuers and bindings
+// have each their own. Reading is
 // strict: a field that is not known, a name given twice and a permission
 // outside the syntax are errors that name the line and the entry.
 //
@@ -33,7 +46,7 @@
 // may bring one is password_hash, a bcrypt or argon2id hash from elsewhere, so
 // that people keep their passwords when they move to Dockit. A user without it
 // keeps the password that is set, if one is; a new user without it cannot log
-// in until somebody sets a password. A document with it sets that password
+// in until an administrator sets a password. A document with it sets that password
 // every time it is applied.
 //
 // # Built-in subjects
@@ -62,10 +75,12 @@ const Version = "dockit/v1"
 // ErrInvalid is returned for a document that breaks a rule of the format.
 var ErrInvalid = errors.New("invalid state document")
 
-// Document is users, robots and groups in their canonical order: see
-// [Document.Sort].
+// Document is users, robots and groups, issuers and bindings, in their canonical
+// order: see [Document.Sort].
 type Document struct {
 	Subjects []Subject
+	Issuers  []Issuer
+	Bindings []Binding
 }
 
 // Subject is one user, robot or group with what belongs to it.
@@ -87,13 +102,15 @@ type Subject struct {
 }
 
 // Sort brings a document into its canonical order: users before robots before
-// groups, each by name; members likewise; permissions by type and name.
+// groups, each by name; members likewise; permissions by type and name; issuers and
+// bindings by name, and what they list by its text.
 func (d *Document) Sort() {
 	slices.SortFunc(d.Subjects, func(a, b Subject) int { return Compare(a.Ref, b.Ref) })
 	for i := range d.Subjects {
 		slices.SortFunc(d.Subjects[i].Members, Compare)
 		slices.SortFunc(d.Subjects[i].Permissions, comparePermissions)
 	}
+	d.sortTrust()
 }
 
 // Compare orders subjects as documents list them: users before robots before
@@ -118,6 +135,9 @@ func (d *Document) Validate() error {
 		if err := claim(names, s.Ref); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
+	}
+	if err := d.trustFault(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ type entry struct {
 	// label is what faults call it.
 	label string
 	line  int
-	// named is set once the name is known, broken when nothing can be told of
+	// named is set once the name is known, broken when nothing can be said of
 	// the rest.
 	named, broken bool
 	// seen are the lines of the fields, and lines those of their values; of

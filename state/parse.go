@@ -32,7 +32,7 @@ func (f Fault) Unwrap() error { return f.Err }
 type ParseError struct {
 	// Faults are the first that were found, in the order of the lines.
 	Faults []Fault
-	// More tells that there are others.
+	// More says that there are others.
 	More bool
 }
 
@@ -71,6 +71,8 @@ type parser struct {
 	faults []Fault
 	more   bool
 	names  map[string]subject.Ref
+	// issuers and bindings are the names of those.
+	issuers, bindings map[string]bool
 	// before is how many lines of the document stand before what is read.
 	before int
 	// pieceSize is about how much YAML is read at once, in bytes, and itemsAtOnce
@@ -96,7 +98,7 @@ func (p *parser) full() error {
 }
 
 func newParser() *parser {
-	return &parser{names: make(map[string]subject.Ref), pieceSize: 64 << 10, itemsAtOnce: 1000, room: DefaultMaxSize / bytesAnItem}
+	return &parser{names: make(map[string]subject.Ref), issuers: map[string]bool{}, bindings: map[string]bool{}, pieceSize: 64 << 10, itemsAtOnce: 1000, room: DefaultMaxSize / bytesAnItem}
 }
 
 // result is what was read, unless something is wrong with it.
@@ -127,17 +129,12 @@ func (p *parser) document(root *yaml.Node) *Document {
 	var d Document
 	var versioned bool
 	p.mapping(root, "the document", map[string]int{}, func(key, value *yaml.Node) bool {
-		kind, list := sections[key.Value]
 		switch {
 		case key.Value == fieldVersion:
 			versioned = true
 			p.version(value)
-		case list:
-			p.list(value, key.Value, func(entry *yaml.Node) {
-				if s, ok := p.subject(kind, entry); ok {
-					d.Subjects = append(d.Subjects, s)
-				}
-			})
+		case isSection(key.Value):
+			p.list(value, key.Value, func(entry *yaml.Node) { p.addEntry(&d, key.Value, entry) })
 		default:
 			return false
 		}
@@ -151,7 +148,7 @@ func (p *parser) document(root *yaml.Node) *Document {
 
 const fieldVersion = "version"
 
-// sections are the lists of a document.
+// sections are the lists of subjects in a document.
 var sections = map[string]subject.Kind{
 	subject.User.Plural(): subject.User, subject.Robot.Plural(): subject.Robot, subject.Group.Plural(): subject.Group,
 }

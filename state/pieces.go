@@ -140,7 +140,7 @@ func (r *pieces) take(line []byte) error {
 
 var (
 	startLine   = regexp.MustCompile(`^---[ \t]*$`)
-	sectionLine = regexp.MustCompile(`^(users|robots|groups):(?:[ \t]+(\[[ \t]*\]))?[ \t]*([ \t]#.*)?\r?\n?$`)
+	sectionLine = regexp.MustCompile(`^(users|robots|groups|issuers|bindings):(?:[ \t]+(\[[ \t]*\]))?[ \t]*([ \t]#.*)?\r?\n?$`)
 	listLine    = regexp.MustCompile(`^(members|permissions):[ \t]*([ \t]#.*)?$`)
 )
 
@@ -161,7 +161,7 @@ func (r *pieces) top(line []byte) error {
 		return nil
 	}
 	if !bytes.HasPrefix(line, []byte(fieldVersion+":")) || r.versioned {
-		return r.unusual("it begins neither version nor users, robots or groups, or one of them again")
+		return r.unusual("it begins neither version nor users, robots, groups, issuers or bindings, or one of them again")
 	}
 	root, err := r.yaml(line, r.line-1)
 	if err != nil || root.Kind != yaml.MappingNode || len(root.Content) != 2 || root.Content[0].Value != fieldVersion {
@@ -204,7 +204,7 @@ func (r *pieces) inside(line, text []byte, column int, isItem bool) error {
 	case r.list != "" && column > r.item && r.item >= 0: // more of an item
 	default:
 		r.list = ""
-		if match := listLine.FindSubmatch(text); match != nil && column == r.keys {
+		if match := listLine.FindSubmatch(text); match != nil && column == r.keys && sections[r.section] != "" {
 			r.list, r.item = string(match[1]), -1
 			r.listKey = append(r.listKey[:0], line...)
 		}
@@ -282,7 +282,7 @@ func (r *pieces) flush() error {
 		return err
 	}
 	r.before = r.pieceLine
-	r.parser.list(root, r.section, func(n *yaml.Node) { r.keep(r.subject(sections[r.section], n)) })
+	r.parser.list(root, r.section, func(n *yaml.Node) { r.addEntry(r.d, r.section, n) })
 	return nil
 }
 

@@ -45,9 +45,7 @@ func agree(t *testing.T, text string, size int) (unusual bool) {
 	if piecesErr == nil && wholeErr != nil && json.Valid([]byte(text)) {
 		return false // not all of JSON is YAML to a reader of YAML
 	}
-	if (piecesErr == nil) != (wholeErr == nil) {
-		t.Fatalf("in pieces of %d: %v, as a whole: %v\n%s", size, piecesErr, wholeErr, text)
-	}
+	require.Equal(t, wholeErr == nil, piecesErr == nil, "in pieces of %d: %v, as a whole: %v: %s", size, piecesErr, wholeErr, text)
 	if piecesErr == nil {
 		require.Equal(t, whole, pieces, "in pieces of %d:\n%s", size, text)
 		return false

@@ -16,12 +16,12 @@ var ErrConflict = errors.New("the document does not fit what is there")
 
 // Options say how far a document reaches.
 type Options struct {
-	// Prune removes subjects that the document does not list. Built-in
-	// subjects stay and lose their permissions.
+	// Prune removes subjects, issuers and bindings that the document does not list.
+	// Built-in subjects stay and lose their permissions.
 	Prune bool
-	// Add takes nothing from anybody: subjects that exist already get the
+	// Add takes nothing from any subject: those that exist already get the
 	// members and permissions of the document in addition to their own, and
-	// keep everything else as it is. A user without a password gets one.
+	// keep everything else as it is; issuers and bindings that exist stay. A user without a password gets one.
 	// It excludes Prune.
 	Add bool
 	// ReplacePasswords lets Add take passwords: a hash in the document takes
@@ -67,7 +67,7 @@ type Change struct {
 	Disabled *bool `json:"disabled,omitempty" doc:"What the flag becomes. Absent: it stays."`
 	// PasswordHash is what the hash becomes; empty leaves it.
 	PasswordHash string `json:"-"`
-	// Password tells that the password changes.
+	// Password says that the password changes.
 	Password      bool          `json:"password,omitempty" doc:"Whether the password changes."`
 	AddMembers    []subject.Ref `json:"add_members,omitempty" nullable:"false"`
 	RemoveMembers []subject.Ref `json:"remove_members,omitempty" nullable:"false"`
@@ -81,6 +81,11 @@ type Change struct {
 // It is empty when there is nothing to do.
 type Plan struct {
 	Changes []Change
+	// Issuers and Bindings are those that change, by name.
+	Issuers, Bindings []TrustChange
+	// Warnings are what there is to know about bindings once it is carried out, if
+	// a store says so.
+	Warnings []string
 }
 
 // Differ compares a document with a state that is read one subject after the
@@ -93,11 +98,12 @@ type Differ struct {
 	wanted   map[subject.Ref]*Subject
 	seen     map[subject.Ref]bool
 	// named holds every subject that the document mentions, as an entry or as
-	// a member, by its name; the value tells what has the name now.
+	// a member, by its name; the value says what has the name now.
 	named    map[string]subject.Ref
 	changes  []Change
 	removals int
 	err      error
+	trust    trustDiffer
 }
 
 // NewDiffer prepares to compare. The document must hold for [Document.Validate].
@@ -114,6 +120,10 @@ func NewDiffer(wanted *Document, o Options) (*Differ, error) {
 		wanted:   make(map[subject.Ref]*Subject, len(wanted.Subjects)),
 		seen:     make(map[subject.Ref]bool),
 		named:    make(map[string]subject.Ref, len(wanted.Subjects)),
+		trust:    newTrustDiffer(wanted),
+	}
+	for _, b := range wanted.Bindings {
+		d.named[b.Robot.Name] = subject.Ref{}
 	}
 	for i, s := range wanted.Subjects {
 		d.wanted[s.Ref] = &wanted.Subjects[i]
@@ -131,7 +141,7 @@ func (d *Differ) Concerns(ref subject.Ref) bool {
 	return named || d.options.Prune
 }
 
-// Current tells of one subject that exists, with the hash of its password if
+// Current takes one subject that exists, with the hash of its password if
 // it has one. Each comes once, in any order. Built-in subjects without
 // permissions may be left out. Its lists become the Differ's. After an
 // error there is no plan.
@@ -278,7 +288,7 @@ func exclusive[T comparable](one, other []T, compare func(a, b T) int) (onlyOne,
 	return append(onlyOne, one...), append(onlyOther, other...)
 }
 
-// Plan returns what is to be done once every subject that exists was told of. It
+// Plan returns what is to be done once every subject that exists was passed to [Differ.Current]. It
 // shares lists with the document.
 func (d *Differ) Plan() (Plan, error) {
 	if d.err != nil {
@@ -301,13 +311,17 @@ func (d *Differ) Plan() (Plan, error) {
 			change.Action = Create
 		case !needed:
 			continue
-		default: // it exists always, whether or not somebody told of it
+		default: // it exists always, whether or not Current got it
 			change.Action = Update
 		}
 		d.changes = append(d.changes, change)
 	}
 	slices.SortStableFunc(d.changes, func(a, b Change) int { return Compare(a.Subject, b.Subject) })
-	return Plan{d.changes}, nil
+	issuers, bindings, err := d.planTrust()
+	if err != nil {
+		return Plan{}, err
+	}
+	return Plan{Changes: d.changes, Issuers: issuers, Bindings: bindings}, nil
 }
 
 // fits reports why an entry cannot become part of the state, or nil.
@@ -327,19 +341,19 @@ func (d *Differ) fits(s Subject) error {
 }
 
 // Empty reports whether there is nothing to do.
-func (p Plan) Empty() bool { return len(p.Changes) == 0 }
+func (p Plan) Empty() bool { return len(p.Changes)+len(p.Issuers)+len(p.Bindings) == 0 }
 
-// Counts says how many subjects are made, changed and removed.
+// Counts says how many subjects, issuers and bindings are made, changed and removed.
 func (p Plan) Counts() (created, updated, removed int) {
+	counts := map[Action]int{}
 	for _, c := range p.Changes {
-		switch c.Action {
-		case Create:
-			created++
-		case Update:
-			updated++
-		case Remove:
-			removed++
-		}
+		counts[c.Action]++
 	}
-	return created, updated, removed
+	for _, c := range p.Issuers {
+		counts[c.Action]++
+	}
+	for _, c := range p.Bindings {
+		counts[c.Action]++
+	}
+	return counts[Create], counts[Update], counts[Remove]
 }

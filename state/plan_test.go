@@ -19,7 +19,7 @@ const (
 	hashB = "$2y$10$c4TLH0CTjA36R.X7Mc8nXOXbPQlgoeFq0bAPMkVvmqSrqnO4SIlR2"
 )
 
-// diff tells a Differ of a whole document.
+// diff passes a whole document to a Differ.
 func diff(current, wanted *state.Document, o state.Options) (state.Plan, error) {
 	d, err := state.NewDiffer(wanted, o)
 	if err != nil {

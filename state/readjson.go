@@ -16,7 +16,7 @@ import (
 // maxFields is how many fields an entry in JSON may have: more are no entry.
 const maxFields = 100
 
-// errEnough ends reading when there are more faults than are told.
+// errEnough ends reading when there are more faults than are reported.
 var errEnough = errors.New("enough faults")
 
 // jsonReader reads a document in JSON, one value after the other. What it reads
@@ -66,13 +66,13 @@ func (r *jsonReader) document() (*Document, error) {
 	}
 	seen, versioned := map[string]int{}, false
 	err = r.fields(root, "the document", seen, func(key, value *yaml.Node) (bool, error) {
-		kind, list := sections[key.Value]
+		kind, subjects := sections[key.Value]
 		switch {
 		case key.Value == fieldVersion:
 			versioned = true
 			r.version(value)
 			return true, r.skip(value)
-		case !list:
+		case !isSection(key.Value):
 			return false, r.skip(value)
 		}
 		r.list(value, key.Value, nil)
@@ -80,9 +80,11 @@ func (r *jsonReader) document() (*Document, error) {
 			return true, r.skip(value)
 		}
 		return true, r.each(func(n *yaml.Node) error {
-			s, ok, err := r.entry(kind, n)
-			if ok {
-				d.Subjects = append(d.Subjects, s)
+			var err error
+			if subjects {
+				err = r.subjectEntry(d, kind, n)
+			} else if err = r.fill(n, 0); err == nil {
+				r.addEntry(d, key.Value, n)
 			}
 			if err == nil && r.more {
 				err = errEnough
@@ -97,6 +99,40 @@ func (r *jsonReader) document() (*Document, error) {
 		r.unversioned(root.Line)
 	}
 	return d, err
+}
+
+// maxNested is how deep values may stand in an issuer or a binding, and maxItems
+// how many in one of them: more are none.
+const maxNested, maxItems = 4, 200
+
+// fill reads the rest of a value that is small.
+func (r *jsonReader) fill(n *yaml.Node, depth int) error {
+	if n.Kind == yaml.ScalarNode {
+		return nil
+	}
+	for r.More() {
+		value, err := r.value()
+		if err != nil {
+			return err
+		}
+		if err := r.fill(value, depth+1); err != nil {
+			return err
+		}
+		if n.Content = append(n.Content, value); len(n.Content) > maxItems || depth > maxNested {
+			return &unusualError{r.at(), "the entry has too many values"}
+		}
+	}
+	_, err := r.Token() // the end
+	return err
+}
+
+// subjectEntry reads one user, robot or group into a document.
+func (r *jsonReader) subjectEntry(d *Document, kind subject.Kind, n *yaml.Node) error {
+	s, ok, err := r.entry(kind, n)
+	if ok {
+		d.Subjects = append(d.Subjects, s)
+	}
+	return err
 }
 
 // entry reads one user, robot or group, of which the first token was read.
@@ -253,7 +289,7 @@ func (r *jsonReader) skip(n *yaml.Node) error {
 	return nil
 }
 
-// lineCounter tells which line something stands in that was read a while ago.
+// lineCounter says which line something stands in that was read a while ago.
 type lineCounter struct {
 	in   io.Reader
 	read int64

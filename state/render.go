@@ -20,7 +20,10 @@ type Line struct {
 // String writes the line as diff does.
 func (l Line) String() string { return fmt.Sprintf("%c %s", l.Mark, l.Text) }
 
-// Lines shows the plan like a diff: each subject, and indented below it what
+// actionMark shows what happens to an entry.
+var actionMark = map[Action]rune{Create: '+', Update: ' ', Remove: '-'}
+
+// Lines shows the plan like a diff: each subject, issuer and binding, and indented below it what
 // comes and goes. No line holds a secret.
 func (p Plan) Lines() iter.Seq[Line] {
 	return func(yield func(Line) bool) {
@@ -29,6 +32,11 @@ func (p Plan) Lines() iter.Seq[Line] {
 				if !yield(line) {
 					return
 				}
+			}
+		}
+		for _, line := range append(trustLines("issuer", p.Issuers), trustLines("binding", p.Bindings)...) {
+			if !yield(line) {
+				return
 			}
 		}
 	}
@@ -44,8 +52,7 @@ func (p Plan) String() string {
 }
 
 func (c Change) lines() []Line {
-	mark := map[Action]rune{Create: '+', Update: ' ', Remove: '-'}[c.Action]
-	lines := []Line{{mark, c.Subject.String()}}
+	lines := []Line{{actionMark[c.Action], c.Subject.String()}}
 	add := func(mark rune, format string, args ...any) {
 		lines = append(lines, Line{mark, "  " + fmt.Sprintf(format, args...)})
 	}

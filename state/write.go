@@ -27,10 +27,13 @@ var errOrder = errors.New("not in the canonical order of a state document")
 // Writer writes a document one subject after the other, so that even the
 // largest needs little memory. Equal documents are written in equal bytes.
 type Writer struct {
-	w       *bufio.Writer
-	format  Format
-	last    subject.Ref
-	started bool
+	w      *bufio.Writer
+	format Format
+	last   subject.Ref
+	// section is the list that is written, and name that of its last entry unless
+	// it is a list of subjects.
+	section, name string
+	started       bool
 }
 
 // NewWriter makes a writer. Call [Writer.Close] after the last subject.
@@ -41,8 +44,8 @@ func NewWriter(w io.Writer, format Format) *Writer {
 // Write writes one subject. Subjects come in the canonical order of documents,
 // and so do their members and permissions.
 func (w *Writer) Write(s Subject) error {
-	if w.started && Compare(w.last, s.Ref) >= 0 {
-		return fmt.Errorf("write %s after %s: %w", s.Ref, w.last, errOrder)
+	if w.started && (Compare(w.last, s.Ref) >= 0 || w.name != "") {
+		return fmt.Errorf("write %s after %s%s: %w", s.Ref, w.last, w.name, errOrder)
 	}
 	w.start()
 	if w.format == JSON {
@@ -52,7 +55,7 @@ func (w *Writer) Write(s Subject) error {
 	} else {
 		w.yaml(s)
 	}
-	w.last = s.Ref
+	w.last, w.section = s.Ref, s.Ref.Kind.Plural()
 	// A failed write shows at the end as well.
 	return nil
 }
@@ -61,7 +64,7 @@ func (w *Writer) Write(s Subject) error {
 func (w *Writer) Close() error {
 	w.start()
 	if w.format == JSON {
-		if w.last.Kind != "" {
+		if w.section != "" {
 			w.print("\n  ]")
 		}
 		w.print("\n}\n")
@@ -166,6 +169,16 @@ func (d *Document) Bytes(format Format) ([]byte, error) {
 	w := NewWriter(&buffer, format)
 	for _, s := range d.Subjects {
 		if err := w.Write(s); err != nil {
+			return nil, err
+		}
+	}
+	for _, i := range d.Issuers {
+		if err := w.WriteIssuer(i); err != nil {
+			return nil, err
+		}
+	}
+	for _, b := range d.Bindings {
+		if err := w.WriteBinding(b); err != nil {
 			return nil, err
 		}
 	}

@@ -138,7 +138,7 @@ func (s *Store) CreateAccessToken(ctx context.Context, n NewAccessToken) (Access
 		_, err = tx.ExecContext(ctx,
 			"INSERT INTO access_tokens (id, subject_id, name, hash, scopes, networks, created_at, expires_at, made_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			n.ID, owner.ID, name, n.Hash, joined(n.Scopes), joined(limits.Networks), timestamp(s.now()), optionalTimestamp(limits.ExpiresAt), maker.ID)
-		if s.dialect.duplicate(err) {
+		if s.dialect.Duplicate(err) {
 			return fmt.Errorf("%s has an access token called %q: %w", n.Owner, name, ErrExists)
 		}
 		if err != nil {
@@ -231,6 +231,23 @@ func (s *Store) AccessTokens(ctx context.Context, owner subject.Ref, page Page) 
 	return tokens, nil
 }
 
+// AllAccessTokens lists the access tokens of everybody by id, expired ones included;
+// if unused is set, only those that were never used. Page.After is the id of the last
+// one seen; Page.Prefix is not used.
+func (s *Store) AllAccessTokens(ctx context.Context, unused bool, page Page) ([]AccessToken, error) {
+	condition := ""
+	if unused {
+		condition = " AND t.last_used_at = 0"
+	}
+	tokens, err := collect(ctx, s.reader, scanAccessToken,
+		"SELECT "+accessColumns+" FROM access_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id > ?"+condition+" ORDER BY t.id LIMIT ?",
+		page.After, page.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("list access tokens: %w", err)
+	}
+	return tokens, nil
+}
+
 // Rotation replaces the secret of an access token.
 type Rotation struct {
 	// Hash is that of the new secret.
@@ -316,45 +333,6 @@ func auditedAccessToken(t AccessToken) auditedToken {
 		AccessToken: t.ID, Name: t.Name, Scopes: t.Scopes, Networks: t.Networks, ExpiresAt: t.ExpiresAt, PreviousUntil: t.PreviousUntil,
 		MadeBy: t.MadeBy,
 	}
-}
-
-// AccessTokenLogin is what authenticating by an access token needs to
-// know. The PasswordHash of its Login is empty.
-type AccessTokenLogin struct {
-	Login
-	Hash, PreviousHash []byte
-	PreviousUntil      time.Time
-	ExpiresAt          time.Time
-	Scopes             []access.Permission
-	Networks           []netip.Prefix
-}
-
-const accessLoginQuery = `
-SELECT s.id, s.kind, s.name, s.admin, s.disabled,
-       t.hash, t.previous_hash, t.previous_until, t.expires_at, t.scopes, t.networks
-FROM access_tokens t JOIN subjects s ON s.id = t.subject_id WHERE t.id = ?`
-
-// AccessTokenLogin finds an access token and its owner, or returns
-// [ErrNotFound].
-func (s *Store) AccessTokenLogin(ctx context.Context, id string) (AccessTokenLogin, error) {
-	var (
-		l                        AccessTokenLogin
-		previousUntil, expiresAt int64
-		scopes, networks         string
-	)
-	err := s.accessToken.QueryRowContext(ctx, id).Scan(&l.ID, &l.Ref.Kind, &l.Ref.Name, &l.Admin, &l.Disabled,
-		&l.Hash, &l.PreviousHash, &previousUntil, &expiresAt, &scopes, &networks)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return AccessTokenLogin{}, fmt.Errorf("access token %q: %w", id, ErrNotFound)
-	case err != nil:
-		return AccessTokenLogin{}, fmt.Errorf("read access token %q: %w", id, err)
-	}
-	l.PreviousUntil, l.ExpiresAt = optionalTime(previousUntil), optionalTime(expiresAt)
-	if l.Scopes, l.Networks, err = parseLimits(scopes, networks); err != nil {
-		return AccessTokenLogin{}, fmt.Errorf("read access token %q: %w", id, err)
-	}
-	return l, nil
 }
 
 // parseLimits reads what joined wrote. An error must not be ignored: a token

@@ -1,13 +1,13 @@
 package store
 
 import (
-	"bytes"
-	"errors"
 	"net/netip"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/access"
 )
@@ -25,9 +25,7 @@ func at(s *Store) (advance func(time.Duration) time.Time) {
 func accessToken(t *testing.T, s *Store, owner, id, name string, expiresAt time.Time) AccessToken {
 	t.Helper()
 	token, err := s.CreateAccessToken(t.Context(), NewAccessToken{ID: id, Owner: ref(t, owner), Name: name, Hash: []byte("hash of " + id), ExpiresAt: expiresAt})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return token
 }
 
@@ -44,19 +42,13 @@ func TestCreateAccessToken(t *testing.T) {
 		}
 		before := revision(t, s)
 		created, err := s.CreateAccessToken(t.Context(), wanted)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		want := AccessToken{
 			ID: "one", Owner: wanted.Owner, Name: "deploy", Scopes: wanted.Scopes, Networks: wanted.Networks,
 			CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 		}
-		if !reflect.DeepEqual(created, want) {
-			t.Errorf("created\n%+v, want\n%+v", created, want)
-		}
-		if after := revision(t, s); after != before {
-			t.Error("a token changed the rights of everybody")
-		}
+		assert.Equal(t, want, created)
+		assert.Equal(t, before, revision(t, s), "a token changed the rights of everybody")
 		for _, tc := range []struct {
 			name string
 			new  NewAccessToken
@@ -74,9 +66,8 @@ func TestCreateAccessToken(t *testing.T) {
 		} {
 			t.Run(tc.name, func(t *testing.T) {
 				tc.new.Hash = []byte("hash")
-				if _, err := s.CreateAccessToken(t.Context(), tc.new); !errors.Is(err, tc.err) {
-					t.Fatalf("CreateAccessToken = %v, want %v", err, tc.err)
-				}
+				_, err := s.CreateAccessToken(t.Context(), tc.new)
+				require.ErrorIs(t, err, tc.err, "CreateAccessToken")
 			})
 		}
 	})
@@ -90,17 +81,16 @@ func TestExpiredAccessTokensMakeRoom(t *testing.T) {
 		accessToken(t, s, "robot:ci", "a", "short", advance(0).Add(time.Hour))
 		accessToken(t, s, "robot:ci", "b", "long", time.Time{})
 		next := NewAccessToken{ID: "c", Owner: ref(t, "robot:ci"), Name: "short", Hash: []byte("hash"), MaxLive: 2}
-		if _, err := s.CreateAccessToken(t.Context(), next); !errors.Is(err, ErrTooMany) {
-			t.Fatalf("a third live token: %v", err)
-		}
+		_, err := s.CreateAccessToken(t.Context(), next)
+		require.ErrorIs(t, err, ErrTooMany, "a third live token")
 		advance(time.Hour)
-		if _, err := s.CreateAccessToken(t.Context(), next); err != nil {
-			t.Fatalf("in place of an expired one: %v", err)
-		}
+		_, err = s.CreateAccessToken(t.Context(), next)
+		require.NoError(t, err, "in place of an expired one")
 		tokens, err := s.AccessTokens(t.Context(), ref(t, "robot:ci"), Page{Limit: 10})
-		if err != nil || len(tokens) != 2 || tokens[0].ID != "b" || tokens[1].ID != "c" {
-			t.Fatalf("listed %+v, %v", tokens, err)
-		}
+		require.NoError(t, err)
+		require.Len(t, tokens, 2)
+		require.Equal(t, "b", tokens[0].ID)
+		require.Equal(t, "c", tokens[1].ID)
 	})
 }
 
@@ -123,21 +113,16 @@ func TestAccessTokensPages(t *testing.T) {
 		} {
 			t.Run(tc.name, func(t *testing.T) {
 				tokens, err := s.AccessTokens(t.Context(), ref(t, "robot:ci"), tc.page)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				var names []string
 				for _, token := range tokens {
 					names = append(names, token.Name)
 				}
-				if !reflect.DeepEqual(names, tc.want) {
-					t.Fatalf("listed %v, want %v", names, tc.want)
-				}
+				require.Equal(t, tc.want, names, "listed")
 			})
 		}
-		if _, err := s.AccessTokens(t.Context(), ref(t, "robot:nobody"), Page{Limit: 1}); !errors.Is(err, ErrNotFound) {
-			t.Errorf("of nobody: %v", err)
-		}
+		_, err := s.AccessTokens(t.Context(), ref(t, "robot:nobody"), Page{Limit: 1})
+		assert.ErrorIs(t, err, ErrNotFound, "of nobody")
 	})
 }
 
@@ -150,21 +135,21 @@ func TestRotateAccessToken(t *testing.T) {
 		accessToken(t, s, "robot:ci", "a", "deploy", expires)
 		now := advance(time.Hour)
 		rotated, err := s.RotateAccessToken(t.Context(), "a", Rotation{Hash: []byte("second"), PreviousUntil: now.Add(time.Minute)})
-		if err != nil || !rotated.RotatedAt.Equal(now) || !rotated.ExpiresAt.Equal(expires) || !rotated.PreviousUntil.Equal(now.Add(time.Minute)) {
-			t.Fatalf("rotated %+v, %v", rotated, err)
-		}
+		require.NoError(t, err, "rotated")
+		require.WithinDuration(t, now, rotated.RotatedAt, 0, "rotated %+v", rotated)
+		require.WithinDuration(t, expires, rotated.ExpiresAt, 0, "rotated %+v", rotated)
+		require.WithinDuration(t, now.Add(time.Minute), rotated.PreviousUntil, 0, "rotated %+v", rotated)
 		login, err := s.AccessTokenLogin(t.Context(), "a")
-		if err != nil || !bytes.Equal(login.Hash, []byte("second")) || !bytes.Equal(login.PreviousHash, []byte("hash of a")) {
-			t.Fatalf("login %+v, %v", login, err)
-		}
+		require.NoError(t, err, "login")
+		require.Equal(t, []byte("second"), login.Hash, "login %+v", login)
+		require.Equal(t, []byte("hash of a"), login.PreviousHash, "login %+v", login)
 		later := now.Add(48 * time.Hour)
 		rotated, err = s.RotateAccessToken(t.Context(), "a", Rotation{Hash: []byte("third"), ExpiresAt: &later})
-		if err != nil || !rotated.ExpiresAt.Equal(later) || !rotated.PreviousUntil.IsZero() {
-			t.Fatalf("rotated again %+v, %v", rotated, err)
-		}
-		if _, err := s.RotateAccessToken(t.Context(), "b", Rotation{Hash: []byte("x")}); !errors.Is(err, ErrNotFound) {
-			t.Errorf("rotate what is not there: %v", err)
-		}
+		require.NoError(t, err, "rotated again")
+		require.WithinDuration(t, later, rotated.ExpiresAt, 0, "rotated again %+v", rotated)
+		require.Zero(t, rotated.PreviousUntil, "rotated again %+v", rotated)
+		_, err = s.RotateAccessToken(t.Context(), "b", Rotation{Hash: []byte("x")})
+		assert.ErrorIs(t, err, ErrNotFound, "rotate what is not there")
 	})
 }
 
@@ -174,22 +159,18 @@ func TestRevokeAccessToken(t *testing.T) {
 		create(t, s, "robot:ci", "robot:cd")
 		accessToken(t, s, "robot:ci", "a", "deploy", time.Time{})
 		accessToken(t, s, "robot:cd", "b", "deploy", time.Time{})
-		if revoked, _, err := s.RevokeAccessToken(t.Context(), "a", false); err != nil || revoked.Name != "deploy" || revoked.Owner != ref(t, "robot:ci") {
-			t.Fatalf("revoked %+v, %v", revoked, err)
-		}
-		if err := s.DeleteSubject(t.Context(), ref(t, "robot:cd"), 0); err != nil {
-			t.Fatal(err)
-		}
+		revoked, _, err := s.RevokeAccessToken(t.Context(), "a", false)
+		require.NoError(t, err, "revoked")
+		require.Equal(t, "deploy", revoked.Name, "revoked %+v", revoked)
+		require.Equal(t, ref(t, "robot:ci"), revoked.Owner, "revoked %+v", revoked)
+		require.NoError(t, s.DeleteSubject(t.Context(), ref(t, "robot:cd"), 0))
 		for _, id := range []string{"a", "b"} {
-			if _, err := s.AccessTokenLogin(t.Context(), id); !errors.Is(err, ErrNotFound) {
-				t.Errorf("login with %s: %v", id, err)
-			}
-			if _, err := s.AccessToken(t.Context(), id); !errors.Is(err, ErrNotFound) {
-				t.Errorf("show %s: %v", id, err)
-			}
-			if _, _, err := s.RevokeAccessToken(t.Context(), id, false); !errors.Is(err, ErrNotFound) {
-				t.Errorf("revoke %s: %v", id, err)
-			}
+			_, err := s.AccessTokenLogin(t.Context(), id)
+			require.ErrorIs(t, err, ErrNotFound, "login with %s", id)
+			_, err = s.AccessToken(t.Context(), id)
+			require.ErrorIs(t, err, ErrNotFound, "show %s", id)
+			_, _, err = s.RevokeAccessToken(t.Context(), id, false)
+			assert.ErrorIs(t, err, ErrNotFound, "revoke %s", id)
 		}
 	})
 }
@@ -198,29 +179,28 @@ func TestAccessTokenLogin(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		s := db.open(t)
 		yes := true
-		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:root"), Admin: true, PasswordHash: "$argon2id$"}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:root"), Admin: true, PasswordHash: "$argon2id$"})
+		require.NoError(t, err)
 		create(t, s, "robot:ci")
 		accessToken(t, s, "user:root", "a", "laptop", time.Time{})
 		accessToken(t, s, "robot:ci", "b", "deploy", time.Time{})
-		if _, err := s.UpdateSubject(t.Context(), ref(t, "robot:ci"), SubjectChange{Disabled: &yes}, 0); err != nil {
-			t.Fatal(err)
-		}
+		_, err = s.UpdateSubject(t.Context(), ref(t, "robot:ci"), SubjectChange{Disabled: &yes}, 0)
+		require.NoError(t, err)
 		root, err := s.AccessTokenLogin(t.Context(), "a")
-		if err != nil || root.Ref != ref(t, "user:root") || !root.Admin || root.Disabled || root.PasswordHash != "" {
-			t.Errorf("root: %+v, %v", root, err)
-		}
-		if ci, err := s.AccessTokenLogin(t.Context(), "b"); err != nil || !ci.Disabled || ci.Admin {
-			t.Errorf("ci: %+v, %v", ci, err)
-		}
+		require.NoError(t, err, "root")
+		assert.Equal(t, ref(t, "user:root"), root.Ref, "root: %+v", root)
+		assert.True(t, root.Admin, "root: %+v", root)
+		assert.False(t, root.Disabled, "root: %+v", root)
+		assert.Empty(t, root.PasswordHash, "root: %+v", root)
+		ci, err := s.AccessTokenLogin(t.Context(), "b")
+		require.NoError(t, err, "ci")
+		assert.True(t, ci.Disabled, "ci: %+v", ci)
+		assert.False(t, ci.Admin, "ci: %+v", ci)
 		// A limit that cannot be read must not become no limit.
-		if _, err := s.writer.ExecContext(t.Context(), "UPDATE access_tokens SET networks = '10.0.0.0'"); err != nil {
-			t.Fatal(err)
-		}
-		if login, err := s.AccessTokenLogin(t.Context(), "a"); err == nil {
-			t.Errorf("an unreadable limit: %+v", login)
-		}
+		_, err = s.writer.ExecContext(t.Context(), "UPDATE access_tokens SET networks = '10.0.0.0'")
+		require.NoError(t, err)
+		login, err := s.AccessTokenLogin(t.Context(), "a")
+		assert.Error(t, err, "an unreadable limit: %+v", login)
 	})
 }
 
@@ -232,28 +212,22 @@ func TestTokensInTheAudit(t *testing.T) {
 		alice := person(t, s, "alice", "$a")
 		before := len(auditOf(t, s))
 		accessToken(t, s, "robot:ci", "a", "deploy", time.Time{})
-		if _, err := s.RotateAccessToken(t.Context(), "a", Rotation{Hash: []byte("hash of the next")}); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := s.RevokeAccessToken(t.Context(), "a", false); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.RotateAccessToken(t.Context(), "a", Rotation{Hash: []byte("hash of the next")})
+		require.NoError(t, err)
+		_, _, err = s.RevokeAccessToken(t.Context(), "a", false)
+		require.NoError(t, err)
 		refreshToken(t, s, "r1", alice, "$a")
 		refreshToken(t, s, "r2", alice, "$a")
 		refreshToken(t, s, "r3", alice, "$a")
-		if _, _, err := s.RevokeRefreshToken(t.Context(), "r1", false); err != nil {
-			t.Fatal(err)
-		}
+		_, _, err = s.RevokeRefreshToken(t.Context(), "r1", false)
+		require.NoError(t, err)
 		for range 2 { // the second time there is nothing to revoke
-			if _, _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); err != nil {
-				t.Fatal(err)
-			}
+			_, _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice"))
+			require.NoError(t, err)
 		}
 		var got []string
 		for _, e := range auditOf(t, s)[before:] {
-			if strings.Contains(string(e.Before)+string(e.After), "hash") {
-				t.Errorf("a hash in the audit: %+v", e)
-			}
+			assert.NotContains(t, string(e.Before)+string(e.After), "hash", "a hash in the audit: %+v", e)
 			got = append(got, strings.Join([]string{string(e.Action), string(e.Subject), string(e.Before), string(e.After)}, " "))
 		}
 		want := []string{
@@ -263,8 +237,31 @@ func TestTokensInTheAudit(t *testing.T) {
 			`revoke-token user:alice {"refresh_token":"r1","service":"registry.example.com"} `,
 			`revoke-token user:alice {"refresh_tokens":2} `,
 		}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("audit\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		assert.Equal(t, want, got)
+	})
+}
+
+func TestUnusedTokensOfEverybody(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := db.open(t)
+		create(t, s, "user:alice", "robot:ci")
+		for id, owner := range map[string]string{"aaaaaaaaaaaa": "user:alice", "bbbbbbbbbbbb": "robot:ci", "cccccccccccc": "robot:ci"} {
+			_, err := s.CreateAccessToken(t.Context(), NewAccessToken{ID: id, Owner: ref(t, owner), Name: id, Hash: []byte(id)})
+			require.NoError(t, err)
 		}
+		require.NoError(t, s.RecordUses(t.Context(), Uses{AccessTokens: map[string]Use{"bbbbbbbbbbbb": {At: s.Now()}}}))
+		ids := func(unused bool, page Page) string {
+			tokens, err := s.AllAccessTokens(t.Context(), unused, page)
+			require.NoError(t, err)
+			all := ""
+			for _, token := range tokens {
+				all += token.ID[:1] + " of " + token.Owner.String() + ", "
+			}
+			return all
+		}
+		assert.Equal(t, "a of user:alice, b of robot:ci, c of robot:ci, ", ids(false, Page{Limit: 10}))
+		assert.Equal(t, "a of user:alice, c of robot:ci, ", ids(true, Page{Limit: 10}))
+		assert.Equal(t, "a of user:alice, ", ids(true, Page{Limit: 1}))
+		assert.Equal(t, "c of robot:ci, ", ids(true, Page{Limit: 10, After: "aaaaaaaaaaaa"}))
 	})
 }

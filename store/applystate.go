@@ -14,16 +14,29 @@ import (
 )
 
 // ApplyState makes the state what a document says, all of it or nothing, and
-// returns what was done for that. Errors: those of
-// [Store.PlanState], and [ErrLastAdmin]; [ErrNeedsPassword] and
+// returns what was done for that. The keys of new issuers are to be fetched then.
+// Errors: those of [Store.PlanState], [ErrLastAdmin], [ErrTooMany]; [ErrNeedsPassword] and
 // [ErrCredentialEnded] because of the credential of the actor.
 func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.Options) (state.Plan, error) {
+	return s.ApplyPlanned(ctx, wanted, o, "")
+}
+
+// ApplyPlanned is [Store.ApplyState] that does only what a plan of [Store.PlanState]
+// said, by its [state.Plan.Tag], and returns [ErrStale] when it would do anything
+// else. An empty tag is any plan.
+func (s *Store) ApplyPlanned(ctx context.Context, wanted *state.Document, o state.Options, tag string) (state.Plan, error) {
 	var plan state.Plan
 	err := s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		var ids map[subject.Ref]int64
 		var err error
-		if plan, ids, err = planState(ctx, tx, wanted, s.bounded(o)); err != nil || plan.Empty() {
+		if plan, ids, err = planState(ctx, tx, wanted, s.bounded(o)); err != nil {
 			return nobody, err
+		}
+		if tag != "" && plan.Tag() != tag {
+			return nobody, fmt.Errorf("the document would do something else than what its plan said: %w", ErrStale)
+		}
+		if plan.Empty() {
+			return nobody, nil
 		}
 		a := &stateApplier{Store: s, tx: tx, ids: ids, statements: map[string]*sql.Stmt{}}
 		defer a.close()
@@ -33,7 +46,7 @@ func (s *Store) ApplyState(ctx context.Context, wanted *state.Document, o state.
 		if a.maker, err = s.credentialNow(ctx, tx); err != nil {
 			return nobody, err
 		}
-		if err := a.apply(ctx, plan); err != nil {
+		if err := a.apply(ctx, &plan); err != nil {
 			return nobody, fmt.Errorf("apply the state: %w", err)
 		}
 		return everybody, nil
@@ -66,7 +79,7 @@ func (a *stateApplier) refuseTokenFor(ctx context.Context, plan state.Plan) erro
 		return nil
 	}
 	const told = 5
-	var reasons []string
+	reasons := trustReasons(plan)
 	for _, c := range plan.Changes {
 		if c.Action == state.Create {
 			if isTrue(c.Admin) {
@@ -120,13 +133,16 @@ func (a *stateApplier) exec(ctx context.Context, query string, args ...any) (sql
 
 // apply removes first, for a name may pass from one kind to another, and then
 // creates, for a group may have members that come later.
-func (a *stateApplier) apply(ctx context.Context, plan state.Plan) error {
+func (a *stateApplier) apply(ctx context.Context, plan *state.Plan) error {
 	had, err := enabledAdmin(ctx, a.tx)
 	if err != nil {
 		return err
 	}
 	could, err := a.usableAdmin(ctx)
 	if err != nil {
+		return err
+	}
+	if err := a.removeTrusted(ctx, *plan); err != nil {
 		return err
 	}
 	before := make([]*subjectState, len(plan.Changes))
@@ -147,6 +163,9 @@ func (a *stateApplier) apply(ctx context.Context, plan state.Plan) error {
 		if err := a.finish(ctx, c, before[i]); err != nil {
 			return fmt.Errorf("%s: %w", c.Subject, err)
 		}
+	}
+	if err := a.putTrusted(ctx, plan); err != nil {
+		return err
 	}
 	if err := a.writeEvents(ctx); err != nil {
 		return err
@@ -332,9 +351,13 @@ func (a *stateApplier) recordApplied(ctx context.Context, c state.Change, before
 	return a.keep(ctx, c, before, after)
 }
 
-// keep has an entry of the audit written together with others.
 func (a *stateApplier) keep(ctx context.Context, c state.Change, before, after any) error {
-	event, err := eventOf(ctx, audit.Apply, c.Subject, before, after)
+	return a.keepNamed(ctx, audit.NameOf(c.Subject), before, after)
+}
+
+// keepNamed has an entry of the audit written together with others.
+func (a *stateApplier) keepNamed(ctx context.Context, changed audit.Name, before, after any) error {
+	event, err := eventOf(ctx, audit.Apply, changed, before, after)
 	if err != nil {
 		return err
 	}

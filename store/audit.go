@@ -34,6 +34,11 @@ func WithActor(ctx context.Context, a Actor) context.Context {
 // record writes a change to the audit, in the transaction of the change.
 // before and after say what changed; nil is nothing.
 func (s *Store) record(ctx context.Context, tx *sql.Tx, action audit.Action, changed subject.Ref, before, after any) error {
+	return s.recordNamed(ctx, tx, action, audit.NameOf(changed), before, after)
+}
+
+// recordNamed is [Store.record] for what need not be a subject.
+func (s *Store) recordNamed(ctx context.Context, tx *sql.Tx, action audit.Action, changed audit.Name, before, after any) error {
 	event, err := eventOf(ctx, action, changed, before, after)
 	if err != nil {
 		return err
@@ -41,10 +46,10 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, action audit.Action, cha
 	return s.appendAudit(ctx, tx, event)
 }
 
-// eventOf is what [Store.record] writes.
-func eventOf(ctx context.Context, action audit.Action, changed subject.Ref, before, after any) (audit.Event, error) {
+// eventOf is what [Store.recordNamed] writes.
+func eventOf(ctx context.Context, action audit.Action, changed audit.Name, before, after any) (audit.Event, error) {
 	actor := actorOf(ctx)
-	event := audit.Event{Action: action, Actor: audit.NameOf(actor.Ref), Address: actor.Address, Subject: audit.NameOf(changed)}
+	event := audit.Event{Action: action, Actor: audit.NameOf(actor.Ref), Address: actor.Address, Subject: changed}
 	var err error
 	if event.Before, err = auditState(before); err != nil {
 		return event, err
@@ -128,8 +133,11 @@ func (s *Store) RecordEvents(ctx context.Context, events []audit.Event) error {
 
 // AuditQuery says which entries to read. Zero values do not restrict.
 type AuditQuery struct {
-	// After is the last sequence of the page before.
-	After int64
+	// After is the last sequence of the page before, Before that of the page before
+	// where the newest come first.
+	After, Before int64
+	// NewestFirst turns the order round.
+	NewestFirst bool
 	// Limit is how many to return at most.
 	Limit int
 	// Since is the earliest time, Until the first that is too late.
@@ -142,8 +150,8 @@ type AuditQuery struct {
 // cutQuery is the last entry that was cut, 0 without one.
 const cutQuery = "(SELECT COALESCE(MAX(sequence), 0) FROM audit_checkpoints)"
 
-// AuditEntries reads entries in the order of the chain, those that were cut left
-// out.
+// AuditEntries reads entries in the order of the chain or the other way round, those
+// that were cut left out.
 func (s *Store) AuditEntries(ctx context.Context, q AuditQuery) ([]audit.Entry, error) {
 	conditions, args := []string{"sequence > ?", "sequence > " + cutQuery}, []any{q.After}
 	restrict := func(condition string, given bool, value any) {
@@ -151,14 +159,19 @@ func (s *Store) AuditEntries(ctx context.Context, q AuditQuery) ([]audit.Entry, 
 			conditions, args = append(conditions, condition), append(args, value)
 		}
 	}
+	restrict("sequence < ?", q.Before > 0, q.Before)
 	restrict("at >= ?", !q.Since.IsZero(), timestamp(q.Since))
 	restrict("at < ?", !q.Until.IsZero(), timestamp(q.Until))
 	restrict("subject = ?", q.Subject != "", q.Subject)
 	restrict("actor = ?", q.Actor != "", q.Actor)
 	restrict("action = ?", q.Action != "", q.Action)
+	order := " ORDER BY sequence LIMIT ?"
+	if q.NewestFirst {
+		order = " ORDER BY sequence DESC LIMIT ?"
+	}
 	entries, err := collect(ctx, s.reader, scanAudit, `
 		SELECT sequence, at, action, actor, address, subject, state_before, state_after, previous, hash
-		FROM audit_entries WHERE `+strings.Join(conditions, " AND ")+" ORDER BY sequence LIMIT ?",
+		FROM audit_entries WHERE `+strings.Join(conditions, " AND ")+order,
 		append(args, q.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("read the audit: %w", err)
@@ -205,7 +218,9 @@ type subjectState struct {
 	Permissions []access.Permission `json:"permissions,omitempty"`
 	Groups      []subject.Ref       `json:"groups,omitempty"`
 	Members     []subject.Ref       `json:"members,omitempty"`
-	// Cut is set when there were more permissions, groups or members.
+	// Bindings are the names of those that went with a robot.
+	Bindings []string `json:"bindings,omitempty"`
+	// Cut is set when there were more permissions, groups, members or bindings.
 	Cut bool `json:"cut,omitempty"`
 }
 
@@ -240,7 +255,12 @@ func removedState(ctx context.Context, tx *sql.Tx, s Subject) (subjectState, err
 		"SELECT s.kind, s.name FROM memberships m JOIN subjects s ON s.id = "+related+" = ? ORDER BY s.name LIMIT ?", s.ID, maxAuditList+1); err != nil {
 		return state, fmt.Errorf("read memberships of %s: %w", s.Ref, err)
 	}
-	state.Cut = len(state.Permissions) > maxAuditList || len(*into) > maxAuditList
+	bindings, err := bindingNames(ctx, tx, "subject_id", s.ID)
+	if err != nil {
+		return state, err
+	}
+	state.Bindings, state.Cut = cutNames(bindings)
+	state.Cut = state.Cut || len(state.Permissions) > maxAuditList || len(*into) > maxAuditList
 	state.Permissions = state.Permissions[:min(len(state.Permissions), maxAuditList)]
 	*into = (*into)[:min(len(*into), maxAuditList)]
 	return state, nil

@@ -2,11 +2,13 @@ package store
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/audit"
@@ -16,21 +18,15 @@ import (
 func auditOf(t *testing.T, s *Store) []audit.Entry {
 	t.Helper()
 	entries, err := s.AuditEntries(t.Context(), AuditQuery{Limit: 10_000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := verify(t, s, entries); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, verify(t, s, entries))
 	return entries
 }
 
 func verify(t *testing.T, s *Store, entries []audit.Entry) error {
 	t.Helper()
 	statements, err := s.AuditCheckpoints(t.Context(), 0, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var checkpoints audit.Checkpoints
 	for _, statement := range statements {
 		if err := checkpoints.Next(statement); err != nil {
@@ -44,9 +40,7 @@ func verify(t *testing.T, s *Store, entries []audit.Entry) error {
 		}
 	}
 	head, err := s.AuditHead(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return chain.End(head)
 }
 
@@ -56,9 +50,7 @@ func TestEveryChangeLeavesOneEntry(t *testing.T) {
 		ctx := WithActor(t.Context(), Actor{Ref: ref(t, "user:root"), Address: "192.0.2.1"})
 		must := func(_ any, err error) {
 			t.Helper()
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 		}
 		yes, hash := true, "$argon2id$secret"
 		alice, dev, ci := ref(t, "user:alice"), ref(t, "group:dev"), ref(t, "robot:ci")
@@ -99,32 +91,24 @@ func TestEveryChangeLeavesOneEntry(t *testing.T) {
 			{"remove", "user:alice", `{"admin":false,"disabled":true,"password":"set","permissions":["repository:own:pull"],"groups":["group:dev"]}`, ``},
 		}
 		entries := auditOf(t, s)
-		if len(entries) != len(expected) {
-			t.Fatalf("%d entries, want %d", len(entries), len(expected))
-		}
+		require.Len(t, entries, len(expected))
 		for i, e := range entries {
 			want := expected[i]
-			if string(e.Action) != want.action || string(e.Subject) != want.subject || string(e.Before) != want.before || string(e.After) != want.after {
-				t.Errorf("entry %d: %s %s %s -> %s, want %+v", i+1, e.Action, e.Subject, e.Before, e.After, want)
-			}
+			assert.Equal(t, want.action, string(e.Action), "entry %d: %s %s %s -> %s", i+1, e.Action, e.Subject, e.Before, e.After)
+			assert.Equal(t, want.subject, string(e.Subject), "entry %d: %s %s %s -> %s", i+1, e.Action, e.Subject, e.Before, e.After)
+			assert.Equal(t, want.before, string(e.Before), "entry %d: %s %s %s -> %s", i+1, e.Action, e.Subject, e.Before, e.After)
+			assert.Equal(t, want.after, string(e.After), "entry %d: %s %s %s -> %s", i+1, e.Action, e.Subject, e.Before, e.After)
 			actor, address := audit.Name("user:root"), "192.0.2.1"
 			if i == 0 {
 				actor, address = "", ""
 			}
-			if e.Actor != actor || e.Address != address {
-				t.Errorf("entry %d is by %q from %q", i+1, e.Actor, e.Address)
-			}
-			if time.Since(e.At).Abs() > time.Minute {
-				t.Errorf("entry %d is of %s", i+1, e.At)
-			}
+			assert.Equal(t, actor, e.Actor, "entry %d is by %q from %q", i+1, e.Actor, e.Address)
+			assert.Equal(t, address, e.Address, "entry %d is by %q from %q", i+1, e.Actor, e.Address)
+			assert.LessOrEqual(t, time.Since(e.At).Abs(), time.Minute, "entry %d is of %s", i+1, e.At)
 		}
 		encoded, err := json.Marshal(entries)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(encoded), "argon2") {
-			t.Error("a hash is in the audit")
-		}
+		require.NoError(t, err)
+		assert.NotContains(t, string(encoded), "argon2", "a hash is in the audit")
 	})
 }
 
@@ -138,13 +122,9 @@ func TestARefusedChangeLeavesNoEntry(t *testing.T) {
 			s.DeleteSubject(t.Context(), ref(t, "user:alice"), 99),
 			s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")),
 		} {
-			if err == nil {
-				t.Error("it was not refused")
-			}
+			require.Error(t, err, "it was not refused")
 		}
-		if after := len(auditOf(t, s)); after != before {
-			t.Errorf("%d entries, want %d", after, before)
-		}
+		assert.Len(t, auditOf(t, s), before)
 	})
 }
 
@@ -156,16 +136,12 @@ func TestChainHoldsUnderConcurrency(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				for range 10 {
-					if err := s.RecordEvent(t.Context(), audit.Event{Action: audit.LoginFailed, Subject: "user:root"}); err != nil {
-						t.Error(err)
-					}
+					assert.NoError(t, s.RecordEvent(t.Context(), audit.Event{Action: audit.LoginFailed, Subject: "user:root"}))
 				}
 			})
 		}
 		wg.Wait()
-		if n := len(auditOf(t, s)); n != 81 {
-			t.Errorf("%d entries, want 81", n)
-		}
+		assert.Len(t, auditOf(t, s), 81)
 	})
 }
 
@@ -188,17 +164,13 @@ func TestTamperingIsFound(t *testing.T) {
 				create(t, s, "user:a", "user:b", "user:c", "user:d")
 				auditOf(t, s)
 				for statement := range strings.SplitSeq(c.statement, "; ") {
-					if _, err := s.writer.ExecContext(t.Context(), statement); err != nil {
-						t.Fatal(err)
-					}
+					_, err := s.writer.ExecContext(t.Context(), statement)
+					require.NoError(t, err)
 				}
 				entries, err := s.AuditEntries(t.Context(), AuditQuery{Limit: 100})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := verify(t, s, entries); !errors.Is(err, c.err) {
-					t.Errorf("got %v, want %v", err, c.err)
-				}
+				require.NoError(t, err)
+				err = verify(t, s, entries)
+				assert.ErrorIs(t, err, c.err)
 			})
 		}
 	})
@@ -214,9 +186,7 @@ func TestAuditQueries(t *testing.T) {
 			if n%2 == 1 {
 				event = audit.Event{Action: audit.LoginFailed, Subject: "user:root"}
 			}
-			if err := s.RecordEvent(t.Context(), event); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.RecordEvent(t.Context(), event))
 		}
 		for name, c := range map[string]struct {
 			query    AuditQuery
@@ -224,6 +194,8 @@ func TestAuditQueries(t *testing.T) {
 		}{
 			"all":     {AuditQuery{}, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
 			"page":    {AuditQuery{After: 4, Limit: 3}, []int64{5, 6, 7}},
+			"newest":  {AuditQuery{NewestFirst: true, Limit: 3}, []int64{10, 9, 8}},
+			"before":  {AuditQuery{NewestFirst: true, Before: 8, After: 5}, []int64{7, 6}},
 			"since":   {AuditQuery{Since: start.Add(7 * time.Hour)}, []int64{8, 9, 10}},
 			"until":   {AuditQuery{Until: start.Add(2 * time.Hour)}, []int64{1, 2}},
 			"subject": {AuditQuery{Subject: "user:alice", Since: start.Add(time.Hour)}, []int64{3, 5, 7, 9}},
@@ -236,20 +208,14 @@ func TestAuditQueries(t *testing.T) {
 					c.query.Limit = 100
 				}
 				entries, err := s.AuditEntries(t.Context(), c.query)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				var got []int64
 				for _, e := range entries {
 					got = append(got, e.Sequence)
 				}
-				if len(got) != len(c.expected) {
-					t.Fatalf("got %v, want %v", got, c.expected)
-				}
+				require.Len(t, got, len(c.expected), "want %v", c.expected)
 				for i := range got {
-					if got[i] != c.expected[i] {
-						t.Errorf("got %v, want %v", got, c.expected)
-					}
+					assert.Equal(t, c.expected[i], got[i], "got %v, want %v", got, c.expected)
 				}
 			})
 		}

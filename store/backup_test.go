@@ -3,15 +3,17 @@ package store
 import (
 	"bytes"
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/dockit-registry/dockit/store/sqlitefile"
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -33,8 +35,8 @@ func TestBackupWhileWriting(t *testing.T) {
 			default:
 			}
 			robot := NewSubject{Ref: subject.Ref{Kind: subject.Robot, Name: fmt.Sprintf("robot-%d", i)}}
-			if _, err := s.CreateSubject(t.Context(), robot); err != nil {
-				t.Errorf("create while a backup runs: %v", err)
+			_, err := s.CreateSubject(t.Context(), robot)
+			if !assert.NoError(t, err, "create while a backup runs") {
 				return
 			}
 		}
@@ -42,26 +44,18 @@ func TestBackupWhileWriting(t *testing.T) {
 	for range 10 {
 		before := revision(t, s)
 		c, err := Backup(t.Context(), configAt(path), file, true)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		// The revision of an empty database is 1.
-		if c.Revision < before || c.Subjects != c.Revision-1 {
-			t.Errorf("copy %+v of revision %d or later", c, before)
-		}
+		assert.GreaterOrEqual(t, c.Revision, before)
+		assert.Equal(t, c.Revision-1, c.Subjects)
 	}
 	close(stop)
 	wg.Wait()
 	info, err := os.Stat(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.Mode().Perm() != 0o600 {
-		t.Errorf("mode of the backup: %v", info.Mode())
-	}
-	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
+	require.NoError(t, err)
+	assert.EqualValues(t, 0o600, info.Mode().Perm(), "mode of the backup: %v", info.Mode())
+	left, _ := filepath.Glob(filepath.Join(dir, ".*"))
+	assert.Empty(t, left, "left behind")
 }
 
 // TestRestoreInUse has a store open, idle: it keeps its database.
@@ -69,15 +63,12 @@ func TestRestoreInUse(t *testing.T) {
 	dir := t.TempDir()
 	path, file := filepath.Join(dir, "dockit.sqlite"), filepath.Join(dir, "backup.sqlite")
 	s := openAt(t, path)
-	if _, err := Backup(t.Context(), configAt(path), file, false); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Restore(t.Context(), configAt(path), file, false); !errors.Is(err, ErrFileExists) {
-		t.Errorf("without force: %v", err)
-	}
-	if _, err := Restore(t.Context(), configAt(path), file, true); !errors.Is(err, ErrInUse) {
-		t.Errorf("in use: %v", err)
-	}
+	_, err := Backup(t.Context(), configAt(path), file, false)
+	require.NoError(t, err)
+	_, err = Restore(t.Context(), configAt(path), file, false)
+	require.ErrorIs(t, err, sqlitefile.ErrFileExists, "without force")
+	_, err = Restore(t.Context(), configAt(path), file, true)
+	require.ErrorIs(t, err, sqlitefile.ErrInUse, "in use")
 	create(t, s, "robot:still-there")
 }
 
@@ -90,29 +81,19 @@ func TestRestoreWithLog(t *testing.T) {
 	create(t, s, "robot:in-the-log")
 	for _, suffix := range []string{"", "-wal"} {
 		content, err := os.ReadFile(path + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, to := range []string{file, filepath.Join(dir, "other.sqlite")} {
-			if err := os.WriteFile(to+suffix, content, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(to+suffix, content, 0o600))
 		}
 	}
 	c, err := Restore(t.Context(), configAt(filepath.Join(dir, "other.sqlite")), file, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Subjects != 1 {
-		t.Errorf("restored %+v", c)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "other.sqlite-wal")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the old log: %v", err)
-	}
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, c.Subjects, "restored %+v", c)
+	_, err = os.Stat(filepath.Join(dir, "other.sqlite-wal"))
+	require.ErrorIs(t, err, os.ErrNotExist, "the old log")
 	restored := openAt(t, filepath.Join(dir, "other.sqlite"))
-	if _, err := restored.Subject(t.Context(), ref(t, "robot:in-the-log")); err != nil {
-		t.Error(err)
-	}
+	_, err = restored.Subject(t.Context(), ref(t, "robot:in-the-log"))
+	assert.NoError(t, err)
 }
 
 // TestBadBackups neither restores nor copies what is damaged, foreign or of a
@@ -122,11 +103,11 @@ func TestBadBackups(t *testing.T) {
 		spoil func(t *testing.T, path string)
 		want  error
 	}{
-		"header":  {func(t *testing.T, path string) { overwrite(t, path, 0, 100) }, ErrForeign},
-		"middle":  {func(t *testing.T, path string) { overwrite(t, path, 2*4096, 4096) }, ErrDamaged},
-		"cut":     {func(t *testing.T, path string) { shorten(t, path) }, ErrDamaged},
-		"empty":   {func(t *testing.T, path string) { _ = os.Truncate(path, 0) }, ErrForeign},
-		"foreign": {func(t *testing.T, path string) { execute(t, path, "DROP TABLE permissions") }, ErrForeign},
+		"header":  {func(t *testing.T, path string) { overwrite(t, path, 0, 100) }, sqlitefile.ErrForeign},
+		"middle":  {func(t *testing.T, path string) { overwrite(t, path, 2*4096, 4096) }, sqlitefile.ErrDamaged},
+		"cut":     {func(t *testing.T, path string) { shorten(t, path) }, sqlitefile.ErrDamaged},
+		"empty":   {func(t *testing.T, path string) { _ = os.Truncate(path, 0) }, sqlitefile.ErrForeign},
+		"foreign": {func(t *testing.T, path string) { execute(t, path, "DROP TABLE permissions") }, sqlitefile.ErrForeign},
 		"newer":   {func(t *testing.T, path string) { makeNewer(t, path) }, errNewerSchema},
 		"trigger": {func(t *testing.T, path string) {
 			execute(t, path, "CREATE TRIGGER evil AFTER INSERT ON login_failures BEGIN UPDATE subjects SET admin = 1; END")
@@ -141,30 +122,20 @@ func TestBadBackups(t *testing.T) {
 			dir := t.TempDir()
 			path, file := filepath.Join(dir, "dockit.sqlite"), filepath.Join(dir, "backup.sqlite")
 			s, err := Open(t.Context(), configAt(path), zaptest.NewLogger(t))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			create(t, s, "robot:one")
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := Backup(t.Context(), configAt(path), file, false); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.Close())
+			_, err = Backup(t.Context(), configAt(path), file, false)
+			require.NoError(t, err)
 			test.spoil(t, file)
 			before := read(t, path)
-			if _, err := Restore(t.Context(), configAt(path), file, true); !errors.Is(err, test.want) {
-				t.Errorf("restore: %v, want %v", err, test.want)
-			}
-			if !bytes.Equal(read(t, path), before) {
-				t.Error("a refused restore has changed the database")
-			}
-			if _, err := Backup(t.Context(), configAt(file), filepath.Join(dir, "again.sqlite"), false); !errors.Is(err, test.want) {
-				t.Errorf("backup: %v, want %v", err, test.want)
-			}
-			if left, _ := filepath.Glob(filepath.Join(dir, "*again*")); len(left) > 0 {
-				t.Errorf("left behind: %v", left)
-			}
+			_, err = Restore(t.Context(), configAt(path), file, true)
+			require.ErrorIs(t, err, test.want, "restore")
+			assert.Equal(t, before, read(t, path), "a refused restore has changed the database")
+			_, err = Backup(t.Context(), configAt(file), filepath.Join(dir, "again.sqlite"), false)
+			require.ErrorIs(t, err, test.want, "backup")
+			left, _ := filepath.Glob(filepath.Join(dir, "*again*"))
+			assert.Empty(t, left, "left behind")
 		})
 	}
 }
@@ -179,12 +150,10 @@ func TestRestoreOfAReplicatedDatabase(t *testing.T) {
 	execute(t, path, "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
 	execute(t, path, "CREATE TABLE _litestream_lock (id INTEGER)")
 	execute(t, path, "ANALYZE")
-	if _, err := Backup(t.Context(), configAt(path), file, false); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Restore(t.Context(), configAt(filepath.Join(dir, "other.sqlite")), file, false); err != nil {
-		t.Error(err)
-	}
+	_, err := Backup(t.Context(), configAt(path), file, false)
+	require.NoError(t, err)
+	_, err = Restore(t.Context(), configAt(filepath.Join(dir, "other.sqlite")), file, false)
+	assert.NoError(t, err)
 }
 
 // TestReplacedThroughALink leaves nothing of the old database behind.
@@ -193,59 +162,40 @@ func TestReplacedThroughALink(t *testing.T) {
 	target, link, file := filepath.Join(dir, "target.sqlite"), filepath.Join(dir, "dockit.sqlite"), filepath.Join(dir, "backup.sqlite")
 	for path, name := range map[string]string{target: "robot:old", file: "robot:new"} {
 		s, err := Open(t.Context(), configAt(path), zaptest.NewLogger(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		create(t, s, name)
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.Close())
 	}
-	if err := os.Symlink("target.sqlite", link); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Restore(t.Context(), configAt(link), file, false); !errors.Is(err, ErrFileExists) {
-		t.Errorf("without force: %v", err)
-	}
-	if _, err := Restore(t.Context(), configAt(link), file, true); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
-		t.Errorf("the link is gone: %v", err)
-	}
+	require.NoError(t, os.Symlink("target.sqlite", link))
+	_, err := Restore(t.Context(), configAt(link), file, false)
+	require.ErrorIs(t, err, sqlitefile.ErrFileExists, "without force")
+	_, err = Restore(t.Context(), configAt(link), file, true)
+	require.NoError(t, err)
+	info, err := os.Lstat(link)
+	require.NoError(t, err, "the link is gone")
+	assert.NotZero(t, info.Mode()&os.ModeSymlink, "the link is gone")
 	s := openAt(t, target)
-	if _, err := s.Subject(t.Context(), ref(t, "robot:new")); err != nil {
-		t.Error(err)
-	}
-	if bytes.Contains(read(t, target), []byte("old")) {
-		t.Error("the old database is still at the target of the link")
-	}
+	_, err = s.Subject(t.Context(), ref(t, "robot:new"))
+	require.NoError(t, err)
+	assert.NotContains(t, string(read(t, target)), "old", "the old database is still at the target of the link")
 	// A backup through a link is the same.
-	if _, err := Backup(t.Context(), configAt(target), link, true); err == nil {
-		t.Error("the database is copied over itself")
-	}
+	_, err = Backup(t.Context(), configAt(target), link, true)
+	require.Error(t, err, "the database is copied over itself")
 	backupLink := filepath.Join(dir, "latest.sqlite")
-	if err := os.Symlink("backup.sqlite", backupLink); err != nil {
-		t.Fatal(err)
-	}
-	if c, err := Backup(t.Context(), configAt(target), backupLink, true); err != nil || c.File != file {
-		t.Errorf("backup through a link: %+v, %v", c, err)
-	}
+	require.NoError(t, os.Symlink("backup.sqlite", backupLink))
+	c, err := Backup(t.Context(), configAt(target), backupLink, true)
+	require.NoError(t, err, "backup through a link")
+	assert.Equal(t, file, c.File, "backup through a link: %+v", c)
 	dangling := filepath.Join(dir, "dangling.sqlite")
-	if err := os.Symlink("nowhere.sqlite", dangling); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Restore(t.Context(), configAt(dangling), file, true); err == nil {
-		t.Error("a link to nothing is replaced")
-	}
+	require.NoError(t, os.Symlink("nowhere.sqlite", dangling))
+	_, err = Restore(t.Context(), configAt(dangling), file, true)
+	assert.Error(t, err, "a link to nothing is replaced")
 }
 
 func read(t *testing.T, path string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return content
 }
 
@@ -254,29 +204,22 @@ func overwrite(t *testing.T, path string, offset, length int) {
 	t.Helper()
 	content := read(t, path)
 	copy(content[offset:], bytes.Repeat([]byte{0xa5}, length))
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, content, 0o600))
 }
 
 // shorten cuts the second half of a file off.
 func shorten(t *testing.T, path string) {
 	t.Helper()
-	if err := os.Truncate(path, int64(len(read(t, path)))/2); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Truncate(path, int64(len(read(t, path)))/2))
 }
 
 func execute(t *testing.T, path, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer db.Close()
-	if _, err := db.Exec(statement); err != nil {
-		t.Fatal(err)
-	}
+	_, err = db.Exec(statement)
+	require.NoError(t, err)
 }
 
 // makeNewer makes a database one that a later Dockit has migrated.

@@ -7,6 +7,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/state"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -30,15 +33,12 @@ func TestPermissionsOfOneSubjectAreBounded(t *testing.T) {
 		s.SetMaxPermissions(most)
 		refused := func(what string, err error) {
 			t.Helper()
-			if !errors.Is(err, state.ErrTooManyPermissions) || !strings.Contains(err.Error(), "at most 5") {
-				t.Errorf("%s: %v, want %v with the bound", what, err, state.ErrTooManyPermissions)
-			}
+			require.ErrorIs(t, err, state.ErrTooManyPermissions, what)
+			assert.ErrorContains(t, err, "at most 5", what)
 		}
 		allowed := func(what string, err error) {
 			t.Helper()
-			if err != nil {
-				t.Errorf("%s: %v", what, err)
-			}
+			assert.NoError(t, err, what)
 		}
 		ci := ref(t, "robot:ci")
 		_, err := s.ApplyState(t.Context(), document(t, withPermissions("ci", most)), state.Options{})
@@ -61,9 +61,9 @@ func TestPermissionsOfOneSubjectAreBounded(t *testing.T) {
 		refused("one more, added", err)
 		_, err = s.ApplyState(t.Context(), document(t, strings.Replace(withPermissions("ci", most), "r0004", "other", 1)), state.Options{})
 		allowed("another one in the place of one", err)
-		if after := export(t, s); after == before || strings.Count(after, "repository:") != most {
-			t.Errorf("the state is\n%s", after)
-		}
+		after := export(t, s)
+		assert.NotEqual(t, before, after)
+		assert.Equal(t, most, strings.Count(after, "repository:"))
 		_, err = s.Revoke(t.Context(), ci, permission(t, "repository:other:pull"))
 		allowed("revoke", err)
 		_, err = s.Grant(t.Context(), ci, permission(t, "repository:more:pull"))
@@ -81,9 +81,8 @@ func TestGrantsAtOnceKeepTheBound(t *testing.T) {
 			s.SetMaxPermissions(most)
 		}
 		ci := ref(t, "robot:ci")
-		if _, err := nodes[0].CreateSubject(t.Context(), NewSubject{Ref: ci}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := nodes[0].CreateSubject(t.Context(), NewSubject{Ref: ci})
+		require.NoError(t, err)
 		var wg sync.WaitGroup
 		results := make([]error, grants)
 		for i := range grants {
@@ -102,9 +101,9 @@ func TestGrantsAtOnceKeepTheBound(t *testing.T) {
 			}
 		}
 		held, err := nodes[1].Permissions(t.Context(), ci, Page{Limit: grants})
-		if err != nil || len(held) != most || made != most {
-			t.Errorf("%d were made and %d are there, want %d: %v", made, len(held), most, err)
-		}
+		require.NoError(t, err)
+		require.Len(t, held, most)
+		assert.Equal(t, most, made)
 	})
 }
 
@@ -119,37 +118,30 @@ func TestDatabaseAboveTheBoundGoesOn(t *testing.T) {
 		s.SetMaxPermissions(5)
 		ci := ref(t, "robot:ci")
 		effective, err := s.EffectivePermissions(t.Context(), ci)
-		if err != nil || len(effective) != has {
-			t.Errorf("a token is made of %d permissions, want %d: %v", len(effective), has, err)
-		}
+		require.NoError(t, err)
+		assert.Len(t, effective, has)
 		exported := export(t, s)
 		for _, text := range []string{document30, exported} {
-			if plan := applyState(t, s, text, state.Options{Prune: true}); !plan.Empty() {
-				t.Errorf("what is there changes\n%s", plan)
-			}
+			plan := applyState(t, s, text, state.Options{Prune: true})
+			assert.True(t, plan.Empty(), "what is there changes: %s", plan)
 		}
-		if _, err := s.Grant(t.Context(), ci, permission(t, "repository:more:pull")); !errors.Is(err, state.ErrTooManyPermissions) {
-			t.Errorf("one more: %v", err)
-		}
-		if _, err := s.ApplyState(t.Context(), document(t, withPermissions("ci", has+1)), state.Options{}); !errors.Is(err, state.ErrTooManyPermissions) {
-			t.Errorf("one more by a document: %v", err)
-		}
+		_, err = s.Grant(t.Context(), ci, permission(t, "repository:more:pull"))
+		require.ErrorIs(t, err, state.ErrTooManyPermissions, "one more")
+		_, err = s.ApplyState(t.Context(), document(t, withPermissions("ci", has+1)), state.Options{})
+		require.ErrorIs(t, err, state.ErrTooManyPermissions, "one more by a document")
 		// Other things of it, the same number, and fewer.
 		applyState(t, s, strings.Replace(document30, "    permissions", "    disabled: true\n    permissions", 1), state.Options{})
 		applyState(t, s, strings.Replace(document30, "r0007", "other", 1), state.Options{})
-		if _, err := s.Revoke(t.Context(), ci, permission(t, "repository:other:pull")); err != nil {
-			t.Error(err)
-		}
+		_, err = s.Revoke(t.Context(), ci, permission(t, "repository:other:pull"))
+		require.NoError(t, err)
 		applyState(t, s, withPermissions("ci", has-2), state.Options{})
 		applyState(t, s, "version: dockit/v1\nrobots:\n  - name: ci\n    permissions: [\"repository:r0001:push\"]\n", state.Options{Add: true})
 		other := db.open(t)
 		other.SetMaxPermissions(5)
-		if _, err := CopyAll(t.Context(), s, other, nil); err != nil {
-			t.Errorf("to another database: %v", err)
-		}
-		if got, want := export(t, other), export(t, s); got != want {
-			t.Errorf("the copy is\n%s\nwant\n%s", got, want)
-		}
+		_, err = CopyAll(t.Context(), s, other, nil)
+		require.NoError(t, err, "to another database")
+		got, want := export(t, other), export(t, s)
+		assert.Equal(t, want, got)
 	})
 }
 
@@ -168,15 +160,9 @@ func TestStateIsReadInParts(t *testing.T) {
 		}
 		d.Sort()
 		text, err := d.Bytes(state.YAML)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		applyState(t, s, string(text), state.Options{})
-		if exported := export(t, s); !strings.HasSuffix(exported, strings.TrimPrefix(string(text), "version: dockit/v1\ngroups:\n")) {
-			t.Error("another state is exported")
-		}
-		if plan := applyState(t, s, string(text), state.Options{}); !plan.Empty() {
-			t.Error("what is there changes")
-		}
+		assert.True(t, strings.HasSuffix(export(t, s), strings.TrimPrefix(string(text), "version: dockit/v1\ngroups:\n")), "another state is exported")
+		assert.True(t, applyState(t, s, string(text), state.Options{}).Empty(), "what is there changes")
 	})
 }

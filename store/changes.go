@@ -9,17 +9,18 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/dockit-registry/dockit/store/internal/dialect"
 	"github.com/dockit-registry/dockit/subject"
 )
 
 // Change says whom one revision concerns.
 type Change struct {
 	Revision int64
-	// SubjectID is a user or robot, or [Everybody].
+	// SubjectID is a user or robot, [Everybody], or [FederationID].
 	SubjectID int64
 }
 
-// Everybody is the SubjectID of a change that may concern anybody.
+// Everybody is the SubjectID of a change that may concern every subject.
 const Everybody int64 = 0
 
 // keptChanges is how many of the latest changes are told apart. Who missed more
@@ -80,8 +81,10 @@ func (s *Store) Changes(ctx context.Context, after, upTo Marks) ([]Change, error
 		Change
 		nonce int64
 	}
-	found, err := collect(ctx, s.reader, func(row scanner) (n noted, err error) { return n, row.Scan(&n.Revision, &n.SubjectID, &n.nonce) },
-		"SELECT revision, subject_id, nonce FROM changes WHERE revision >= ? AND revision <= ? ORDER BY revision", after.Revision, upTo.Revision)
+	found, err := answered(s, func() ([]noted, error) {
+		return collect(ctx, s.reader, func(row scanner) (n noted, err error) { return n, row.Scan(&n.Revision, &n.SubjectID, &n.nonce) },
+			"SELECT revision, subject_id, nonce FROM changes WHERE revision >= ? AND revision <= ? ORDER BY revision", after.Revision, upTo.Revision)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list changes: %w", err)
 	}
@@ -118,13 +121,17 @@ type Marks struct {
 }
 
 // marksQuery reads the database's clock as well.
-func marksQuery(d *dialect) string {
+func marksQuery(d *dialect.Dialect) string {
 	return `
-SELECT number, nonce, (SELECT COALESCE(MAX(id), 0) FROM login_failures), ` + cmp.Or(d.clock, "0") + ` FROM revision WHERE id = 1`
+SELECT number, nonce, (SELECT COALESCE(MAX(id), 0) FROM login_failures), ` + cmp.Or(d.Clock, "0") + ` FROM revision WHERE id = 1`
 }
 
 // Marks reads the marks as they are now.
 func (s *Store) Marks(ctx context.Context) (Marks, error) {
+	return answered(s, func() (Marks, error) { return s.readMarks(ctx) })
+}
+
+func (s *Store) readMarks(ctx context.Context) (Marks, error) {
 	var m Marks
 	var shown int64
 	began := s.clock.this()

@@ -1,12 +1,12 @@
 package store
 
 import (
-	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/state"
 )
@@ -51,9 +51,7 @@ func TestChanges(t *testing.T) {
 		ids := map[string]int64{}
 		for _, name := range names {
 			login, err := s.Login(t.Context(), name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			ids[name] = login.ID
 		}
 		for _, id := range []string{"alice1", "ci1"} {
@@ -63,12 +61,8 @@ func TestChanges(t *testing.T) {
 		refresh := func(owner, id string) {
 			t.Helper()
 			login, err := s.Login(t.Context(), owner)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := s.CreateRefreshToken(t.Context(), NewRefreshToken{ID: id, OwnerID: login.ID, PasswordHash: login.PasswordHash, Hash: []byte("h"), Service: "s", ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
+			require.NoError(t, s.CreateRefreshToken(t.Context(), NewRefreshToken{ID: id, OwnerID: login.ID, PasswordHash: login.PasswordHash, Hash: []byte("h"), Service: "s", ExpiresAt: time.Now().Add(time.Hour)}))
 		}
 		for _, id := range []string{"alice2", "alice3", "bob2"} {
 			refresh(id[:len(id)-1], id)
@@ -143,9 +137,7 @@ func TestChanges(t *testing.T) {
 			before, number := rights(t, s, names, []string{"alice1", "ci1"}, []string{"alice2", "alice3", "bob2"}), revision(t, s)
 			marks := marksOf(t, s)
 			heard = nil
-			if err := step.do(); err != nil {
-				t.Fatalf("%s: %v", step.name, err)
-			}
+			require.NoError(t, step.do(), step.name)
 			after := rights(t, s, names, []string{"alice1", "ci1"}, []string{"alice2", "alice3", "bob2"})
 			var want []Change
 			switch step.whom {
@@ -156,12 +148,12 @@ func TestChanges(t *testing.T) {
 				want = []Change{{number + 1, ids[step.whom]}}
 			}
 			told, err := s.Changes(t.Context(), marks, marksOf(t, s))
-			if err != nil || !slices.Equal(told, want) || !slices.Equal(heard, want) {
-				t.Errorf("%s: told %v, %v and heard %v, want %v", step.name, told, err, heard, want)
-			}
+			require.NoError(t, err, step.name)
+			assert.Equal(t, want, told, step.name)
+			assert.Equal(t, want, heard, step.name)
 			for name := range before {
-				if step.whom != "everybody" && step.whom != name && !reflect.DeepEqual(before[name], after[name]) {
-					t.Errorf("%s: changed %s\nfrom %v\nto   %v", step.name, name, before[name], after[name])
+				if step.whom != "everybody" && step.whom != name {
+					assert.Equal(t, before[name], after[name], "%s: changed %s", step.name, name)
 				}
 			}
 		}
@@ -171,9 +163,7 @@ func TestChanges(t *testing.T) {
 func marksOf(t *testing.T, s *Store) Marks {
 	t.Helper()
 	m, err := s.Marks(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return m
 }
 
@@ -200,13 +190,12 @@ func TestChangesThatAreNotKnown(t *testing.T) {
 			{"made by an older Dockit", before, "DELETE FROM changes WHERE revision = (SELECT number FROM revision)", []Change{{now.Revision, Everybody}}, nil},
 		} {
 			if tc.do != "" {
-				if _, err := s.writer.ExecContext(t.Context(), tc.do); err != nil {
-					t.Fatal(err)
-				}
+				_, err := s.writer.ExecContext(t.Context(), tc.do)
+				require.NoError(t, err)
 			}
-			if got, err := s.Changes(t.Context(), tc.after, now); !errors.Is(err, tc.err) || !slices.Equal(got, tc.want) {
-				t.Errorf("%s: %v, %v; want %v, %v", tc.name, got, err, tc.want, tc.err)
-			}
+			got, err := s.Changes(t.Context(), tc.after, now)
+			require.ErrorIs(t, err, tc.err, tc.name)
+			assert.Equal(t, tc.want, got, tc.name)
 		}
 	})
 }
@@ -217,7 +206,6 @@ func TestOldChangesAreForgotten(t *testing.T) {
 		create(t, s, fmt.Sprint("user:u", i))
 	}
 	var kept int
-	if err := s.reader.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM changes").Scan(&kept); err != nil || kept != keptChanges {
-		t.Errorf("%d changes are kept, %v; want %d", kept, err, keptChanges)
-	}
+	require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM changes").Scan(&kept))
+	assert.Equal(t, keptChanges, kept)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/store/sqlitefile"
 )
 
 // traces is what a folder holds, by name.
@@ -56,7 +58,7 @@ func TestCheckLeavesNoTrace(t *testing.T) {
 		}, errNewerSchema},
 		"no database": {func(t *testing.T, path string) {
 			require.NoError(t, os.WriteFile(path, []byte("this is not a database, whatever its name says"), 0o600))
-		}, ErrForeign},
+		}, sqlitefile.ErrForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

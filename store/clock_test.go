@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 	"go.uber.org/zap/zaptest/observer"
@@ -22,13 +24,9 @@ func (m *machine) this() clock.Moment { return clock.This().Set(time.Duration(m.
 func openOn(t *testing.T, m *machine, config Config) *Store {
 	t.Helper()
 	s, err := open(t.Context(), config, zaptest.NewLogger(t), m.this)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, s.Close())
 	})
 	return s
 }
@@ -36,9 +34,8 @@ func openOn(t *testing.T, m *machine, config Config) *Store {
 // readClock does what the poll does.
 func readClock(t *testing.T, s *Store) {
 	t.Helper()
-	if _, err := s.Marks(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_, err := s.Marks(t.Context())
+	require.NoError(t, err)
 }
 
 // TestWrongClockRemovesNothing has a node whose clock is an hour off do all that
@@ -58,14 +55,11 @@ func TestWrongClockRemovesNothing(t *testing.T) {
 				if db.dialect != "mysql" {
 					return
 				}
-				if off := wrong.Now().Sub(right.Now()).Abs(); off > time.Second {
-					t.Errorf("the times of the two nodes are %s apart", off)
-				}
+				off := wrong.Now().Sub(right.Now()).Abs()
+				assert.LessOrEqual(t, off, time.Second, "the times of the two nodes are %s apart", off)
 				m.set(0)
 				readClock(t, wrong)
-				if !wrong.MayForget() {
-					t.Errorf("the clock is right again, and %+v", wrong.Clock())
-				}
+				assert.True(t, wrong.MayForget(), "the clock is right again, and %+v", wrong.Clock())
 			})
 		})
 	}
@@ -77,39 +71,28 @@ func testWrongClock(t *testing.T, right, wrong *Store) {
 	alice := person(t, right, "alice", "$a")
 	create(t, right, "robot:ci")
 	for range 10 {
-		if err := right.RecordFailures(ctx, FailureChange{New: []Failure{{"alice", "192.0.2.1/32", right.Now()}}}, time.Time{}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, right.RecordFailures(ctx, FailureChange{New: []Failure{{"alice", "192.0.2.1/32", right.Now()}}}, time.Time{}))
 	}
 	refresh := func(s *Store, id string, expiresAt time.Time) {
 		t.Helper()
-		if err := s.CreateRefreshToken(ctx, NewRefreshToken{ID: id, OwnerID: alice, PasswordHash: "$a", Service: "registry", Hash: []byte(id), ExpiresAt: expiresAt}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.CreateRefreshToken(ctx, NewRefreshToken{ID: id, OwnerID: alice, PasswordHash: "$a", Service: "registry", Hash: []byte(id), ExpiresAt: expiresAt}))
 	}
 	refresh(right, "soon", now.Add(half))
 	networks := func(s *Store, network string, at time.Time) {
 		t.Helper()
-		if err := s.RecordUses(ctx, Uses{Networks: map[LoginNetwork]time.Time{{alice, network}: at}}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.RecordUses(ctx, Uses{Networks: map[LoginNetwork]time.Time{{alice, network}: at}}))
 	}
 	networks(right, "192.0.2.1/32", now.Add(half-loginNetworkKept))
 	accessToken(t, right, "robot:ci", "old", "old", now.Add(half-expiredTokensKept))
 	accessToken(t, right, "robot:ci", "current", "current", now.Add(half))
 
-	if wrong.MayForget() {
-		t.Errorf("the clock is believed: %+v", wrong.Clock())
-	}
-	if err := wrong.RecordFailures(ctx, FailureChange{New: []Failure{{"bob", "192.0.2.2/32", wrong.Now()}}}, wrong.Now().Add(-time.Hour)); err != nil {
-		t.Fatal(err)
-	}
+	assert.False(t, wrong.MayForget(), "the clock is believed: %+v", wrong.Clock())
+	require.NoError(t, wrong.RecordFailures(ctx, FailureChange{New: []Failure{{"bob", "192.0.2.2/32", wrong.Now()}}}, wrong.Now().Add(-time.Hour)))
 	refresh(wrong, "another", now.Add(48*time.Hour))
 	networks(wrong, "192.0.2.2/32", wrong.Now())
 	accessToken(t, wrong, "robot:ci", "another", "another", now.Add(48*time.Hour))
-	if _, err := wrong.CreateAccessToken(ctx, NewAccessToken{ID: "thief", Owner: ref(t, "robot:ci"), Name: "current", Hash: []byte("x")}); err == nil {
-		t.Error("a token that is good was replaced by one of the same name")
-	}
+	_, err := wrong.CreateAccessToken(ctx, NewAccessToken{ID: "thief", Owner: ref(t, "robot:ci"), Name: "current", Hash: []byte("x")})
+	require.Error(t, err, "a token that is good was replaced by one of the same name")
 
 	for _, c := range []struct {
 		what, table string
@@ -121,17 +104,16 @@ func testWrongClock(t *testing.T, right, wrong *Store) {
 		{"access tokens", "access_tokens", 3},
 	} {
 		var rows int
-		if err := right.reader.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+c.table).Scan(&rows); err != nil || rows != c.want {
-			t.Errorf("%d %s are left, %v; want %d", rows, c.what, err, c.want)
-		}
+		require.NoError(t, right.reader.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+c.table).Scan(&rows), "%d %s are left", rows, c.what)
+		assert.Equal(t, c.want, rows, "%d %s are left", rows, c.what)
 	}
 	window := right.Now().Add(-15 * time.Minute)
-	if failures, err := right.Failures(ctx, "alice", window, "192.0.2.1/32", window); err != nil || len(failures) != 10 {
-		t.Errorf("%d failures count, %v; want 10", len(failures), err)
-	}
+	failures, err := right.Failures(ctx, "alice", window, "192.0.2.1/32", window)
+	require.NoError(t, err)
+	assert.Len(t, failures, 10)
 }
 
-// TestTime tells a clock of the machine that is set from one of the database that
+// TestTime distinguishes a clock of the machine that is set from one of the database that
 // is: another server may have taken over.
 func TestTime(t *testing.T) {
 	const tick = time.Second
@@ -161,9 +143,8 @@ func TestTime(t *testing.T) {
 				last = reckon(last, at.Set(s.machine), right.Add(s.database), 0)
 				c := &sharedClock{apart: true}
 				c.last.Store(last)
-				if off := last.time.Sub(right); off != s.want || c.sure() != s.sure {
-					t.Errorf("step %d: the time is %s off, sure %v; want %s, %v: %+v", i, off, c.sure(), s.want, s.sure, c.state())
-				}
+				assert.Equal(t, s.want, last.time.Sub(right), "step %d: %+v", i, c.state())
+				assert.Equal(t, s.sure, c.sure(), "step %d: %+v", i, c.state())
 			}
 		})
 	}
@@ -174,9 +155,7 @@ func TestSkewIsLoggedOnce(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
 	m := new(machine)
 	c := newSharedClock(true, m.this, zap.New(core))
-	if c.sure() {
-		t.Error("sure before the first reading")
-	}
+	assert.False(t, c.sure(), "sure before the first reading")
 	for _, ahead := range []time.Duration{0, 0, time.Hour, time.Hour, time.Hour + time.Second, -time.Hour, -time.Hour, 0, 0} {
 		m.set(ahead)
 		c.read(m.this(), time.Now())
@@ -185,9 +164,7 @@ func TestSkewIsLoggedOnce(t *testing.T) {
 	for _, e := range logs.All() {
 		levels = append(levels, e.Level.String())
 	}
-	if len(levels) != 3 || levels[0] != "warn" || levels[1] != "warn" || levels[2] != "info" {
-		t.Errorf("logged %v", logs.All())
-	}
+	assert.Equal(t, []string{"warn", "warn", "info"}, levels, "logged %v", logs.All())
 }
 
 // TestSlowReadingsDoNotCount: the database's clock showed that at some time since.
@@ -195,36 +172,23 @@ func TestSlowReadingsDoNotCount(t *testing.T) {
 	m := new(machine)
 	c := newSharedClock(true, m.this, zap.NewNop())
 	c.read(clock.This().Before(longestReading+time.Second), time.Now())
-	if c.sure() {
-		t.Error("sure after a reading that took too long")
-	}
+	assert.False(t, c.sure(), "sure after a reading that took too long")
 	c.read(m.this(), time.Now())
-	if !c.sure() {
-		t.Errorf("not sure: %+v", c.state())
-	}
+	assert.True(t, c.sure(), "not sure: %+v", c.state())
 }
 
 // TestMachineWithoutAnotherClock removes nothing for an hour after its clock jumped.
 func TestMachineWithoutAnotherClock(t *testing.T) {
 	m := new(machine)
 	s := openOn(t, m, onSQLite.config(t))
-	if !s.MayForget() || s.Clock().Apart {
-		t.Fatalf("at first: %+v", s.Clock())
-	}
+	require.True(t, s.MayForget(), "at first: %+v", s.Clock())
+	require.False(t, s.Clock().Apart, "at first: %+v", s.Clock())
 	m.set(time.Minute)
-	if s.MayForget() {
-		t.Error("a jump that no poll has seen yet is not noticed")
-	}
+	assert.False(t, s.MayForget(), "a jump that no poll has seen yet is not noticed")
 	readClock(t, s)
 	readClock(t, s)
-	if s.MayForget() {
-		t.Error("a jump is forgotten at once")
-	}
-	if off := time.Until(s.Now()); off < 59*time.Second {
-		t.Errorf("the only clock is not believed: %s", off)
-	}
+	assert.False(t, s.MayForget(), "a jump is forgotten at once")
+	assert.GreaterOrEqual(t, time.Until(s.Now()), 59*time.Second, "the only clock is not believed")
 	s.clock.last.Store(&clockReading{at: m.this(), jumped: m.this().Before(settling), by: time.Minute})
-	if !s.MayForget() {
-		t.Errorf("an hour later: %+v", s.Clock())
-	}
+	assert.True(t, s.MayForget(), "an hour later: %+v", s.Clock())
 }

@@ -8,6 +8,8 @@ import (
 	"hash"
 	"slices"
 	"strings"
+
+	"github.com/dockit-registry/dockit/store/internal/dialect"
 )
 
 var (
@@ -50,19 +52,15 @@ func CopyAll(ctx context.Context, from, to *Store, progress func(rows int64)) ([
 	if progress == nil {
 		progress = func(int64) {}
 	}
-	newest, err := newestMigration(from.dialect.migrations)
-	if err != nil {
-		return nil, err
-	}
-	if err := from.dialect.checkSchema(ctx, from.reader, newest); err != nil {
+	if err := from.dialect.CheckSchema(ctx, from.reader); err != nil {
 		return nil, fmt.Errorf("copy the database: %w", err)
 	}
 	var copied []CopiedTable
-	err = to.write(ctx, func(tx *sql.Tx) error {
+	err := to.write(ctx, func(tx *sql.Tx) error {
 		if err := checkFresh(ctx, tx); err != nil {
 			return err
 		}
-		source, err := from.reader.BeginTx(ctx, from.dialect.snapshot)
+		source, err := from.reader.BeginTx(ctx, from.dialect.Snapshot)
 		if err != nil {
 			return fmt.Errorf("begin to read: %w", err)
 		}
@@ -76,7 +74,7 @@ func CopyAll(ctx context.Context, from, to *Store, progress func(rows int64)) ([
 		return from.checkUnchanged(ctx, source)
 	})
 	if err != nil && from.dialect != to.dialect {
-		err = withHint(err, from.dialect.hint(err)) // the target has said its own
+		err = dialect.WithHint(err, from.dialect.Hint(err)) // the target has said its own
 	}
 	if err != nil {
 		return nil, fmt.Errorf("copy the database: %w", err)
@@ -265,8 +263,35 @@ var copiedTables = []copiedTable{
 	},
 	{
 		name: "refresh_tokens", key: "id", filled: anyRow,
-		integers: columns("subject_id created_at expires_at last_used_at"),
-		texts:    columns("id service client address last_used_address last_used_client"),
+		integers: columns("subject_id created_at expires_at last_used_at proved_at"),
+		texts:    columns("id kind service client address last_used_address last_used_client"),
+		blobs:    columns("hash"),
+	},
+	{
+		name: "issuers", key: "id", filled: anyRow,
+		integers: columns("id max_age disabled version created_at updated_at"),
+		texts:    columns("name url kind audiences jwks_url jwks jwks_host ca bearer_file"),
+	},
+	{
+		name: "bindings", key: "id", filled: anyRow,
+		integers: columns("id issuer_id subject_id session allow_unprotected disabled version created_at updated_at"),
+		texts:    columns("name conditions expose scopes"),
+	},
+	{
+		name: "issuer_keys", key: "issuer_id", filled: anyRow,
+		integers: columns("issuer_id fetched_at asked_at away_since"),
+		texts:    columns("source away"),
+		blobs:    columns("jwks"),
+	},
+	{
+		name: "issuer_refusals", key: "id", filled: anyRow,
+		integers: columns("id issuer_id at"),
+		texts:    columns("username service address client binding reason"),
+	},
+	{
+		name: "sessions", key: "id", filled: anyRow,
+		integers: columns("subject_id binding_id created_at expires_at last_used_at"),
+		texts:    columns("id kind service scopes claims job client address last_used_address last_used_client"),
 		blobs:    columns("hash"),
 	},
 	{

@@ -7,12 +7,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/audit"
@@ -26,8 +27,8 @@ func fillAll(t *testing.T, s *Store) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 5 {
-		if _, err := s.ApplyState(t.Context(), statetest.Document(r), state.Options{Prune: true}); err != nil && !errors.Is(err, ErrLastAdmin) {
-			t.Fatal(err)
+		if _, err := s.ApplyState(t.Context(), statetest.Document(r), state.Options{Prune: true}); err != nil {
+			require.ErrorIs(t, err, ErrLastAdmin)
 		}
 	}
 	applyState(t, s, wholeState, state.Options{Prune: true})
@@ -40,110 +41,93 @@ func fillAll(t *testing.T, s *Store) {
 	accessToken(t, s, "robot:ci", "b", "b", time.Time{})
 	refreshToken(t, s, "r", zoe, "$z")
 	byToken := WithActor(t.Context(), Actor{Credential: Credential{ID: "limited"}})
-	if _, err := s.CreateAccessToken(t.Context(), NewAccessToken{
+	_, err := s.CreateAccessToken(t.Context(), NewAccessToken{
 		ID: "limited", Owner: ref(t, "user:zoe"), Name: "limited", Hash: []byte("h"), Networks: networks(t, "10.0.0.0/8"), ExpiresAt: s.now().Add(time.Hour),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.CreateSubject(byToken, NewSubject{Ref: ref(t, "user:guest"), PasswordHash: "$g"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.CreateAccessToken(byToken, NewAccessToken{ID: "made", Owner: ref(t, "user:guest"), Hash: []byte("h")}); err != nil {
-		t.Fatal(err)
-	}
+	})
+	require.NoError(t, err)
+	_, err = s.CreateSubject(byToken, NewSubject{Ref: ref(t, "user:guest"), PasswordHash: "$g"})
+	require.NoError(t, err)
+	_, err = s.CreateAccessToken(byToken, NewAccessToken{ID: "made", Owner: ref(t, "user:guest"), Hash: []byte("h")})
+	require.NoError(t, err)
+	fillFederation(t, s)
 	every := make([]byte, 256)
 	for i := range every {
 		every[i] = byte(i)
 	}
 	certificate := bytes.Repeat(every, 3000) // less than a packet, more than half a batch
 	for i := range int64(3) {
-		if err := s.ChangeKeys(t.Context(), i, []pki.Record{{ID: fmt.Sprint(i), Purpose: pki.Own, Certificate: certificate, PrivateKey: every, CreatedAt: s.now()}}, nil); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.ChangeKeys(t.Context(), i, []pki.Record{{ID: fmt.Sprint(i), Purpose: pki.Own, Certificate: certificate, PrivateKey: every, CreatedAt: s.now()}}, nil))
 	}
-	if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"mallory", "192.0.2.1/32", s.now()}}}, time.Time{}); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"mallory", "192.0.2.1/32", s.now()}}}, time.Time{}))
 	cut, err := s.EndOfAudit(t.Context(), audit.Checkpoint{}, s.now().Add(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	checkpoint := audit.Checkpoint{Number: 1, Sequence: cut.Sequence, Hash: cut.Hash, Until: cut.At, Removed: cut.Sequence}
-	if err := s.CutAudit(t.Context(), checkpoint, signed(t, checkpoint)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.CutAudit(t.Context(), checkpoint, signed(t, checkpoint)))
 	for range 2 { // which leaves some
-		if _, err := s.RemoveCutEntries(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.RemoveCutEntries(t.Context())
+		require.NoError(t, err)
 	}
 	create(t, s, "user:late")
-	if err := s.RecordUses(t.Context(), Uses{
+	require.NoError(t, s.RecordUses(t.Context(), Uses{
 		AccessTokens: map[string]Use{"A": {At: s.now(), Address: "192.0.2.7", Client: "docker"}},
 		Networks:     map[LoginNetwork]time.Time{{zoe, "192.0.2.7/32"}: s.now()},
-	}); err != nil {
-		t.Fatal(err)
-	}
+	}))
 }
 
 func copyAll(t *testing.T, from, to *Store) {
 	t.Helper()
 	var last int64
 	copied, err := CopyAll(t.Context(), from, to, func(rows int64) {
-		if rows <= last {
-			t.Errorf("%d rows after %d", rows, last)
-		}
+		assert.Greater(t, rows, last, "%d rows after %d", rows, last)
 		last = rows
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var total int64
 	for _, c := range copied {
-		if c.Rows == 0 {
-			t.Errorf("the test fills no %s", c.Table)
-		}
+		assert.NotZero(t, c.Rows, "the test fills no %s", c.Table)
 		total += c.Rows
 	}
-	if total != last {
-		t.Errorf("%d rows were copied, and progress said %d", total, last)
-	}
+	assert.Equal(t, last, total, "%d rows were copied, and progress said %d", total, last)
 	requireEqual(t, from, to)
 }
 
 // requireEqual reads both sides as a server does.
 func requireEqual(t *testing.T, one, other *Store) {
 	t.Helper()
-	if a, b := export(t, one), export(t, other); a != b {
-		t.Errorf("the export was\n%s\nand is\n%s", a, b)
-	}
-	if a, b := auditOf(t, one), auditOf(t, other); !reflect.DeepEqual(a, b) {
-		t.Errorf("%d audit entries became %d", len(a), len(b))
-	}
+	assert.Equal(t, export(t, one), export(t, other), "the export")
+	assert.Equal(t, auditOf(t, one), auditOf(t, other), "the audit")
 	av, a, aerr := one.Keys(t.Context())
 	bv, b, berr := other.Keys(t.Context())
-	if err := errors.Join(aerr, berr); err != nil || av != bv || !reflect.DeepEqual(a, b) {
-		t.Errorf("keys of version %d became those of %d: %v", av, bv, err)
-	}
+	require.NoError(t, errors.Join(aerr, berr))
+	assert.Equal(t, bv, av)
+	assert.Equal(t, a, b)
 	for _, id := range []string{"A", "b"} {
 		a, aerr := one.AccessTokenLogin(t.Context(), id)
 		b, berr := other.AccessTokenLogin(t.Context(), id)
 		// As text, because no bytes are nil on one database and empty on another.
-		if err := errors.Join(aerr, berr); err != nil || fmt.Sprint(a) != fmt.Sprint(b) {
-			t.Errorf("the token %+v became %+v: %v", a, b, err)
-		}
+		require.NoError(t, errors.Join(aerr, berr), "the token %+v became %+v", a, b)
+		assert.Equal(t, fmt.Sprint(b), fmt.Sprint(a), "the token %+v became %+v", a, b)
 	}
 	for _, s := range []*Store{one, other} {
 		guest, err := s.Login(t.Context(), "guest")
 		made, merr := s.AccessToken(t.Context(), "made")
-		if err := errors.Join(err, merr); err != nil || guest.PasswordMadeBy != "limited" || len(guest.PasswordLimits.Networks) != 1 ||
-			guest.PasswordLimits.ExpiresAt.IsZero() || made.MadeBy != "limited" {
-			t.Errorf("made by another: %+v and %+v, %v", guest, made, err)
-		}
+		require.NoError(t, errors.Join(err, merr), "made by another")
+		assert.Equal(t, "limited", guest.PasswordMadeBy, "made by another: %+v and %+v", guest, made)
+		require.Len(t, guest.PasswordLimits.Networks, 1, "made by another: %+v and %+v", guest, made)
+		assert.False(t, guest.PasswordLimits.ExpiresAt.IsZero(), "made by another: %+v and %+v", guest, made)
+		assert.Equal(t, "limited", made.MadeBy, "made by another: %+v and %+v", guest, made)
 	}
-	if a, b := revision(t, one), revision(t, other); a != b {
-		t.Errorf("revision %d became %d", a, b)
-	}
+	session, err := one.Session(t.Context(), "session")
+	require.NoError(t, err)
+	same, err := other.Session(t.Context(), "session")
+	require.NoError(t, err)
+	assert.Equal(t, session, same)
+	was, err := one.Federation(t.Context())
+	require.NoError(t, err)
+	is, err := other.Federation(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, was, is, "issuers and bindings")
+	assert.Equal(t, revision(t, one), revision(t, other), "the revision")
 }
 
 func TestCopyAll(t *testing.T) {
@@ -181,16 +165,11 @@ func TestCopyAllRefusesWhatIsNotEmpty(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				to := db.open(t)
-				if err := fill(to); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, fill(to))
 				before := export(t, to)
-				if _, err := CopyAll(t.Context(), from, to, nil); !errors.Is(err, errNotEmpty) {
-					t.Errorf("error %v", err)
-				}
-				if after := export(t, to); after != before {
-					t.Errorf("there is now\n%s", after)
-				}
+				_, err := CopyAll(t.Context(), from, to, nil)
+				require.ErrorIs(t, err, errNotEmpty)
+				assert.Equal(t, before, export(t, to), "changed")
 			})
 		}
 	})
@@ -204,18 +183,14 @@ func TestCopyAllOrNothing(t *testing.T) {
 		empty := export(t, to)
 		refused := func(want error, progress func(int64)) {
 			t.Helper()
-			if _, err := CopyAll(t.Context(), from, to, progress); !errors.Is(err, want) {
-				t.Errorf("error %v, want %v", err, want)
-			}
-			if after := export(t, to); after != empty {
-				t.Errorf("there is now\n%s", after)
-			}
+			_, err := CopyAll(t.Context(), from, to, progress)
+			require.ErrorIs(t, err, want)
+			assert.Equal(t, empty, export(t, to), "changed")
 		}
 		// A database that does not keep what it is given.
 		spoil := func(statement string) {
-			if _, err := to.writer.ExecContext(t.Context(), statement); err != nil {
-				t.Fatal(err)
-			}
+			_, err := to.writer.ExecContext(t.Context(), statement)
+			require.NoError(t, err)
 		}
 		spoil("CREATE TRIGGER spoil AFTER INSERT ON subjects BEGIN UPDATE subjects SET password_hash = 'x' WHERE name = 'bob'; END")
 		refused(errCopyDiffers, nil)
@@ -227,9 +202,8 @@ func TestCopyAllOrNothing(t *testing.T) {
 			}
 			changed = true
 		})
-		if _, err := from.writer.ExecContext(t.Context(), "UPDATE audit_entries SET actor = 'user:mallory' WHERE sequence = 2"); err != nil {
-			t.Fatal(err)
-		}
+		_, err := from.writer.ExecContext(t.Context(), "UPDATE audit_entries SET actor = 'user:mallory' WHERE sequence = 2")
+		require.NoError(t, err)
 		refused(ErrAuditBroken, nil)
 	})
 }
@@ -247,13 +221,12 @@ func TestCopyRefusesWhatIsNotOurs(t *testing.T) {
 		} {
 			from := db.open(t)
 			for _, statement := range statements {
-				if _, err := from.writer.ExecContext(t.Context(), statement); err != nil {
-					t.Fatal(err)
-				}
+				_, err := from.writer.ExecContext(t.Context(), statement)
+				require.NoError(t, err)
 			}
-			if _, err := CopyAll(t.Context(), from, onSQLite.open(t), nil); !errors.Is(err, errForeignSchema) || !strings.Contains(err.Error(), name+" evil") {
-				t.Errorf("%s: %v", name, err)
-			}
+			_, err := CopyAll(t.Context(), from, onSQLite.open(t), nil)
+			require.ErrorIs(t, err, errForeignSchema, name)
+			assert.ErrorContains(t, err, name+" evil", name)
 		}
 	})
 }
@@ -267,9 +240,7 @@ func TestCopyForgetsNoTable(t *testing.T) {
 		return table + "." + column + " " + kind, err
 	}, `SELECT t.name, c.name, c.type FROM sqlite_master t JOIN pragma_table_info(t.name) c
 		WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name NOT LIKE 'goose%'`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var copied []string
 	for _, table := range copiedTables {
 		for kind, names := range map[string][]string{"INTEGER": table.integers, "TEXT": table.texts, "BLOB": table.blobs} {
@@ -279,15 +250,12 @@ func TestCopyForgetsNoTable(t *testing.T) {
 		}
 		key, err := collect(t.Context(), s.reader, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
 			"SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", table.name)
-		if err != nil || !slices.Equal(key, strings.Split(table.key, ", ")) {
-			t.Errorf("the key of %s is %q: %v", table.name, key, err)
-		}
+		require.NoError(t, err, table.name)
+		assert.Equal(t, strings.Split(table.key, ", "), key, table.name)
 	}
 	slices.Sort(inSchema)
 	slices.Sort(copied)
-	if !slices.Equal(inSchema, copied) {
-		t.Errorf("in the schema: %q\ncopied: %q", inSchema, copied)
-	}
+	assert.Equal(t, copied, inSchema, "the tables of the schema are copied")
 }
 
 func TestCopyOpensExistingOnly(t *testing.T) {
@@ -299,30 +267,19 @@ func TestCopyOpensExistingOnly(t *testing.T) {
 		return s.Close()
 	}
 	missing := onSQLite.config(t)
-	if err := open(missing); !errors.Is(err, errNoDatabase) {
-		t.Errorf("missing: %v", err)
-	}
-	if _, err := os.Stat(missing.DSN); err == nil {
-		t.Error("it was made")
-	}
+	require.ErrorIs(t, open(missing), errNoDatabase, "missing")
+	_, err := os.Stat(missing.DSN)
+	require.Error(t, err, "it was made")
 	empty := filepath.Join(t.TempDir(), "empty")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := open(Config{Dialect: "sqlite", DSN: empty}); !errors.Is(err, errNoDatabase) {
-		t.Errorf("empty file: %v", err)
-	}
-	if content, err := os.ReadFile(empty); err != nil || len(content) > 0 {
-		t.Errorf("%d bytes were written to it: %v", len(content), err)
-	}
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	require.ErrorIs(t, open(Config{Dialect: "sqlite", DSN: empty}), errNoDatabase, "empty file")
+	content, err := os.ReadFile(empty)
+	require.NoError(t, err)
+	assert.Empty(t, content)
 	eachDatabase(t, func(t *testing.T, db database) {
 		config := db.config(t)
-		if err := open(config); !errors.Is(err, errNoDatabase) {
-			t.Errorf("empty database: %v", err)
-		}
+		require.ErrorIs(t, open(config), errNoDatabase, "empty database")
 		openConfig(t, config)
-		if err := open(config); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, open(config))
 	})
 }

@@ -248,7 +248,7 @@ func (s *Store) sessionsOfAnother(ctx context.Context, tx *sql.Tx, owner Subject
 	if sessions == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("end the docker logins of %s (%d)", owner.Ref, sessions), nil
+	return fmt.Sprintf("end the logins of %s (%d)", owner.Ref, sessions), nil
 }
 
 // madeByAnother reports whether a token of another subject made the token of the
@@ -297,6 +297,11 @@ func (s *Store) limitPassword(ctx context.Context, tx *sql.Tx, owner Subject) er
 func (s *Store) endWith(ctx context.Context, tx *sql.Tx, current Subject, after subjectAfter) (ended MadeWith, err error) {
 	if after.disabled {
 		if ended, err = s.endMadeBy(ctx, tx, current); err != nil {
+			return ended, err
+		}
+	}
+	if after.disabled && current.Ref.Kind == subject.Robot {
+		if _, err := endSessionsOf(ctx, tx, sessionsOfRobot, current.ID); err != nil {
 			return ended, err
 		}
 	}

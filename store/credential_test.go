@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/state"
 )
@@ -86,9 +88,8 @@ func TestChangesThatNeedAPassword(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			m := newMakers(t, onSQLite)
 			create(t, m.Store, "user:bare")
-			if _, err := m.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:off"), Admin: true, Disabled: true}); err != nil {
-				t.Fatal(err)
-			}
+			_, err := m.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:off"), Admin: true, Disabled: true})
+			require.NoError(t, err)
 			m.login("alice", "alices")
 			m.login("root", "roots")
 			m.mustMake(m.by(""), "user:root", "token", Limits{})
@@ -103,29 +104,23 @@ func TestChangesThatNeedAPassword(t *testing.T) {
 				before, number, entries := export(t, m.Store), revision(t, m.Store), len(auditOf(t, m.Store))
 				err := tc.do(m, ctx)
 				if tc.allowed {
-					if err != nil {
-						t.Errorf("%s: %v", name, err)
-					}
+					require.NoError(t, err, name)
 					continue
 				}
-				if !errors.Is(err, ErrNeedsPassword) {
-					t.Errorf("%s: %v, want %v", name, err, ErrNeedsPassword)
-				}
-				if export(t, m.Store) != before || revision(t, m.Store) != number || len(auditOf(t, m.Store)) != entries {
-					t.Errorf("%s: refused, and something changed", name)
-				}
+				require.ErrorIs(t, err, ErrNeedsPassword, name)
+				assert.Equal(t, before, export(t, m.Store), "%s: refused, and something changed", name)
+				assert.Equal(t, number, revision(t, m.Store), "%s: refused, and something changed", name)
+				assert.Len(t, auditOf(t, m.Store), entries, "%s: refused, and something changed", name)
 			}
 			if !tc.allowed {
-				if err := tc.do(m, m.by("")); err != nil {
-					t.Errorf("with a password: %v", err)
-				}
+				assert.NoError(t, tc.do(m, m.by("")), "with a password")
 			}
 		})
 	}
 }
 
-// Who makes a token for somebody else does not end that one's docker logins with
-// it.
+// An admin who makes a token for another subject does not end its docker logins
+// with it.
 func TestTokenForAnotherEndsNoSessionsOfTheOther(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		m := newMakers(t, db)
@@ -140,65 +135,57 @@ func TestTokenForAnotherEndsNoSessionsOfTheOther(t *testing.T) {
 			if token == "a" {
 				ctx = m.by("a")
 			}
-			if _, _, err := m.RevokeRefreshTokens(ctx, ref(t, "user:boss")); !errors.Is(err, ErrNeedsPassword) {
-				t.Errorf("all, with %s: %v", token, err)
-			}
-			if _, _, err := m.RevokeRefreshToken(ctx, "bosses", false); !errors.Is(err, ErrNeedsPassword) {
-				t.Errorf("one, with %s: %v", token, err)
-			}
+			_, _, err := m.RevokeRefreshTokens(ctx, ref(t, "user:boss"))
+			require.ErrorIs(t, err, ErrNeedsPassword, "all, with %s", token)
+			_, _, err = m.RevokeRefreshToken(ctx, "bosses", false)
+			require.ErrorIs(t, err, ErrNeedsPassword, "one, with %s", token)
 		}
-		if _, _, err := m.RevokeRefreshToken(m.as("user:boss", "owns"), "bosses", false); err != nil {
-			t.Errorf("its own: %v", err)
-		}
+		_, _, err := m.RevokeRefreshToken(m.as("user:boss", "owns"), "bosses", false)
+		assert.NoError(t, err, "its own")
 	})
 }
 
 // A password that a token gives to a new user has the limits of the token, also
-// when its owner changes it, until somebody with a password does.
+// when its owner changes it, until a caller with a password does.
 func TestPasswordMadeByAToken(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		m := newMakers(t, db)
 		limits := Limits{networks(t, "10.0.0.0/8"), m.now.Add(time.Hour)}
 		m.mustMake(m.by(""), "user:root", "a", limits)
-		if _, err := m.CreateSubject(m.by("a"), NewSubject{Ref: ref(t, "user:new"), PasswordHash: "$new"}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := m.ApplyState(m.by("a"), document(t, "version: dockit/v1\nusers:\n  - {name: applied, password_hash: \""+bcryptHash+"\"}\n"), state.Options{}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := m.CreateSubject(m.by("a"), NewSubject{Ref: ref(t, "user:new"), PasswordHash: "$new"})
+		require.NoError(t, err)
+		_, err = m.ApplyState(m.by("a"), document(t, "version: dockit/v1\nusers:\n  - {name: applied, password_hash: \""+bcryptHash+"\"}\n"), state.Options{})
+		require.NoError(t, err)
 		limited := func(name string, want bool) {
 			t.Helper()
 			l, err := m.Login(t.Context(), name)
-			if err != nil || (l.PasswordMadeBy == "a") != want || slices.Equal(l.PasswordLimits.Networks, limits.Networks) != want || l.PasswordLimits.ExpiresAt.Equal(limits.ExpiresAt) != want {
-				t.Errorf("%s: %+v, %v", name, l, err)
-			}
+			require.NoError(t, err, name)
+			assert.Equal(t, want, l.PasswordMadeBy == "a", "%s: %+v", name, l)
+			assert.Equal(t, want, slices.Equal(l.PasswordLimits.Networks, limits.Networks), "%s: %+v", name, l)
+			assert.Equal(t, want, l.PasswordLimits.ExpiresAt.Equal(limits.ExpiresAt), "%s: %+v", name, l)
 			s, err := m.Subject(t.Context(), ref(t, "user:"+name))
-			if err != nil || s.PasswordMadeBy != l.PasswordMadeBy || !slices.Equal(s.PasswordLimits.Networks, l.PasswordLimits.Networks) {
-				t.Errorf("%s: %+v, %v", name, s, err)
-			}
+			require.NoError(t, err, name)
+			assert.Equal(t, l.PasswordMadeBy, s.PasswordMadeBy, "%s: %+v", name, s)
+			assert.True(t, slices.Equal(s.PasswordLimits.Networks, l.PasswordLimits.Networks), "%s: %+v", name, s)
 		}
 		limited("new", true)
 		limited("applied", true)
 		own := WithActor(t.Context(), Actor{Ref: ref(t, "user:new"), Credential: Credential{ID: "a", Password: true, Limits: limits}})
 		hash := "$own"
-		if _, err := m.UpdateSubject(own, ref(t, "user:new"), SubjectChange{PasswordHash: &hash}, 0); err != nil {
-			t.Fatal(err)
-		}
+		_, err = m.UpdateSubject(own, ref(t, "user:new"), SubjectChange{PasswordHash: &hash}, 0)
+		require.NoError(t, err)
 		limited("new", true)
 		m.mustMake(own, "user:new", "news", Limits{})
-		if made, err := m.AccessToken(t.Context(), "news"); err != nil || made.MadeBy != "a" || !made.ExpiresAt.Equal(limits.ExpiresAt) {
-			t.Errorf("made %+v, %v", made, err)
-		}
-		if _, err := m.UpdateSubject(m.by(""), ref(t, "user:new"), SubjectChange{PasswordHash: &hash}, 0); err != nil {
-			t.Fatal(err)
-		}
+		made, err := m.AccessToken(t.Context(), "news")
+		require.NoError(t, err, "made")
+		assert.Equal(t, "a", made.MadeBy, "made %+v", made)
+		assert.WithinDuration(t, limits.ExpiresAt, made.ExpiresAt, 0, "made %+v", made)
+		_, err = m.UpdateSubject(m.by(""), ref(t, "user:new"), SubjectChange{PasswordHash: &hash}, 0)
+		require.NoError(t, err)
 		limited("new", false)
-		if err := m.make(own, "user:new", "late", Limits{}); !errors.Is(err, ErrCredentialEnded) {
-			t.Errorf("with a password that is not the user's any more: %v", err)
-		}
-		if _, err := m.UpdateSubject(own, ref(t, "user:new"), SubjectChange{PasswordHash: &hash}, 0); !errors.Is(err, ErrCredentialEnded) {
-			t.Errorf("another one with a password that is not the user's any more: %v", err)
-		}
+		require.ErrorIs(t, m.make(own, "user:new", "late", Limits{}), ErrCredentialEnded, "with a password that is not the user's any more")
+		_, err = m.UpdateSubject(own, ref(t, "user:new"), SubjectChange{PasswordHash: &hash}, 0)
+		require.ErrorIs(t, err, ErrCredentialEnded, "another one with a password that is not the user's any more")
 		limited("new", false)
 	})
 }
@@ -236,16 +223,14 @@ func TestRotationByATokenWidensNothing(t *testing.T) {
 			{"with a password", "", "cousin", &later, nil, "other"},
 		} {
 			before, err := m.AccessToken(t.Context(), tc.id)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			_, err = m.RotateAccessToken(m.by(tc.by), tc.id, Rotation{Hash: []byte("new"), ExpiresAt: tc.expiresAt})
-			if !errors.Is(err, tc.err) {
-				t.Errorf("%s: %v, want %v", tc.name, err, tc.err)
-			}
+			require.ErrorIs(t, err, tc.err, tc.name)
 			after, rerr := m.AccessToken(t.Context(), tc.id)
-			if rerr != nil || after.MadeBy != tc.madeBy || err != nil && !after.ExpiresAt.Equal(before.ExpiresAt) {
-				t.Errorf("%s: became %+v, %v", tc.name, after, rerr)
+			require.NoError(t, rerr, tc.name)
+			assert.Equal(t, tc.madeBy, after.MadeBy, tc.name)
+			if err != nil {
+				assert.WithinDuration(t, before.ExpiresAt, after.ExpiresAt, 0, tc.name)
 			}
 		}
 	})
@@ -259,22 +244,20 @@ func TestRotationShortens(t *testing.T) {
 		hour, day := m.now.Add(time.Hour), m.now.Add(24*time.Hour)
 		m.mustMake(m.by(""), "user:root", "maker", Limits{ExpiresAt: hour})
 		m.mustMake(m.by("maker"), "robot:ci", "made", Limits{})
-		if _, err := m.CreateSubject(m.by("maker"), NewSubject{Ref: ref(t, "user:new"), PasswordHash: "$n"}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := m.CreateSubject(m.by("maker"), NewSubject{Ref: ref(t, "user:new"), PasswordHash: "$n"})
+		require.NoError(t, err)
 		rotated, err := m.RotateAccessToken(m.by(""), "maker", Rotation{Hash: []byte("x"), PreviousUntil: day, ExpiresAt: &day})
-		if err != nil || !rotated.ExpiresAt.Equal(day) || !rotated.PreviousUntil.Equal(hour) {
-			t.Errorf("rotated %+v, %v", rotated, err)
-		}
+		require.NoError(t, err, "rotated")
+		assert.WithinDuration(t, day, rotated.ExpiresAt, 0, "rotated %+v", rotated)
+		assert.WithinDuration(t, hour, rotated.PreviousUntil, 0, "rotated %+v", rotated)
 		soon := m.now.Add(time.Minute)
-		if _, err := m.RotateAccessToken(m.by(""), "maker", Rotation{Hash: []byte("y"), ExpiresAt: &soon}); err != nil {
-			t.Fatal(err)
-		}
-		if made, err := m.AccessToken(t.Context(), "made"); err != nil || !made.ExpiresAt.Equal(soon) {
-			t.Errorf("made %+v, %v", made, err)
-		}
-		if login, err := m.Login(t.Context(), "new"); err != nil || !login.PasswordLimits.ExpiresAt.Equal(soon) {
-			t.Errorf("password %+v, %v", login, err)
-		}
+		_, err = m.RotateAccessToken(m.by(""), "maker", Rotation{Hash: []byte("y"), ExpiresAt: &soon})
+		require.NoError(t, err)
+		made, err := m.AccessToken(t.Context(), "made")
+		require.NoError(t, err, "made")
+		assert.WithinDuration(t, soon, made.ExpiresAt, 0, "made %+v", made)
+		login, err := m.Login(t.Context(), "new")
+		require.NoError(t, err, "password")
+		assert.WithinDuration(t, soon, login.PasswordLimits.ExpiresAt, 0, "password %+v", login)
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/store/mariadbtest"
@@ -47,13 +49,9 @@ func (db database) open(t testing.TB) *Store {
 func openConfig(t testing.TB, config Config) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), config, zaptest.NewLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, s.Close())
 	})
 	return s
 }

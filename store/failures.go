@@ -37,11 +37,13 @@ func scanFailure(row scanner) (f Failure, err error) {
 // Failures lists the wrong passwords for a name, the latest first: those after
 // one time from everywhere, and those after an earlier one from a network.
 func (s *Store) Failures(ctx context.Context, name string, after time.Time, network string, earlier time.Time) ([]Failure, error) {
-	rows, err := s.failures.QueryContext(ctx, name, timestamp(earlier), timestamp(after), network, maxFailuresRead)
-	if err != nil {
-		return nil, fmt.Errorf("read failed logins of %q: %w", name, err)
-	}
-	failures, err := scanAll(rows, scanFailure)
+	failures, err := answered(s, func() ([]Failure, error) {
+		rows, err := s.failures.QueryContext(ctx, name, timestamp(earlier), timestamp(after), network, maxFailuresRead)
+		if err != nil {
+			return nil, err
+		}
+		return scanAll(rows, scanFailure)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read failed logins of %q: %w", name, err)
 	}

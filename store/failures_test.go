@@ -1,10 +1,11 @@
 package store
 
 import (
-	"errors"
-	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestFailures(t *testing.T) {
@@ -15,9 +16,7 @@ func TestFailures(t *testing.T) {
 		fail := func(name, network string) Failure {
 			t.Helper()
 			f := Failure{name, network, advance(time.Minute)}
-			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{f}}, f.At.Add(-time.Hour)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.RecordFailures(t.Context(), FailureChange{New: []Failure{f}}, f.At.Add(-time.Hour)))
 			return f
 		}
 		first, second := fail("alice", "192.0.2.1/32"), fail("alice", "192.0.2.2/32")
@@ -25,26 +24,24 @@ func TestFailures(t *testing.T) {
 		nobody := fail("nobody", "192.0.2.1/32")
 		listed := func(name string, after time.Time, want ...Failure) {
 			t.Helper()
-			if got, err := s.Failures(t.Context(), name, after, "", after); err != nil || !slices.Equal(got, want) {
-				t.Errorf("failures of %s: %v, %v; want %v", name, got, err, want)
-			}
+			got, err := s.Failures(t.Context(), name, after, "", after)
+			require.NoError(t, err, "failures of %s", name)
+			assert.Equal(t, want, got, "failures of %s", name)
 		}
 		listed("alice", began, third, second, first)
 		listed("alice", first.At, third, second)
 		listed("nobody", began, nobody)
 		listed("bob", began)
-		if got, err := s.Failures(t.Context(), "alice", second.At, "192.0.2.1/32", began); err != nil || !slices.Equal(got, []Failure{third, first}) {
-			t.Errorf("from one network for longer: %v, %v", got, err)
-		}
+		got, err := s.Failures(t.Context(), "alice", second.At, "192.0.2.1/32", began)
+		require.NoError(t, err, "from one network for longer")
+		assert.Equal(t, []Failure{third, first}, got, "from one network for longer")
 
-		if all, err := s.RecentFailures(t.Context(), began); err != nil || !slices.Equal(all, []Failure{nobody, third, second, first}) {
-			t.Errorf("all failures: %v, %v", all, err)
-		}
+		all, err := s.RecentFailures(t.Context(), began)
+		require.NoError(t, err, "all failures")
+		assert.Equal(t, []Failure{nobody, third, second, first}, all, "all failures")
 		forget := func(name, network string) {
 			t.Helper()
-			if err := s.RecordFailures(t.Context(), FailureChange{Forgotten: []FailurePlace{{name, network}}}, began); err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, s.RecordFailures(t.Context(), FailureChange{Forgotten: []FailurePlace{{name, network}}}, began))
 		}
 		forget("alice", "192.0.2.1/32")
 		listed("alice", began, second)
@@ -59,8 +56,8 @@ func TestFailures(t *testing.T) {
 	})
 }
 
-// TestJunkHidesNoFailures fills what is read for a listing with names that
-// nobody has, and with those that come first in the alphabet.
+// TestJunkHidesNoFailures fills what is read for a listing with names of
+// no subject, and with those that come first in the alphabet.
 func TestJunkHidesNoFailures(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		s := db.open(t)
@@ -69,9 +66,7 @@ func TestJunkHidesNoFailures(t *testing.T) {
 		fail := func(name string) Failure {
 			t.Helper()
 			f := Failure{name, "192.0.2.1/32", advance(time.Minute)}
-			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{f}}, began); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.RecordFailures(t.Context(), FailureChange{New: []Failure{f}}, began))
 			return f
 		}
 		for range 3 {
@@ -83,9 +78,11 @@ func TestJunkHidesNoFailures(t *testing.T) {
 			junk = fail(UnknownName + "00ff")
 		}
 		all, err := s.recentFailures(t.Context(), began.Add(-time.Second), 5)
-		if err != nil || len(all) != 5 || all[0] != zoe || all[1].Name != "aaa" || all[4] != junk {
-			t.Errorf("read %v, %v", all, err)
-		}
+		require.NoError(t, err)
+		require.Len(t, all, 5)
+		assert.Equal(t, zoe, all[0])
+		assert.Equal(t, "aaa", all[1].Name)
+		assert.Equal(t, junk, all[4])
 	})
 }
 
@@ -95,9 +92,7 @@ func TestClearLockout(t *testing.T) {
 		at(s)
 		create(t, s, "user:alice")
 		for _, network := range []string{"192.0.2.1/32", "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"} {
-			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"alice", network, s.now()}}}, time.Time{}); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"alice", network, s.now()}}}, time.Time{}))
 		}
 		entries := len(auditOf(t, s))
 		for _, step := range []struct {
@@ -112,12 +107,9 @@ func TestClearLockout(t *testing.T) {
 			{"user:nobody", "", 0, 2, ErrNotFound},
 		} {
 			cleared, err := s.ClearLockout(t.Context(), ref(t, step.owner), step.network)
-			if cleared != step.cleared || !errors.Is(err, step.err) {
-				t.Errorf("clear %s from %q = %d, %v; want %d, %v", step.owner, step.network, cleared, err, step.cleared, step.err)
-			}
-			if n := len(auditOf(t, s)) - entries; n != step.entries {
-				t.Errorf("after %s from %q: %d entries, want %d", step.owner, step.network, n, step.entries)
-			}
+			assert.Equal(t, step.cleared, cleared, "clear %s from %q", step.owner, step.network)
+			require.ErrorIs(t, err, step.err, "clear %s from %q = %d", step.owner, step.network, cleared)
+			assert.Equal(t, step.entries, len(auditOf(t, s))-entries, "after %s from %q", step.owner, step.network)
 		}
 	})
 }

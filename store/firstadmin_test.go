@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -17,26 +19,23 @@ func TestCreateFirstAdmin(t *testing.T) {
 		t.Run("with permissions", func(t *testing.T) {
 			s := db.open(t)
 			created, err := s.CreateFirstAdmin(t.Context(), ref(t, "user:root"), "$argon2id$", []access.Permission{everything, catalog})
-			if err != nil || !created.Admin || !created.HasPassword {
-				t.Fatalf("created %+v, %v", created, err)
-			}
+			require.NoError(t, err, "created")
+			require.True(t, created.Admin, "created %+v", created)
+			require.True(t, created.HasPassword, "created %+v", created)
 			permissions, err := s.Permissions(t.Context(), created.Ref, Page{Limit: 10})
-			if err != nil || len(permissions) != 2 {
-				t.Fatalf("permissions %v, %v", permissions, err)
-			}
+			require.NoError(t, err)
+			require.Len(t, permissions, 2)
 		})
 		t.Run("name taken", func(t *testing.T) {
 			s := db.open(t)
 			create(t, s, "robot:root")
-			if _, err := s.CreateFirstAdmin(t.Context(), ref(t, "user:root"), "$argon2id$", nil); !errors.Is(err, ErrExists) {
-				t.Fatal(err)
-			}
+			_, err := s.CreateFirstAdmin(t.Context(), ref(t, "user:root"), "$argon2id$", nil)
+			require.ErrorIs(t, err, ErrExists)
 		})
 		t.Run("not a user", func(t *testing.T) {
 			s := db.open(t)
-			if _, err := s.CreateFirstAdmin(t.Context(), ref(t, "robot:root"), "", nil); !errors.Is(err, ErrKind) {
-				t.Fatal(err)
-			}
+			_, err := s.CreateFirstAdmin(t.Context(), ref(t, "robot:root"), "", nil)
+			require.ErrorIs(t, err, ErrKind)
 		})
 		t.Run("several nodes at once", func(t *testing.T) {
 			s := db.open(t)
@@ -58,9 +57,7 @@ func TestCreateFirstAdmin(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if created != 1 {
-				t.Fatalf("%d admins created, want 1", created)
-			}
+			require.Equal(t, 1, created, "admins created")
 		})
 	})
 }

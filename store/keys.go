@@ -30,7 +30,7 @@ func keyVersion(ctx context.Context, q queryer) (int64, error) {
 // Keys implements [pki.Store].
 func (s *Store) Keys(ctx context.Context) (version int64, records []pki.Record, err error) {
 	// Version and keys must belong together.
-	tx, err := s.reader.BeginTx(ctx, s.dialect.snapshot)
+	tx, err := s.reader.BeginTx(ctx, s.dialect.Snapshot)
 	if err != nil {
 		return 0, nil, fmt.Errorf("begin transaction: %w", err)
 	}
@@ -101,7 +101,7 @@ func (s *Store) ChangeKeys(ctx context.Context, version int64, put []pki.Record,
 		return err
 	}
 	// The change holds whether or not this succeeds.
-	if err := s.dialect.forget(ctx, s.writer); err != nil {
+	if err := s.dialect.Forget(ctx, s.writer); err != nil {
 		s.logger.Warn("overwriting deleted keys in the database", zap.Error(err))
 	}
 	return nil

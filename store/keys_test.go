@@ -6,12 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/pki"
@@ -29,28 +30,24 @@ func TestKeysComeBackAsTheyWereWritten(t *testing.T) {
 			{ID: "b", Purpose: pki.Own, Service: "zot.example.com", Issuer: "a", Certificate: []byte{4}, External: true, CreatedAt: at},
 		}
 		version, none, err := s.Keys(t.Context())
-		if err != nil || version != 0 || len(none) != 0 {
-			t.Fatalf("new database: version %d, keys %v, error %v", version, none, err)
-		}
-		if err := s.ChangeKeys(t.Context(), 0, records, nil); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err, "new database")
+		require.Zero(t, version, "new database")
+		require.Empty(t, none, "new database")
+		require.NoError(t, s.ChangeKeys(t.Context(), 0, records, nil))
 		version, got, err := s.Keys(t.Context())
-		if err != nil || version != 1 || !reflect.DeepEqual(got, records) {
-			t.Errorf("version %d, error %v\n got %+v\nwant %+v", version, err, got, records)
-		}
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, version)
+		assert.Equal(t, records, got)
 
 		records[0].RevokedAt = time.Time{}
-		if err := s.ChangeKeys(t.Context(), 1, records[:1], []string{"b"}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.ChangeKeys(t.Context(), 1, records[:1], []string{"b"}))
 		version, got, err = s.Keys(t.Context())
-		if err != nil || version != 2 || !reflect.DeepEqual(got, records[:1]) {
-			t.Errorf("version %d, error %v\n got %+v\nwant %+v", version, err, got, records[:1])
-		}
-		if alone, err := s.KeyVersion(t.Context()); err != nil || alone != version {
-			t.Errorf("version alone: %d, error %v", alone, err)
-		}
+		require.NoError(t, err)
+		assert.EqualValues(t, 2, version)
+		assert.Equal(t, records[:1], got)
+		alone, err := s.KeyVersion(t.Context())
+		require.NoError(t, err, "version alone")
+		assert.Equal(t, version, alone, "version alone")
 	})
 }
 
@@ -58,17 +55,14 @@ func TestChangeKeysRefusesAnOldVersion(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		s := db.open(t)
 		record := pki.Record{ID: "a", Purpose: pki.Authority, Certificate: []byte{1}, CreatedAt: time.Now()}
-		if err := s.ChangeKeys(t.Context(), 0, []pki.Record{record}, nil); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.ChangeKeys(t.Context(), 0, []pki.Record{record}, nil))
 		for _, version := range []int64{0, 2} {
-			if err := s.ChangeKeys(t.Context(), version, nil, []string{"a"}); !errors.Is(err, pki.ErrConflict) {
-				t.Errorf("version %d: %v", version, err)
-			}
+			require.ErrorIs(t, s.ChangeKeys(t.Context(), version, nil, []string{"a"}), pki.ErrConflict, "version %d", version)
 		}
-		if version, records, err := s.Keys(t.Context()); err != nil || version != 1 || len(records) != 1 {
-			t.Errorf("version %d, %d keys, error %v", version, len(records), err)
-		}
+		version, records, err := s.Keys(t.Context())
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, version)
+		assert.Len(t, records, 1)
 	})
 }
 
@@ -77,27 +71,29 @@ func TestNodesOnOneDatabaseAgreeOnKeys(t *testing.T) {
 		config := db.config(t)
 		bundles := make([]string, 6)
 		var wg sync.WaitGroup
+		bundle := func() ([]byte, error) {
+			s, err := Open(t.Context(), config, zaptest.NewLogger(t))
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{}, zaptest.NewLogger(t))
+			if err != nil {
+				return nil, err
+			}
+			defer ring.Close()
+			return ring.Bundle("registry"), nil
+		}
 		for i := range bundles {
 			wg.Go(func() {
-				s, err := Open(t.Context(), config, zaptest.NewLogger(t))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer s.Close()
-				ring, err := pki.NewGeneratedRing(t.Context(), s, pki.Options{}, zaptest.NewLogger(t))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer ring.Close()
-				bundles[i] = string(ring.Bundle("registry"))
+				one, err := bundle()
+				bundles[i] = string(one)
+				assert.NoError(t, err)
 			})
 		}
 		wg.Wait()
-		if len(slices.Compact(bundles)) != 1 || bundles[0] == "" {
-			t.Error("nodes publish different authorities")
-		}
+		require.Len(t, slices.Compact(bundles), 1, "nodes publish different authorities")
+		assert.NotEmpty(t, bundles[0], "nodes publish different authorities")
 	})
 }
 
@@ -108,9 +104,7 @@ func TestNodesOnOneDatabaseRotateUnderLoad(t *testing.T) {
 		var rings []*pki.Ring
 		for range 2 {
 			ring, err := pki.NewGeneratedRing(t.Context(), openConfig(t, config), options, zaptest.NewLogger(t))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			t.Cleanup(ring.Close)
 			rings = append(rings, ring)
 		}
@@ -119,56 +113,52 @@ func TestNodesOnOneDatabaseRotateUnderLoad(t *testing.T) {
 		roots.AppendCertsFromPEM(rings[0].Bundle("registry"))
 		known := rings[1].KeySet("jwks")
 
+		accepted := func(ring *pki.Ring) error {
+			key, err := ring.SigningKey("registry")
+			if err != nil {
+				return err
+			}
+			if _, err = key.Chain[0].Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+				return err
+			}
+			if key, err = ring.SigningKey("jwks"); err == nil && len(known.Key(key.ID)) == 0 {
+				err = errors.New("key that the registry does not know")
+			}
+			return err
+		}
+
 		done := make(chan struct{})
 		var signing, rotating sync.WaitGroup
+		defer signing.Wait()
+		defer close(done)
 		for _, ring := range rings {
 			signing.Go(func() {
-				for {
+				for assert.NoError(t, accepted(ring)) {
 					select {
 					case <-done:
 						return
 					default:
 					}
-					key, err := ring.SigningKey("registry")
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					if _, err := key.Chain[0].Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-						t.Error(err)
-						return
-					}
-					if key, err = ring.SigningKey("jwks"); err != nil || len(known.Key(key.ID)) == 0 {
-						t.Errorf("key that the registry does not know, error %v", err)
-						return
-					}
 				}
 			})
 			rotating.Go(func() {
 				for range 2 {
-					if _, err := ring.Rotate(t.Context(), ""); err != nil {
-						t.Error(err)
-					}
+					_, err := ring.Rotate(t.Context(), "")
+					assert.NoError(t, err)
 				}
 			})
 		}
 		rotating.Wait()
-		if _, err := rings[0].RotateAuthority(t.Context(), false); err != nil {
-			t.Error(err)
-		}
+		_, err := rings[0].RotateAuthority(t.Context(), false)
+		require.NoError(t, err)
 		same := func() bool {
 			a, errA := rings[0].SigningKey("registry")
 			b, errB := rings[1].SigningKey("registry")
 			return errA == nil && errB == nil && a.ID == b.ID
 		}
 		for deadline := time.Now().Add(10 * time.Second); !same(); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Error("nodes sign with different keys")
-				break
-			}
+			require.LessOrEqual(t, time.Now(), deadline, "nodes sign with different keys")
 		}
-		close(done)
-		signing.Wait()
 	})
 }
 
@@ -177,32 +167,20 @@ func TestReplacedPrivateKeyLeavesTheFiles(t *testing.T) {
 	s := openAt(t, filepath.Join(dir, "dockit.sqlite"))
 	secret := bytes.Repeat([]byte("in the clear "), 20)
 	record := pki.Record{ID: "a", Purpose: pki.Authority, Certificate: []byte{1}, PrivateKey: secret, CreatedAt: time.Now()}
-	if err := s.ChangeKeys(t.Context(), 0, []pki.Record{record}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if !inFiles(t, dir, secret) {
-		t.Fatal("the key is not where this test looks for it")
-	}
+	require.NoError(t, s.ChangeKeys(t.Context(), 0, []pki.Record{record}, nil))
+	require.True(t, inFiles(t, dir, secret), "the key is not where this test looks for it")
 	record.PrivateKey = []byte("sealed")
-	if err := s.ChangeKeys(t.Context(), 1, []pki.Record{record}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if inFiles(t, dir, secret) {
-		t.Error("a copy of the files still holds the key")
-	}
+	require.NoError(t, s.ChangeKeys(t.Context(), 1, []pki.Record{record}, nil))
+	assert.False(t, inFiles(t, dir, secret), "a copy of the files still holds the key")
 }
 
 func inFiles(t *testing.T, dir string, what []byte) bool {
 	t.Helper()
 	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, file := range files {
 		content, err := os.ReadFile(filepath.Join(dir, file.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if bytes.Contains(content, what) {
 			return true
 		}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/dockit-registry/dockit/store/internal/dialect"
 )
 
 // ErrNotReplicated is returned for changes that are made in the database and
@@ -45,7 +47,7 @@ type litestream struct {
 	running, next *replication
 }
 
-// replication is one round that everybody shares who waits for it.
+// replication is one round that all callers share who wait for it.
 type replication struct {
 	done chan struct{}
 	err  error
@@ -55,14 +57,15 @@ func newLitestream(c Config) (*litestream, error) {
 	if c.LitestreamSocket == "" {
 		return nil, nil //nolint:nilnil // without it nothing is waited for
 	}
-	if c.Dialect != sqlite.name {
+	if c.Dialect != dialect.SQLite.Name {
 		return nil, fmt.Errorf("a Litestream socket for %s: Litestream replicates SQLite only", c.Dialect)
 	}
-	path, _, err := parseSQLiteDSN(c.DSN)
+	database, err := dialect.ParseSQLiteDSN(c.DSN)
 	if err != nil {
 		return nil, err
 	}
-	if path, err = filepath.Abs(path); err != nil {
+	path, err := filepath.Abs(database.Path)
+	if err != nil {
 		return nil, fmt.Errorf("path of the database for Litestream: %w", err)
 	}
 	l := &litestream{socket: c.LitestreamSocket, database: path}

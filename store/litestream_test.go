@@ -2,15 +2,15 @@ package store
 
 import (
 	"encoding/json"
-	"errors"
 	"net"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 	"go.uber.org/zap/zaptest/observer"
@@ -31,9 +31,7 @@ func newControlSocket(t *testing.T) *controlSocket {
 	t.Helper()
 	c := &controlSocket{path: filepath.Join(t.TempDir(), "sock"), asked: make(chan struct{}, 100), answers: make(chan func(http.ResponseWriter), 100)}
 	listener, err := net.Listen("unix", c.path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /sync", func(w http.ResponseWriter, r *http.Request) {
 		var request struct {
@@ -41,9 +39,9 @@ func newControlSocket(t *testing.T) *controlSocket {
 			Wait    bool
 			Timeout int
 		}
-		if err := json.NewDecoder(r.Body).Decode(&request); err != nil || !request.Wait || request.Timeout != 5 {
-			t.Errorf("asked for %+v, %v", request, err)
-		}
+		assert.NoError(t, json.NewDecoder(r.Body).Decode(&request))
+		assert.True(t, request.Wait)
+		assert.Equal(t, 5, request.Timeout)
 		c.mu.Lock()
 		c.requests = append(c.requests, request.Path)
 		c.mu.Unlock()
@@ -76,14 +74,10 @@ func (c *controlSocket) rounds() int {
 func openReplicated(t *testing.T, c *controlSocket) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite"), LitestreamSocket: c.path}, zaptest.NewLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	c.answers <- synced // of what was there before
-	if err := s.Replicated(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Replicated(t.Context()))
 	<-c.asked
 	return s
 }
@@ -91,9 +85,8 @@ func openReplicated(t *testing.T, c *controlSocket) *Store {
 func TestReplicatedSharesRounds(t *testing.T) {
 	c := newControlSocket(t)
 	s := openReplicated(t, c)
-	if err := s.Replicated(t.Context()); err != nil || c.rounds() != 1 {
-		t.Fatalf("nothing was written: %v after %d rounds", err, c.rounds())
-	}
+	require.NoError(t, s.Replicated(t.Context()), "nothing was written")
+	require.Equal(t, 1, c.rounds(), "nothing was written")
 	create(t, s, "user:alice")
 	first := make(chan error, 1)
 	go func() { first <- s.Replicated(t.Context()) }()
@@ -104,9 +97,7 @@ func TestReplicatedSharesRounds(t *testing.T) {
 		go func() { others <- s.Replicated(t.Context()) }()
 	}
 	c.answers <- synced
-	if err := <-first; err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, <-first)
 	<-c.asked
 	select {
 	case err := <-others:
@@ -117,17 +108,14 @@ func TestReplicatedSharesRounds(t *testing.T) {
 	// Whoever came after the second round began has one more.
 	c.answers <- synced
 	for range 2 {
-		if err := <-others; err != nil {
-			t.Error(err)
-		}
+		require.NoError(t, <-others)
 	}
-	if n := c.rounds(); n < 3 || n > 4 {
-		t.Errorf("%d rounds", n)
-	}
+	n := c.rounds()
+	assert.GreaterOrEqual(t, n, 3)
+	assert.LessOrEqual(t, n, 4)
 	for _, path := range c.requests {
-		if path != s.litestream.database || !filepath.IsAbs(path) {
-			t.Errorf("asked for %s", path)
-		}
+		assert.Equal(t, s.litestream.database, path)
+		assert.True(t, filepath.IsAbs(path))
 	}
 }
 
@@ -152,46 +140,34 @@ func TestNotReplicated(t *testing.T) {
 			create(t, s, "user:alice")
 			c.answers <- tc.answer
 			err := s.Replicated(t.Context())
-			if !errors.Is(err, ErrNotReplicated) || !strings.Contains(err.Error(), tc.says) {
-				t.Fatalf("%v, want %q", err, tc.says)
-			}
-			if err := s.CanChange(t.Context()); !errors.Is(err, ErrNotReplicated) {
-				t.Errorf("CanChange: %v", err)
-			}
+			require.ErrorIs(t, err, ErrNotReplicated)
+			require.ErrorContains(t, err, tc.says)
+			require.ErrorIs(t, s.CanChange(t.Context()), ErrNotReplicated, "CanChange")
 			c.answers <- synced // nothing was written since, and yet it is asked for again
-			if err := s.Replicated(t.Context()); err != nil {
-				t.Error(err)
-			}
-			if err := s.CanChange(t.Context()); err != nil {
-				t.Errorf("CanChange: %v", err)
-			}
+			assert.NoError(t, s.Replicated(t.Context()))
+			assert.NoError(t, s.CanChange(t.Context()), "CanChange")
 		})
 	}
 }
 
 func TestLitestreamConfig(t *testing.T) {
-	if _, err := Open(t.Context(), Config{Dialect: "mysql", DSN: "u:p@tcp(localhost:1)/d", LitestreamSocket: "/s"}, zap.NewNop()); err == nil || !strings.Contains(err.Error(), "SQLite only") {
-		t.Errorf("a socket for MySQL: %v", err)
-	}
+	_, err := Open(t.Context(), Config{Dialect: "mysql", DSN: "u:p@tcp(localhost:1)/d", LitestreamSocket: "/s"}, zap.NewNop())
+	require.ErrorContains(t, err, "SQLite only", "a socket for MySQL")
 	for name, tc := range map[string]struct{ socket, says string }{
 		"nobody listens":   {filepath.Join(t.TempDir(), "none"), "no such file"},
 		"another database": {newControlSocket(t).path, "replicates /elsewhere/db, and not /"},
 	} {
 		core, logs := observer.New(zap.WarnLevel)
 		s, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "d.sqlite"), LitestreamSocket: tc.socket}, zap.New(core))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		require.NoError(t, err, name)
 		defer s.Close()
-		if all := logs.All(); len(all) != 1 || !strings.Contains(all[0].ContextMap()["error"].(string), tc.says) {
-			t.Errorf("%s: %+v", name, all)
-		}
+		all := logs.All()
+		require.Len(t, all, 1, name)
+		assert.Contains(t, all[0].ContextMap()["error"].(string), tc.says, name)
 	}
 	s := onSQLite.open(t)
 	create(t, s, "user:alice")
-	if err := s.Replicated(t.Context()); err != nil {
-		t.Errorf("without a socket: %v", err)
-	}
+	assert.NoError(t, s.Replicated(t.Context()), "without a socket")
 }
 
 // TestReadinessDoesNotWaitForLitestream has a Litestream that hangs: who asks
@@ -201,24 +177,16 @@ func TestReadinessDoesNotWaitForLitestream(t *testing.T) {
 	s := openReplicated(t, c)
 	create(t, s, "user:alice")
 	c.answers <- func(w http.ResponseWriter) { http.Error(w, `{"error":"no"}`, http.StatusInternalServerError) }
-	if err := s.Replicated(t.Context()); !errors.Is(err, ErrNotReplicated) {
-		t.Fatal(err)
-	}
+	require.ErrorIs(t, s.Replicated(t.Context()), ErrNotReplicated)
 	<-c.asked
 	s.litestream.failed.Store(&refusal{s.litestream.failed.Load().err, time.Now().Add(-probeInterval)})
 	for range 3 { // and nobody answers the one attempt that they make
-		if err := s.CanChange(t.Context()); !errors.Is(err, ErrNotReplicated) {
-			t.Error(err)
-		}
+		require.ErrorIs(t, s.CanChange(t.Context()), ErrNotReplicated)
 	}
 	<-c.asked
 	for range 3 { // those who came later have at most two more
 		c.answers <- synced
 	}
-	if err := s.Replicated(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := s.CanChange(t.Context()); err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, s.Replicated(t.Context()))
+	assert.NoError(t, s.CanChange(t.Context()))
 }

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/store/mariadbtest"
 )
 
@@ -42,23 +45,17 @@ func (l strangersLock) take(t *testing.T, c Config) (release func()) {
 		}
 	}
 	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, statement := range l.hold {
-		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
-			t.Fatalf("%s: %v", statement, err)
-		}
+		_, err := conn.ExecContext(t.Context(), statement)
+		require.NoError(t, err, statement)
 	}
 	release = sync.OnceFunc(func() {
 		_, err := conn.ExecContext(context.Background(), l.release)
-		if err = errors.Join(err, conn.Close(), db.Close()); err != nil {
-			t.Error(err)
-		}
+		err = errors.Join(err, conn.Close(), db.Close())
+		assert.NoError(t, err)
 	})
 	t.Cleanup(release)
 	return release
@@ -77,37 +74,27 @@ func TestStrangersLock(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			config := l.database.config(t)
 			s := openConfig(t, config)
-			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"alice", "192.0.2.1/32", s.now()}}}, time.Time{}); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"alice", "192.0.2.1/32", s.now()}}}, time.Time{}))
 			release := l.take(t, config)
 			hurried, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			var err error
-			if d := took(func() {
+			assert.LessOrEqual(t, took(func() {
 				err = s.RecordFailures(hurried, FailureChange{New: []Failure{{"alice", "192.0.2.1/32", s.now()}}}, time.Time{})
-			}); d > 10*time.Second || !errors.Is(err, ErrLate) {
-				t.Errorf("a hurried change took %s: %v", d, err)
-			}
-			if d := took(func() { err = s.CanChange(t.Context()) }); d > 10*time.Second || l.everything != errors.Is(err, ErrLate) {
-				t.Errorf("after %s changes can be made: %v", d, err)
-			}
+			}), 10*time.Second)
+			require.ErrorIs(t, err, ErrLate)
+			assert.LessOrEqual(t, took(func() { err = s.CanChange(t.Context()) }), 10*time.Second)
+			assert.Equal(t, errors.Is(err, ErrLate), l.everything, "%v", err)
 			if l.everything {
-				if err := s.RefusesChanges(t.Context()); !errors.Is(err, ErrLate) {
-					t.Errorf("changes are made by what is known: %v", err)
-				}
+				require.ErrorIs(t, s.RefusesChanges(t.Context()), ErrLate, "changes are made by what is known")
 			}
 			release()
 			recovered := time.Now()
 			for err = errors.New("not asked"); err != nil && time.Since(recovered) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
 				err = s.CanChange(t.Context())
 			}
-			if err != nil {
-				t.Errorf("after the lock: %v", err)
-			}
-			if err := s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"alice", "192.0.2.1/32", s.now()}}}, time.Time{}); err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err, "after the lock")
+			assert.NoError(t, s.RecordFailures(t.Context(), FailureChange{New: []Failure{{"alice", "192.0.2.1/32", s.now()}}}, time.Time{}))
 			t.Logf("can change again %s after the lock", time.Since(recovered))
 		})
 	}
@@ -123,25 +110,20 @@ func TestChangesWaitForALockNotForEver(t *testing.T) {
 			l.take(t, config)
 			var err error
 			d := took(func() { _, err = s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:alice")}) })
-			if !errors.Is(err, ErrLate) || d > 2*turnTimeout {
-				t.Errorf("took %s: %v", d, err)
-			}
-			if Hint(err) == "" {
-				t.Errorf("no remedy for %v", err)
-			}
+			require.ErrorIs(t, err, ErrLate)
+			assert.LessOrEqual(t, d, 2*turnTimeout)
+			assert.NotEmpty(t, Hint(err), "no remedy for %v", err)
 			t.Logf("refused after %s: %v", d, err)
 		})
 	}
 }
 
-// Whoever asks whether changes can be made costs few of them.
+// Clients that ask whether changes can be made cost few of them.
 func TestProbesAreFew(t *testing.T) {
 	s := onMariaDB.open(t)
 	writes := func() (n int64) {
 		t.Helper()
-		if err := s.reader.QueryRowContext(t.Context(), "SELECT number FROM write_lock").Scan(&n); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT number FROM write_lock").Scan(&n))
 		return n
 	}
 	ask := func(f func(context.Context) error) {
@@ -149,9 +131,7 @@ func TestProbesAreFew(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				if err := f(t.Context()); err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, f(t.Context()))
 			})
 		}
 		wg.Wait()
@@ -159,19 +139,13 @@ func TestProbesAreFew(t *testing.T) {
 	create(t, s, "user:alice")
 	before := writes()
 	ask(s.CanChange)
-	if n := writes() - before; n != 0 {
-		t.Errorf("%d writes right after a change", n)
-	}
+	assert.Zero(t, writes()-before, "writes right after a change")
 	long := time.Now().Add(-trustInterval)
 	s.trusted.Store(&long)
 	ask(s.RefusesChanges)
-	if n := writes() - before; n != 0 {
-		t.Errorf("%d writes for those who only want tokens", n)
-	}
+	assert.Zero(t, writes()-before, "writes for those who only want tokens")
 	ask(s.CanChange)
-	if n := writes() - before; n != 1 {
-		t.Errorf("%d writes for 50 who ask at once, want 1", n)
-	}
+	assert.EqualValues(t, 1, writes()-before, "writes for 50 who ask at once")
 }
 
 func TestFailuresAreWrittenOnce(t *testing.T) {
@@ -184,27 +158,20 @@ func TestFailuresAreWrittenOnce(t *testing.T) {
 			{New: []Failure{first}},
 			{New: []Failure{first, second}, Again: true},
 		} {
-			if err := s.RecordFailures(t.Context(), c, time.Time{}); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.RecordFailures(t.Context(), c, time.Time{}))
 		}
 		listed := func(want ...Failure) {
 			t.Helper()
 			got, err := s.Failures(t.Context(), here.Name, now.Add(-time.Hour), here.Network, now.Add(-time.Hour))
-			if err != nil || len(got) != len(want) {
-				t.Fatalf("listed %v, %v", got, err)
-			}
+			require.NoError(t, err)
+			require.Len(t, got, len(want))
 			for i := range want {
-				if got[i] != want[i] {
-					t.Errorf("listed %v, want %v", got[i], want[i])
-				}
+				assert.Equal(t, want[i], got[i], "listed")
 			}
 		}
 		listed(second, first)
 		third := Failure{here.Name, here.Network, now.Add(2 * time.Second)}
-		if err := s.RecordFailures(t.Context(), FailureChange{Forgotten: []FailurePlace{here}, New: []Failure{third}}, time.Time{}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.RecordFailures(t.Context(), FailureChange{Forgotten: []FailurePlace{here}, New: []Failure{third}}, time.Time{}))
 		listed(third)
 	})
 }

@@ -31,6 +31,10 @@ FROM subjects WHERE id = COALESCE((SELECT id FROM subjects WHERE name = ? AND ki
 
 // Login finds the user or robot of that name, or returns [ErrNotFound].
 func (s *Store) Login(ctx context.Context, name string) (Login, error) {
+	return answered(s, func() (Login, error) { return s.loginOf(ctx, name) })
+}
+
+func (s *Store) loginOf(ctx context.Context, name string) (Login, error) {
 	var (
 		l        Login
 		networks string
@@ -69,26 +73,10 @@ func (s *Store) ReplacePasswordHash(ctx context.Context, id int64, old, hash str
 	return replaced > 0, nil
 }
 
-// hashKind is what a hash begins with: $2y$12$, $argon2id$v=19$m=19456,t=2,p.
-const hashKind = "SUBSTR(password_hash, 1, CASE WHEN SUBSTR(password_hash, 1, 2) = '$2' THEN 7 ELSE 28 END)"
-
-// groupedHashSamples reads every subject.
-const groupedHashSamples = "SELECT MIN(password_hash) FROM subjects WHERE password_hash <> '' GROUP BY " + hashKind + " LIMIT 1000"
-
-// steppedHashSamples goes from each kind to the next one in an index: however
-// many subjects there are, it reads one of each.
-const steppedHashSamples = `
-WITH RECURSIVE kinds (beginning) AS (
-    SELECT ''
-    UNION ALL
-    SELECT (SELECT ` + hashKind + ` FROM subjects WHERE ` + hashKind + ` > beginning ORDER BY 1 LIMIT 1) FROM kinds WHERE beginning IS NOT NULL
-    LIMIT 1000)
-SELECT (SELECT password_hash FROM subjects WHERE ` + hashKind + ` = beginning LIMIT 1) FROM kinds WHERE beginning <> ''`
-
 // PasswordHashSamples returns a stored hash of each kind and cost, and maybe
 // several of one.
 func (s *Store) PasswordHashSamples(ctx context.Context) ([]string, error) {
-	samples, err := collect(ctx, s.reader, func(row scanner) (hash string, err error) { return hash, row.Scan(&hash) }, s.dialect.hashSamples)
+	samples, err := collect(ctx, s.reader, func(row scanner) (hash string, err error) { return hash, row.Scan(&hash) }, s.dialect.HashSamples)
 	if err != nil {
 		return nil, fmt.Errorf("read kinds of password hashes: %w", err)
 	}

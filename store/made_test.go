@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/state"
@@ -29,9 +30,8 @@ func newMakers(t *testing.T, db database) *makers {
 	m := &makers{T: t, Store: db.open(t)}
 	m.now = at(m.Store)(0)
 	for _, name := range []string{"root", "boss"} {
-		if _, err := m.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:"+name), Admin: true, PasswordHash: "$" + name}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := m.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:"+name), Admin: true, PasswordHash: "$" + name})
+		require.NoError(t, err)
 	}
 	create(t, m.Store, "robot:ci")
 	person(t, m.Store, "alice", "$alice")
@@ -55,17 +55,13 @@ func (m *makers) make(ctx context.Context, owner, id string, limits Limits) erro
 
 func (m *makers) mustMake(ctx context.Context, owner, id string, limits Limits) {
 	m.Helper()
-	if err := m.make(ctx, owner, id, limits); err != nil {
-		m.Fatal(err)
-	}
+	require.NoError(m, m.make(ctx, owner, id, limits))
 }
 
 func (m *makers) login(name, id string) {
 	m.Helper()
 	login, err := m.Login(m.Context(), name)
-	if err != nil {
-		m.Fatal(err)
-	}
+	require.NoError(m, err)
 	refreshToken(m.T, m.Store, id, login.ID, login.PasswordHash)
 }
 
@@ -79,16 +75,12 @@ func (m *makers) live(want ...string) {
 		"SELECT name FROM subjects WHERE password_hash <> '' AND name NOT IN ('root', 'boss', 'alice')",
 	} {
 		some, err := collect(m.Context(), m.reader, scanID, query)
-		if err != nil {
-			m.Fatal(err)
-		}
+		require.NoError(m, err)
 		got = append(got, some...)
 	}
 	slices.Sort(got)
 	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		m.Errorf("left are %v, want %v", got, want)
-	}
+	assert.Equal(m, want, got, "left")
 }
 
 func networks(t *testing.T, texts ...string) []netip.Prefix {
@@ -123,37 +115,32 @@ func TestTokenMakesNothingWider(t *testing.T) {
 			{"its network as IPv6", Limits{networks(t, "::ffff:10.1.0.0/112"), time.Time{}}, Limits{}, ErrWider},
 		} {
 			id := fmt.Sprint("made", i)
-			if err := m.make(m.by("maker"), "robot:ci", id, tc.asked); !errors.Is(err, tc.err) {
-				t.Errorf("%s: %v, want %v", tc.name, err, tc.err)
-			} else if err != nil {
+			err := m.make(m.by("maker"), "robot:ci", id, tc.asked)
+			if require.ErrorIs(t, err, tc.err, tc.name); err != nil {
 				continue
 			}
 			made, err := m.AccessToken(t.Context(), id)
-			if err != nil || !slices.Equal(made.Networks, tc.want.Networks) || !made.ExpiresAt.Equal(tc.want.ExpiresAt) || made.MadeBy != "maker" {
-				t.Errorf("%s: made %+v, %v", tc.name, made, err)
-			}
+			require.NoError(t, err, "%s: made %+v", tc.name, made)
+			assert.True(t, slices.Equal(made.Networks, tc.want.Networks), "%s: made %+v", tc.name, made)
+			assert.WithinDuration(t, tc.want.ExpiresAt, made.ExpiresAt, 0, "%s: made %+v", tc.name, made)
+			assert.Equal(t, "maker", made.MadeBy, "%s: made %+v", tc.name, made)
 		}
 		t.Run("by a secret that ends sooner", func(t *testing.T) {
 			grace := Limits{hour.Networks, m.now.Add(time.Minute)}
 			ctx := WithActor(t.Context(), Actor{Ref: ref(t, "user:root"), Credential: Credential{ID: "maker", Limits: grace}})
 			m.mustMake(ctx, "robot:ci", "graced", Limits{})
-			if made, err := m.AccessToken(t.Context(), "graced"); err != nil || !made.ExpiresAt.Equal(grace.ExpiresAt) {
-				t.Errorf("made %+v, %v", made, err)
-			}
-			if _, err := m.RotateAccessToken(ctx, "maker", Rotation{Hash: []byte("x")}); !errors.Is(err, ErrWider) {
-				t.Errorf("it got a new secret that lives on: %v", err)
-			}
+			made, err := m.AccessToken(t.Context(), "graced")
+			require.NoError(t, err, "made")
+			assert.WithinDuration(t, grace.ExpiresAt, made.ExpiresAt, 0, "made %+v", made)
+			_, err = m.RotateAccessToken(ctx, "maker", Rotation{Hash: []byte("x")})
+			assert.ErrorIs(t, err, ErrWider, "it got a new secret that lives on")
 		})
 		t.Run("after it ended", func(t *testing.T) {
 			for name, id := range map[string]string{"revoked": "gone", "never there": "never"} {
-				if err := m.make(m.by(id), "robot:ci", "late", Limits{}); !errors.Is(err, ErrCredentialEnded) {
-					t.Errorf("%s: %v", name, err)
-				}
+				require.ErrorIs(t, m.make(m.by(id), "robot:ci", "late", Limits{}), ErrCredentialEnded, name)
 			}
 			m.Store.now = func() time.Time { return hour.ExpiresAt }
-			if err := m.make(m.by("maker"), "robot:ci", "late", Limits{}); !errors.Is(err, ErrCredentialEnded) {
-				t.Errorf("expired: %v", err)
-			}
+			assert.ErrorIs(t, m.make(m.by("maker"), "robot:ci", "late", Limits{}), ErrCredentialEnded, "expired")
 		})
 	})
 }
@@ -164,12 +151,10 @@ func TestDockerLoginMakesNothingThatOutlivesIt(t *testing.T) {
 		m.login("root", "r")
 		m.mustMake(m.by("r"), "robot:ci", "made", Limits{})
 		made, err := m.AccessToken(t.Context(), "made")
-		if err != nil || made.MadeBy != "r" || !made.ExpiresAt.Equal(m.now.Add(90*24*time.Hour)) {
-			t.Errorf("made %+v, %v", made, err)
-		}
-		if err := m.make(m.by("r"), "robot:ci", "later", Limits{ExpiresAt: m.now.Add(91 * 24 * time.Hour)}); !errors.Is(err, ErrWider) {
-			t.Errorf("later than the docker login: %v", err)
-		}
+		require.NoError(t, err, "made")
+		assert.Equal(t, "r", made.MadeBy, "made %+v", made)
+		assert.WithinDuration(t, m.now.Add(90*24*time.Hour), made.ExpiresAt, 0, "made %+v", made)
+		assert.ErrorIs(t, m.make(m.by("r"), "robot:ci", "later", Limits{ExpiresAt: m.now.Add(91 * 24 * time.Hour)}), ErrWider, "later than the docker login")
 	})
 }
 
@@ -179,19 +164,17 @@ func TestShorterTokenShortensDockerLogins(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		m := newMakers(t, db)
 		m.mustMake(m.Context(), "user:root", "maker", Limits{})
-		if _, err := m.CreateSubject(m.by("maker"), NewSubject{Ref: ref(t, "user:eve"), PasswordHash: "$eve"}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := m.CreateSubject(m.by("maker"), NewSubject{Ref: ref(t, "user:eve"), PasswordHash: "$eve"})
+		require.NoError(t, err)
 		m.login("eve", "r")
 		m.login("alice", "other")
 		soon := m.now.Add(time.Hour)
-		if _, err := m.RotateAccessToken(m.Context(), "maker", Rotation{Hash: []byte("x"), ExpiresAt: &soon}); err != nil {
-			t.Fatal(err)
-		}
+		_, err = m.RotateAccessToken(m.Context(), "maker", Rotation{Hash: []byte("x"), ExpiresAt: &soon})
+		require.NoError(t, err)
 		for id, want := range map[string]bool{"r": true, "other": false} {
-			if token, err := m.RefreshToken(t.Context(), id); err != nil || token.ExpiresAt.Equal(soon) != want {
-				t.Errorf("docker login %s expires at %s, %v", id, token.ExpiresAt, err)
-			}
+			token, err := m.RefreshToken(t.Context(), id)
+			require.NoError(t, err, "docker login %s expires at %s", id, token.ExpiresAt)
+			assert.Equal(t, want, token.ExpiresAt.Equal(soon), "docker login %s expires at %s", id, token.ExpiresAt)
 		}
 	})
 }
@@ -207,9 +190,7 @@ func TestMadeEndsWithItsMaker(t *testing.T) {
 	}{
 		{"the token is revoked", func(m *makers) error {
 			_, became, err := m.RevokeAccessToken(m.by(""), "a", false)
-			if became.Ended.Count() != 4 {
-				m.Errorf("it says %+v", became)
-			}
+			assert.Equal(m, 4, became.Ended.Count(), "it says %+v", became)
 			return err
 		}, []string{"r", "by-r", "by-password", "alices"}},
 		{
@@ -268,9 +249,8 @@ func TestMadeEndsWithItsMaker(t *testing.T) {
 				m.mustMake(m.by(""), "user:root", "a", Limits{})
 				m.mustMake(m.by("a"), "user:root", "a-made", Limits{})
 				m.mustMake(m.by("a-made"), "robot:ci", "a-made-made", Limits{})
-				if _, err := m.CreateSubject(m.by("a"), NewSubject{Ref: ref(t, "user:new"), PasswordHash: "$new"}); err != nil {
-					t.Fatal(err)
-				}
+				_, err := m.CreateSubject(m.by("a"), NewSubject{Ref: ref(t, "user:new"), PasswordHash: "$new"})
+				require.NoError(t, err)
 				m.login("new", "news-login")
 				m.mustMake(m.as("user:new", "news-login"), "user:new", "by-new", Limits{})
 				m.login("root", "r")
@@ -279,19 +259,16 @@ func TestMadeEndsWithItsMaker(t *testing.T) {
 				m.mustMake(m.by(""), "robot:ci", "by-password", Limits{})
 				m.mustMake(m.as("user:alice", ""), "user:alice", "alices", Limits{})
 				heard = nil
-				if err := tc.end(m); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, tc.end(m))
 				m.live(tc.left...)
-				if len(heard) == 0 || !slices.ContainsFunc(heard, func(c Change) bool { return c.SubjectID == Everybody }) {
-					t.Errorf("heard %v: other subjects than the maker's owner are concerned", heard)
-				}
+				require.NotEmpty(t, heard, "other subjects than the maker's owner are concerned")
+				assert.True(t, slices.ContainsFunc(heard, func(c Change) bool { return c.SubjectID == Everybody }), "other subjects than the maker's owner are concerned")
 				told := ""
 				for _, e := range auditOf(t, m.Store) {
 					told += string(e.Before)
 				}
-				if ends := !strings.Contains(tc.name, "pushed out"); ends && !strings.Contains(told, "made_and_ended") {
-					t.Errorf("the audit tells nothing of what ended: %s", told)
+				if ends := !strings.Contains(tc.name, "pushed out"); ends {
+					assert.Contains(t, told, "made_and_ended", "the audit tells nothing of what ended")
 				}
 			})
 		})
@@ -306,39 +283,37 @@ func TestKeepMade(t *testing.T) {
 		m.mustMake(m.by(""), "user:root", "a", Limits{})
 		m.mustMake(m.by("a"), "user:root", "b", Limits{})
 		m.mustMake(m.by("b"), "robot:ci", "c", Limits{})
-		if _, _, err := m.RevokeAccessToken(m.by("a"), "b", true); !errors.Is(err, ErrNeedsPassword) {
-			t.Errorf("a token kept what a token made: %v", err)
-		}
+		_, _, err := m.RevokeAccessToken(m.by("a"), "b", true)
+		require.ErrorIs(t, err, ErrNeedsPassword, "a token kept what a token made")
 		_, became, err := m.RevokeAccessToken(m.by(""), "b", true)
-		if err != nil || became.Kept.Count() != 1 || became.Kept.List()[0].ID != "c" || became.Ended.Count() != 0 {
-			t.Errorf("%+v, %v", became, err)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, 1, became.Kept.Count(), "%+v", became)
+		assert.Equal(t, "c", became.Kept.List()[0].ID, "%+v", became)
+		assert.Zero(t, became.Ended.Count(), "%+v", became)
 		m.live("a", "c")
-		if c, err := m.AccessToken(t.Context(), "c"); err != nil || c.MadeBy != "a" {
-			t.Errorf("made by %+v, %v", c, err)
-		}
+		c, err := m.AccessToken(t.Context(), "c")
+		require.NoError(t, err, "made by")
+		assert.Equal(t, "a", c.MadeBy, "made by %+v", c)
 		// It came of the first one, too.
-		if _, became, err = m.RevokeAccessToken(m.by(""), "a", false); err != nil || became.Ended.Count() != 1 {
-			t.Errorf("%+v, %v", became, err)
-		}
+		_, became, err = m.RevokeAccessToken(m.by(""), "a", false)
+		require.NoError(t, err)
+		assert.Equal(t, 1, became.Ended.Count(), "%+v", became)
 		m.live()
 
 		m.mustMake(m.by(""), "user:root", "d", Limits{})
 		m.mustMake(m.by("d"), "robot:ci", "e", Limits{})
-		if _, err := m.CreateSubject(m.by("d"), NewSubject{Ref: ref(t, "user:new"), PasswordHash: "$new"}); err != nil {
-			t.Fatal(err)
-		}
-		if _, became, err = m.RevokeAccessToken(m.by(""), "d", true); err != nil || became.Kept.Count() != 2 {
-			t.Errorf("%+v, %v", became, err)
-		}
+		_, err = m.CreateSubject(m.by("d"), NewSubject{Ref: ref(t, "user:new"), PasswordHash: "$new"})
+		require.NoError(t, err)
+		_, became, err = m.RevokeAccessToken(m.by(""), "d", true)
+		require.NoError(t, err)
+		assert.Equal(t, 2, became.Kept.Count(), "%+v", became)
 		yes := true
-		if _, err := m.UpdateSubject(m.by(""), ref(t, "user:root"), SubjectChange{Disabled: &yes}, 0); err != nil {
-			t.Fatal(err)
-		}
+		_, err = m.UpdateSubject(m.by(""), ref(t, "user:root"), SubjectChange{Disabled: &yes}, 0)
+		require.NoError(t, err)
 		m.live("e", "new")
-		if e, err := m.AccessToken(t.Context(), "e"); err != nil || e.MadeBy != "d" {
-			t.Errorf("what made it is not told any more: %+v, %v", e, err)
-		}
+		e, err := m.AccessToken(t.Context(), "e")
+		require.NoError(t, err, "what made it is not told any more")
+		assert.Equal(t, "d", e.MadeBy, "what made it is not told any more: %+v", e)
 	})
 }
 
@@ -350,20 +325,18 @@ func TestAuditOfWhatEndedIsBounded(t *testing.T) {
 	for i := range many {
 		_, err := m.writer.ExecContext(t.Context(),
 			"INSERT INTO access_tokens (id, subject_id, name, hash, created_at, made_by) SELECT ?, id, ?, x'00', 0, 'a' FROM subjects WHERE name = 'ci'", fmt.Sprint("m", i), fmt.Sprint("m", i))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 	}
 	_, became, err := m.RevokeAccessToken(m.by(""), "a", false)
-	if err != nil || became.Ended.Count() != many || len(became.Ended.List()) != maxAuditList {
-		t.Errorf("ended %d, listed %d, %v", became.Ended.Count(), len(became.Ended.List()), err)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, many, became.Ended.Count())
+	assert.Len(t, became.Ended.List(), maxAuditList)
 	m.live()
 	entries := auditOf(t, m.Store)
 	last := entries[len(entries)-1]
-	if last.Action != audit.RevokeToken || !strings.Contains(string(last.Before), `"count":1500`) || strings.Count(string(last.Before), `"owner"`) != maxAuditList {
-		t.Errorf("%s %.300s", last.Action, last.Before)
-	}
+	assert.Equal(t, audit.RevokeToken, last.Action, "%.300s", last.Before)
+	assert.Contains(t, string(last.Before), `"count":1500`, "%.300s", last.Before)
+	assert.Equal(t, maxAuditList, strings.Count(string(last.Before), `"owner"`), "%.300s", last.Before)
 }
 
 // What was there before a token's maker was noted has none, and stays.
@@ -376,26 +349,22 @@ func TestOlderTokensHaveNoMaker(t *testing.T) {
 		create(t, old, "robot:ci")
 		accessToken(t, old, "robot:ci", "b", "b", time.Time{})
 		refreshToken(t, old, "r", alice, "$alice")
-		provider, err := goose.NewProvider(old.dialect.goose, old.writer, old.dialect.migrations, goose.WithDisableGlobalRegistry(true))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := provider.DownTo(t.Context(), 7); err != nil {
-			t.Fatal(err)
-		}
+		provider, err := goose.NewProvider(old.dialect.Goose, old.writer, old.dialect.Migrations, goose.WithDisableGlobalRegistry(true))
+		require.NoError(t, err)
+		_, err = provider.DownTo(t.Context(), 7)
+		require.NoError(t, err)
 		s := openConfig(t, config)
-		if made, err := s.AccessToken(t.Context(), "b"); err != nil || made.MadeBy != "" {
-			t.Errorf("%+v, %v", made, err)
-		}
-		if login, err := s.Login(t.Context(), "alice"); err != nil || login.PasswordMadeBy != "" || !login.PasswordLimits.cover(Limits{}) {
-			t.Errorf("%+v, %v", login, err)
-		}
-		if _, became, err := s.RevokeAccessToken(t.Context(), "a", false); err != nil || became.Ended.Count() != 0 {
-			t.Errorf("%+v, %v", became, err)
-		}
-		if err := s.DeleteSubject(t.Context(), ref(t, "user:alice"), 0); err != nil {
-			t.Fatal(err)
-		}
+		made, err := s.AccessToken(t.Context(), "b")
+		require.NoError(t, err)
+		assert.Empty(t, made.MadeBy, "%+v", made)
+		login, err := s.Login(t.Context(), "alice")
+		require.NoError(t, err)
+		assert.Empty(t, login.PasswordMadeBy, "%+v", login)
+		assert.True(t, login.PasswordLimits.cover(Limits{}), "%+v", login)
+		_, became, err := s.RevokeAccessToken(t.Context(), "a", false)
+		require.NoError(t, err)
+		assert.Zero(t, became.Ended.Count(), "%+v", became)
+		require.NoError(t, s.DeleteSubject(t.Context(), ref(t, "user:alice"), 0))
 		(&makers{T: t, Store: s}).live("b")
 	})
 }
@@ -406,13 +375,10 @@ func TestFreeTokenName(t *testing.T) {
 		var names []string
 		for i := range 3 {
 			made, err := m.CreateAccessToken(t.Context(), NewAccessToken{ID: fmt.Sprint(i), Owner: ref(t, "robot:ci"), Hash: []byte("h")})
-			if err != nil || subject.ValidateName(made.Name) != nil {
-				t.Fatalf("%+v, %v", made, err)
-			}
+			require.NoError(t, err)
+			require.NoError(t, subject.ValidateName(made.Name), "%+v", made)
 			names = append(names, made.Name)
 		}
-		if want := []string{"token-2026-03-01", "token-2026-03-01-2", "token-2026-03-01-3"}; !slices.Equal(names, want) {
-			t.Errorf("named %v, want %v", names, want)
-		}
+		assert.Equal(t, []string{"token-2026-03-01", "token-2026-03-01-2", "token-2026-03-01-3"}, names, "named")
 	})
 }

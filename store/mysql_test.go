@@ -13,8 +13,11 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/dockit-registry/dockit/store/internal/dialect"
 	"github.com/dockit-registry/dockit/store/mariadbtest"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -38,32 +41,11 @@ func TestMySQLDSN(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Open(t.Context(), Config{Dialect: "mysql", DSN: tc.dsn}, zaptest.NewLogger(t))
-			if err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("error %v does not say %q", err, tc.want)
-			}
-			if err != nil && strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("error %v shows the password", err)
+			require.ErrorContains(t, err, tc.want)
+			if err != nil {
+				assert.NotContains(t, err.Error(), "hunter2", "error %v shows the password", err)
 			}
 		})
-	}
-	config, err := parseMySQLDSN("dockit:secret@tcp(db)/dockit?readTimeout=7s&innodb_lock_wait_timeout=3&multiStatements=true&tls=true")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if config.Timeout == 0 || config.ReadTimeout != 7*time.Second || config.WriteTimeout == 0 || config.MultiStatements ||
-		!config.ClientFoundRows || config.TLSConfig != "true" || config.Params["innodb_lock_wait_timeout"] != "3" {
-		t.Errorf("settings %+v", config)
-	}
-}
-
-func TestMySQLDSNMayRepeatWhatIsSet(t *testing.T) {
-	config, err := parseMySQLDSN("dockit:secret@tcp(db)/dockit?autocommit=1&tx_isolation=%27repeatable-read%27&foreign_key_checks=true&completion_type=0" +
-		"&sql_mode=%27NO_ENGINE_SUBSTITUTION,STRICT_ALL_TABLES%27&time_zone=%27%2B00:00%27&collation=utf8mb4_bin&net_write_timeout=60")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if config.Params["net_write_timeout"] != "60" {
-		t.Errorf("other variables are lost: %v", config.Params)
 	}
 }
 
@@ -77,9 +59,7 @@ func TestMySQLServerWithOtherDefaults(t *testing.T) {
 		"sql_mode": "'ANSI'", "collation_connection": "'latin1_swedish_ci'",
 	} {
 		var before string
-		if err := server.Admin().QueryRowContext(t.Context(), "SELECT @@GLOBAL."+variable).Scan(&before); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, server.Admin().QueryRowContext(t.Context(), "SELECT @@GLOBAL."+variable).Scan(&before))
 		server.Exec(t, "SET GLOBAL "+variable+" = "+wrong)
 		t.Cleanup(func() {
 			if strings.Trim(before, "0123456789") != "" || before == "" {
@@ -90,60 +70,36 @@ func TestMySQLServerWithOtherDefaults(t *testing.T) {
 	}
 	config := Config{Dialect: "mysql", DSN: mariadbtest.DSN(t)}
 	one, err := Open(t.Context(), config, zaptest.NewLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer one.Close()
 	another, err := Open(t.Context(), config, zaptest.NewLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer another.Close()
 	ref := subject.Ref{Kind: subject.Robot, Name: "ci"}
-	if _, err := one.CreateSubject(t.Context(), NewSubject{Ref: ref}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = one.CreateSubject(t.Context(), NewSubject{Ref: ref})
+	require.NoError(t, err)
 	for _, disabled := range []bool{true, false, true} {
-		if _, err := one.UpdateSubject(t.Context(), ref, SubjectChange{Disabled: &disabled}, 0); err != nil {
-			t.Fatal(err)
-		}
+		_, err := one.UpdateSubject(t.Context(), ref, SubjectChange{Disabled: &disabled}, 0)
+		require.NoError(t, err)
 		for _, s := range []*Store{one, another} {
-			if login, err := s.Login(t.Context(), "ci"); err != nil || login.Disabled != disabled {
-				t.Fatalf("disabled is %v at once, want %v: %v", login.Disabled, disabled, err)
-			}
+			login, err := s.Login(t.Context(), "ci")
+			require.NoError(t, err)
+			require.Equal(t, disabled, login.Disabled)
 		}
 	}
-	if err := another.DeleteSubject(t.Context(), ref, 0); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestMySQLVersion(t *testing.T) {
-	for version, supported := range map[string]bool{
-		"8.0.16": true, "8.4.3-log": true, "9.1.0": true, "8.0.15": false, "5.7.44-log": false,
-		"10.11.14-MariaDB-0+deb12u2": true, "5.5.5-10.6.5-MariaDB": true, "11.4.2-MariaDB": true,
-		"10.4.34-MariaDB": false, "5.5.68-MariaDB": false, "what": false,
-	} {
-		if err := checkMySQLVersion(version); (err == nil) != supported {
-			t.Errorf("%s: %v", version, err)
-		}
-	}
+	require.NoError(t, another.DeleteSubject(t.Context(), ref, 0))
 }
 
 func TestMySQLOpenRefuses(t *testing.T) {
 	server := mariadbtest.Started(t)
 	dsn := mariadbtest.DSN(t)
 	config, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	server.Exec(t, "CREATE USER reader@'%' IDENTIFIED BY 'hunter2'")
 	server.Exec(t, "GRANT SELECT ON "+config.DBName+".* TO reader@'%'")
 	t.Cleanup(func() { server.Exec(t, "DROP USER reader@'%'") })
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer silent.Close()
 	for _, tc := range []struct{ name, dsn, want string }{
 		{"wrong password", server.DSN(mariadbtest.User, "hunter2", config.DBName), "check user and password"},
@@ -157,15 +113,13 @@ func TestMySQLOpenRefuses(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			began := time.Now()
 			_, err := Open(t.Context(), Config{Dialect: "mysql", DSN: tc.dsn}, zaptest.NewLogger(t))
-			if err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("error %v does not say %q", err, tc.want)
+			require.ErrorContains(t, err, tc.want)
+			if err != nil {
+				assert.NotContains(t, err.Error(), "hunter2")
+				assert.NotContains(t, err.Error(), mariadbtest.Password)
 			}
-			if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), mariadbtest.Password)) {
-				t.Errorf("error %v shows the password", err)
-			}
-			if took := time.Since(began); took > 10*time.Second {
-				t.Errorf("it took %s to say so", took)
-			}
+			took := time.Since(began)
+			assert.LessOrEqual(t, took, 10*time.Second, "it took %s to say so", took)
 		})
 	}
 }
@@ -183,13 +137,11 @@ func TestMySQLMigrationGoesOn(t *testing.T) {
 		"DROP TABLE goose_db_version",
 	} {
 		for _, statement := range []string{died, "UPDATE goose_lock SET locked = TRUE, locked_by = 'dead', lease_expires_at = NOW(6) + INTERVAL 300000 MICROSECOND"} {
-			if _, err := s.writer.ExecContext(t.Context(), statement); err != nil {
-				t.Fatal(err)
-			}
+			_, err := s.writer.ExecContext(t.Context(), statement)
+			require.NoError(t, err)
 		}
-		if _, err := openConfig(t, config).Subject(t.Context(), ref(t, "user:alice")); err != nil {
-			t.Errorf("%s: %v", died, err)
-		}
+		_, err := openConfig(t, config).Subject(t.Context(), ref(t, "user:alice"))
+		assert.NoError(t, err, died)
 	}
 }
 
@@ -198,12 +150,8 @@ func TestMySQLWaitsForALock(t *testing.T) {
 	dsn := mariadbtest.DSN(t)
 	s := openConfig(t, Config{Dialect: "mysql", DSN: dsn + "?innodb_lock_wait_timeout=1"})
 	tx, err := openConfig(t, Config{Dialect: "mysql", DSN: dsn}).writer.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := excludeMySQL(t.Context(), tx); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, dialect.MySQL.Exclude(t.Context(), tx))
 	time.AfterFunc(1500*time.Millisecond, func() { _ = tx.Rollback() })
 	create(t, s, "user:alice")
 }
@@ -230,9 +178,8 @@ func TestMySQLRepeatsTransactions(t *testing.T) {
 			}
 			return nil
 		})
-		if runs != tc.runs || (err == nil) != (tc.runs > 1) {
-			t.Errorf("%s: ran %d times, want %d: %v", tc.name, runs, tc.runs, err)
-		}
+		assert.Equal(t, tc.runs, runs, "%s: %v", tc.name, err)
+		assert.Equal(t, tc.runs > 1, err == nil, "%s: %v", tc.name, err)
 	}
 }
 
@@ -273,7 +220,9 @@ func TestMySQLLosesNothing(t *testing.T) {
 		for before := int64(0); !done.Load() && n < 150; time.Sleep(time.Millisecond) {
 			if now := made.Load(); now >= before+3 {
 				before = now
-				n += cutConnections(t, server)
+				ended, err := cutConnections(t.Context(), server)
+				assert.NoError(t, err)
+				n += ended
 			}
 		}
 		cut <- n
@@ -285,40 +234,60 @@ func TestMySQLLosesNothing(t *testing.T) {
 	count := 0
 	acknowledged.Range(func(r, _ any) bool {
 		count++
-		if _, err := s.Subject(t.Context(), ref(t, fmt.Sprint(r))); err != nil {
-			t.Errorf("acknowledged, but: %v", err)
-		}
+		_, err := s.Subject(t.Context(), ref(t, fmt.Sprint(r)))
+		assert.NoError(t, err, "acknowledged, and lost")
 		return true
 	})
 	perhaps := 0
 	unknown.Range(func(any, any) bool { perhaps++; return true })
-	if entries := len(auditOf(t, s)); entries < count || entries > count+perhaps {
-		t.Errorf("%d entries in the audit, of %d changes and perhaps %d", entries, count, perhaps)
-	}
+	entries := len(auditOf(t, s))
+	assert.GreaterOrEqual(t, entries, count, "of %d changes and perhaps %d", count, perhaps)
+	assert.LessOrEqual(t, entries, count+perhaps, "of %d changes and perhaps %d", count, perhaps)
 	t.Logf("%d changes, perhaps %d more, with %d connections cut", count, perhaps, n)
-	if count < 200 || n == 0 {
-		t.Errorf("%d changes passed with %d connections cut", count, n)
+	assert.GreaterOrEqual(t, count, 200)
+	assert.NotZero(t, n)
+}
+
+// TestMySQLChangeOutlivesCuts cuts the connection of a change that waits for its
+// turn more often than a database that does not answer is asked.
+func TestMySQLChangeOutlivesCuts(t *testing.T) {
+	server := mariadbtest.Started(t)
+	config := onMariaDB.config(t)
+	s := openConfig(t, config)
+	release := strangersLock{database: onMariaDB, hold: []string{"BEGIN", "SELECT * FROM write_lock FOR UPDATE"}, release: "ROLLBACK"}.take(t, config)
+	changed, patient := make(chan error, 1), ref(t, "user:patient")
+	go func() {
+		_, err := s.CreateSubject(t.Context(), NewSubject{Ref: patient})
+		changed <- err
+	}()
+	for n := 0; n < 12; time.Sleep(time.Millisecond) {
+		select {
+		case err := <-changed:
+			require.NoError(t, err)
+			require.Fail(t, "changed without its turn")
+		default:
+		}
+		ended, err := cutConnections(t.Context(), server)
+		require.NoError(t, err)
+		n += ended
 	}
+	release()
+	require.NoError(t, <-changed)
 }
 
 // cutConnections ends a few connections and returns how many there were.
-func cutConnections(t *testing.T, server *mariadbtest.Server) int {
-	t.Helper()
-	rows, err := server.Admin().QueryContext(t.Context(),
+func cutConnections(ctx context.Context, server *mariadbtest.Server) (int, error) {
+	rows, err := server.Admin().QueryContext(ctx,
 		"SELECT id FROM information_schema.processlist WHERE user = ? AND command <> 'Sleep' LIMIT 2", mariadbtest.User)
 	if err != nil {
-		t.Error(err)
-		return 0
+		return 0, err
 	}
 	ids, err := scanAll(rows, func(row scanner) (id int64, err error) { return id, row.Scan(&id) })
-	if err != nil {
-		t.Error(err)
-	}
 	n := 0
 	for _, id := range ids {
-		if _, err := server.Admin().ExecContext(t.Context(), "KILL CONNECTION ?", id); err == nil {
+		if _, err := server.Admin().ExecContext(ctx, "KILL CONNECTION ?", id); err == nil {
 			n++ // else it ended by itself
 		}
 	}
-	return n
+	return n, err
 }

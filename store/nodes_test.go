@@ -6,6 +6,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestNodesKeepTheLastAdmin takes the flag from every admin at once, on two
@@ -16,9 +19,8 @@ func TestNodesKeepTheLastAdmin(t *testing.T) {
 		nodes := []*Store{openConfig(t, config), openConfig(t, config)}
 		const admins = 8
 		for i := range admins {
-			if _, err := nodes[0].CreateSubject(t.Context(), NewSubject{Ref: ref(t, fmt.Sprintf("user:a%d", i)), Admin: true}); err != nil {
-				t.Fatal(err)
-			}
+			_, err := nodes[0].CreateSubject(t.Context(), NewSubject{Ref: ref(t, fmt.Sprintf("user:a%d", i)), Admin: true})
+			require.NoError(t, err)
 		}
 		var wg sync.WaitGroup
 		errs := make([]error, admins)
@@ -38,9 +40,7 @@ func TestNodesKeepTheLastAdmin(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if refused != 1 {
-			t.Errorf("%d of %d were refused, want 1", refused, admins)
-		}
+		assert.Equal(t, 1, refused, "%d of %d were refused", refused, admins)
 		auditOf(t, nodes[1])
 	})
 }
@@ -54,14 +54,12 @@ func TestNamesStayApart(t *testing.T) {
 			accessToken(t, s, "robot:ci", fmt.Sprint(i), name, time.Time{})
 		}
 		tokens, err := s.AccessTokens(t.Context(), ref(t, "robot:ci"), Page{Limit: 100, Prefix: "e"})
-		if err != nil || len(tokens) != 1 {
-			t.Errorf("with the prefix e: %+v, %v", tokens, err)
-		}
+		require.NoError(t, err, "with the prefix e")
+		assert.Len(t, tokens, 1, "with the prefix e")
 		for i, name := range names {
 			token, err := s.AccessToken(t.Context(), fmt.Sprint(i))
-			if err != nil || token.Name != name {
-				t.Errorf("%q came back as %q: %v", name, token.Name, err)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, name, token.Name)
 		}
 	})
 }

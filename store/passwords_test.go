@@ -2,9 +2,11 @@ package store
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestReplacePasswordHash(t *testing.T) {
@@ -12,22 +14,21 @@ func TestReplacePasswordHash(t *testing.T) {
 		s := db.open(t)
 		alice := person(t, s, "alice", "$2y$old")
 		before, err := s.Subject(t.Context(), ref(t, "user:alice"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		number := revision(t, s)
-		if replaced, err := s.ReplacePasswordHash(t.Context(), alice, "$2y$another", "$argon2id$"); err != nil || replaced {
-			t.Errorf("from another hash: %v, %v", replaced, err)
-		}
-		if replaced, err := s.ReplacePasswordHash(t.Context(), alice, "$2y$old", "$argon2id$"); err != nil || !replaced {
-			t.Errorf("from the hash: %v, %v", replaced, err)
-		}
-		if login, err := s.Login(t.Context(), "alice"); err != nil || login.PasswordHash != "$argon2id$" {
-			t.Errorf("login %+v, %v", login, err)
-		}
-		if after, err := s.Subject(t.Context(), before.Ref); err != nil || !reflect.DeepEqual(after, before) || revision(t, s) != number {
-			t.Errorf("the subject changed: %+v, %v", after, err)
-		}
+		replaced, err := s.ReplacePasswordHash(t.Context(), alice, "$2y$another", "$argon2id$")
+		require.NoError(t, err, "from another hash: %v", replaced)
+		assert.False(t, replaced, "from another hash: %v", replaced)
+		replaced, err = s.ReplacePasswordHash(t.Context(), alice, "$2y$old", "$argon2id$")
+		require.NoError(t, err, "from the hash: %v", replaced)
+		assert.True(t, replaced, "from the hash: %v", replaced)
+		login, err := s.Login(t.Context(), "alice")
+		require.NoError(t, err, "login")
+		assert.Equal(t, "$argon2id$", login.PasswordHash, "login %+v", login)
+		after, err := s.Subject(t.Context(), before.Ref)
+		require.NoError(t, err, "the subject changed")
+		assert.Equal(t, before, after, "the subject changed")
+		assert.Equal(t, number, revision(t, s), "the subject changed")
 	})
 }
 
@@ -40,17 +41,14 @@ func TestPasswordHashSamples(t *testing.T) {
 			person(t, s, fmt.Sprint("user-", i), kinds[i%len(kinds)]+fmt.Sprintf("salt-%02d", i))
 		}
 		samples, err := s.PasswordHashSamples(t.Context())
-		if err != nil || len(samples) != len(kinds) {
-			t.Fatalf("%d samples %q, %v", len(samples), samples, err)
-		}
+		require.NoError(t, err)
+		require.Len(t, samples, len(kinds))
 		for _, kind := range kinds {
 			found := false
 			for _, sample := range samples {
 				found = found || strings.HasPrefix(sample, kind)
 			}
-			if !found {
-				t.Errorf("no sample of %s among %q", kind, samples)
-			}
+			assert.True(t, found, "no sample of %s among %q", kind, samples)
 		}
 	})
 }

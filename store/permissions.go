@@ -72,16 +72,13 @@ func (s *Store) Revoke(ctx context.Context, ref subject.Ref, p access.Permission
 		if err != nil {
 			return nobody, err
 		}
-		remaining.Actions = held &^ p.Actions
-		switch {
-		case p.Actions&access.Pull != 0 && remaining.Actions&access.Push != 0:
-			return nobody, fmt.Errorf("%s keeps %s: %w: revoke push as well", ref, remaining, ErrIncluded)
-		case held&p.Actions == 0:
-			return nobody, fmt.Errorf("%s has no permission %s of its own: %w", ref, p, ErrNotFound)
-		case remaining.Actions == 0:
+		if remaining, err = remainder(ref, p, held); err != nil {
+			return nobody, err
+		}
+		if remaining.Actions == 0 {
 			_, err = tx.ExecContext(ctx,
 				"DELETE FROM permissions WHERE subject_id = ? AND type = ? AND name = ?", owner.ID, p.Type, p.Name)
-		default:
+		} else {
 			_, err = tx.ExecContext(ctx,
 				"UPDATE permissions SET actions = ?, updated_at = ? WHERE subject_id = ? AND type = ? AND name = ?",
 				remaining.Actions, timestamp(s.now()), owner.ID, p.Type, p.Name)
@@ -92,6 +89,18 @@ func (s *Store) Revoke(ctx context.Context, ref subject.Ref, p access.Permission
 		return affects(owner), s.record(ctx, tx, audit.Revoke, ref, permissionState(access.Permission{Type: p.Type, Name: p.Name, Actions: held}), permissionState(remaining))
 	})
 	return remaining, err
+}
+
+// remainder is what is left of held when a permission is revoked.
+func remainder(ref subject.Ref, p access.Permission, held access.Actions) (access.Permission, error) {
+	remaining := access.Permission{Type: p.Type, Name: p.Name, Actions: held &^ p.Actions}
+	switch {
+	case p.Actions&access.Pull != 0 && remaining.Actions&access.Push != 0:
+		return remaining, fmt.Errorf("%s keeps %s: %w: revoke push as well", ref, remaining, ErrIncluded)
+	case held&p.Actions == 0:
+		return remaining, fmt.Errorf("%s has no permission %s of its own: %w", ref, p, ErrNotFound)
+	}
+	return remaining, nil
 }
 
 func heldActions(ctx context.Context, tx *sql.Tx, ownerID int64, p access.Permission) (access.Actions, error) {
@@ -165,12 +174,14 @@ func (s *Store) EffectivePermissionsByID(ctx context.Context, id int64, ref subj
 	case ref.Kind == subject.Group:
 		authenticated, anonymous = id, id
 	}
-	rows, err := s.effective.QueryContext(ctx, id, authenticated, anonymous, id)
-	if err != nil {
-		return nil, fmt.Errorf("read effective permissions of %s: %w", ref, err)
-	}
-	all, err := scanAll(rows, func(row scanner) (e Effective, err error) {
-		return e, row.Scan(&e.Via.Kind, &e.Via.Name, &e.Type, &e.Name, &e.Actions)
+	all, err := answered(s, func() ([]Effective, error) {
+		rows, err := s.effective.QueryContext(ctx, id, authenticated, anonymous, id)
+		if err != nil {
+			return nil, err
+		}
+		return scanAll(rows, func(row scanner) (e Effective, err error) {
+			return e, row.Scan(&e.Via.Kind, &e.Via.Name, &e.Type, &e.Name, &e.Actions)
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read effective permissions of %s: %w", ref, err)

@@ -1,9 +1,10 @@
 package store
 
 import (
-	"errors"
-	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -11,9 +12,7 @@ import (
 func held(t *testing.T, s *Store, owner string) []string {
 	t.Helper()
 	permissions, err := s.Permissions(t.Context(), ref(t, owner), Page{Limit: 100})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var all []string
 	for _, p := range permissions {
 		all = append(all, p.String())
@@ -28,15 +27,12 @@ func TestGrantAddsUp(t *testing.T) {
 		grant(t, s, "user:alice", "repository:a/b:push", "repository:a/b:pull", "repository:a/b:pull", "namespace:a:pull")
 		// A key on (type, name) without the subject would downgrade alice here.
 		grant(t, s, "user:bob", "repository:a/b:pull")
-		if got, want := held(t, s, "user:alice"), []string{"namespace:a:pull", "repository:a/b:pull,push"}; !slices.Equal(got, want) {
-			t.Errorf("alice has %v, want %v", got, want)
-		}
-		if got, want := held(t, s, "user:bob"), []string{"repository:a/b:pull"}; !slices.Equal(got, want) {
-			t.Errorf("bob has %v, want %v", got, want)
-		}
-		if _, err := s.Grant(t.Context(), ref(t, "user:carol"), permission(t, "repository:a/b:pull")); !errors.Is(err, ErrNotFound) {
-			t.Errorf("grant to nobody = %v", err)
-		}
+		got, want := held(t, s, "user:alice"), []string{"namespace:a:pull", "repository:a/b:pull,push"}
+		assert.Equal(t, want, got, "alice")
+		got, want = held(t, s, "user:bob"), []string{"repository:a/b:pull"}
+		assert.Equal(t, want, got, "bob")
+		_, err := s.Grant(t.Context(), ref(t, "user:carol"), permission(t, "repository:a/b:pull"))
+		assert.ErrorIs(t, err, ErrNotFound, "grant to nobody")
 	})
 }
 
@@ -62,12 +58,9 @@ func TestRevoke(t *testing.T) {
 				s := db.open(t)
 				create(t, s, "user:alice")
 				grant(t, s, "user:alice", tc.held)
-				if _, err := s.Revoke(t.Context(), ref(t, "user:alice"), permission(t, tc.revoke)); !errors.Is(err, tc.err) {
-					t.Fatalf("Revoke = %v, want %v", err, tc.err)
-				}
-				if got := held(t, s, "user:alice"); !slices.Equal(got, tc.want) {
-					t.Fatalf("left %v, want %v", got, tc.want)
-				}
+				_, err := s.Revoke(t.Context(), ref(t, "user:alice"), permission(t, tc.revoke))
+				require.ErrorIs(t, err, tc.err, "Revoke")
+				require.Equal(t, tc.want, held(t, s, "user:alice"), "left")
 			})
 		}
 	})
@@ -78,14 +71,12 @@ func TestEffectivePermissions(t *testing.T) {
 		s := db.open(t)
 		create(t, s, "user:alice", "user:bob", "group:dev", "group:off")
 		for _, group := range []string{"group:dev", "group:off"} {
-			if _, err := s.AddMember(t.Context(), ref(t, group), ref(t, "user:alice")); err != nil {
-				t.Fatal(err)
-			}
+			_, err := s.AddMember(t.Context(), ref(t, group), ref(t, "user:alice"))
+			require.NoError(t, err)
 		}
 		yes := true
-		if _, err := s.UpdateSubject(t.Context(), ref(t, "group:off"), SubjectChange{Disabled: &yes}, 0); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.UpdateSubject(t.Context(), ref(t, "group:off"), SubjectChange{Disabled: &yes}, 0)
+		require.NoError(t, err)
 		grant(t, s, "user:alice", "repository:own:pull")
 		grant(t, s, "user:bob", "repository:bob:pull")
 		grant(t, s, "group:dev", "namespace:dev:push")
@@ -111,42 +102,36 @@ func TestEffectivePermissions(t *testing.T) {
 		} {
 			t.Run(tc.name, func(t *testing.T) {
 				effective, err := s.EffectivePermissions(t.Context(), ref(t, tc.ref))
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				var got []string
 				for _, e := range effective {
 					got = append(got, e.Via.String()+" "+e.Permission.String())
 				}
-				if !slices.Equal(got, tc.want) {
-					t.Fatalf("got %q, want %q", got, tc.want)
-				}
+				require.Equal(t, tc.want, got)
 			})
 		}
-		if _, err := s.EffectivePermissions(t.Context(), ref(t, "user:nobody")); !errors.Is(err, ErrNotFound) {
-			t.Errorf("of nobody: %v", err)
-		}
+		_, err = s.EffectivePermissions(t.Context(), ref(t, "user:nobody"))
+		assert.ErrorIs(t, err, ErrNotFound, "of nobody")
 	})
 }
 
 func TestLogin(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		s := db.open(t)
-		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:alice"), Admin: true, PasswordHash: "hash"}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:alice"), Admin: true, PasswordHash: "hash"})
+		require.NoError(t, err)
 		create(t, s, "robot:ci", "group:dev")
 		alice, err := s.Login(t.Context(), "alice")
-		if err != nil || alice.Ref != ref(t, "user:alice") || !alice.Admin || alice.PasswordHash != "hash" {
-			t.Fatalf("Login(alice) = %+v, %v", alice, err)
-		}
-		if ci, err := s.Login(t.Context(), "ci"); err != nil || ci.Ref.Kind != subject.Robot {
-			t.Fatalf("Login(ci) = %+v, %v", ci, err)
-		}
+		require.NoError(t, err, "Login(alice)")
+		require.Equal(t, ref(t, "user:alice"), alice.Ref, "Login(alice) = %+v", alice)
+		require.True(t, alice.Admin, "Login(alice) = %+v", alice)
+		require.Equal(t, "hash", alice.PasswordHash, "Login(alice) = %+v", alice)
+		ci, err := s.Login(t.Context(), "ci")
+		require.NoError(t, err, "Login(ci)")
+		require.Equal(t, subject.Robot, ci.Ref.Kind, "Login(ci) = %+v", ci)
 		for _, name := range []string{"dev", "nobody", "", "ALICE"} {
-			if _, err := s.Login(t.Context(), name); !errors.Is(err, ErrNotFound) {
-				t.Errorf("Login(%q) = %v", name, err)
-			}
+			_, err := s.Login(t.Context(), name)
+			assert.ErrorIs(t, err, ErrNotFound, "Login(%q)", name)
 		}
 	})
 }

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -13,9 +16,7 @@ import (
 func person(t *testing.T, s *Store, name, hash string) int64 {
 	t.Helper()
 	created, err := s.CreateSubject(t.Context(), NewSubject{Ref: subject.Ref{Kind: subject.User, Name: name}, PasswordHash: hash})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return created.ID
 }
 
@@ -25,9 +26,7 @@ func refreshToken(t *testing.T, s *Store, id string, owner int64, hash string) {
 		ID: id, OwnerID: owner, PasswordHash: hash, Service: "registry.example.com", Hash: []byte("hash of " + id),
 		Client: "docker", Address: "192.0.2.1", ExpiresAt: s.now().Add(90 * 24 * time.Hour),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 }
 
 func TestRefreshTokens(t *testing.T) {
@@ -42,33 +41,34 @@ func TestRefreshTokens(t *testing.T) {
 		refreshToken(t, s, "b1", bob, "$b")
 
 		login, err := s.RefreshTokenLogin(t.Context(), "a1")
-		if err != nil || login.ID != alice || login.Service != "registry.example.com" || string(login.Hash) != "hash of a1" ||
-			!login.LastUsedAt.Equal(now) || !login.ExpiresAt.Equal(now.Add(90*24*time.Hour)) {
-			t.Fatalf("login %+v, %v", login, err)
-		}
+		require.NoError(t, err, "login")
+		require.Equal(t, alice, login.ID, "login %+v", login)
+		require.Equal(t, "registry.example.com", login.Service, "login %+v", login)
+		require.Equal(t, "hash of a1", string(login.Hash), "login %+v", login)
+		require.WithinDuration(t, now, login.LastUsedAt, 0, "login %+v", login)
+		require.WithinDuration(t, now.Add(90*24*time.Hour), login.ExpiresAt, 0, "login %+v", login)
 		tokens, err := s.RefreshTokens(t.Context(), ref(t, "user:alice"))
-		if err != nil || len(tokens) != 2 || tokens[0].ID != "a2" || tokens[1].ID != "a1" {
-			t.Fatalf("listed %+v, %v", tokens, err)
-		}
-		if got := tokens[0]; got.Client != "docker" || got.Address != "192.0.2.1" || got.Owner != ref(t, "user:alice") ||
-			got.LastUse != (Use{now.Add(time.Minute), "192.0.2.1", "docker"}) {
-			t.Errorf("listed %+v", got)
-		}
-		if revoked, _, err := s.RevokeRefreshToken(t.Context(), "a1", false); err != nil || revoked.Owner != ref(t, "user:alice") {
-			t.Errorf("revoked %+v, %v", revoked, err)
-		}
-		if _, _, err := s.RevokeRefreshToken(t.Context(), "a1", false); !errors.Is(err, ErrNotFound) {
-			t.Errorf("revoked again: %v", err)
-		}
-		if n, _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice")); err != nil || n != 1 {
-			t.Errorf("revoked %d, %v", n, err)
-		}
-		if _, err := s.RefreshTokenLogin(t.Context(), "a2"); !errors.Is(err, ErrNotFound) {
-			t.Errorf("login after revocation: %v", err)
-		}
-		if _, err := s.RefreshToken(t.Context(), "b1"); err != nil {
-			t.Errorf("bob's: %v", err)
-		}
+		require.NoError(t, err)
+		require.Len(t, tokens, 2)
+		require.Equal(t, "a2", tokens[0].ID)
+		require.Equal(t, "a1", tokens[1].ID)
+		got := tokens[0]
+		assert.Equal(t, "docker", got.Client)
+		assert.Equal(t, "192.0.2.1", got.Address)
+		assert.Equal(t, ref(t, "user:alice"), got.Owner)
+		assert.Equal(t, Use{now.Add(time.Minute), "192.0.2.1", "docker"}, got.LastUse)
+		revoked, _, err := s.RevokeRefreshToken(t.Context(), "a1", false)
+		require.NoError(t, err, "revoked")
+		assert.Equal(t, ref(t, "user:alice"), revoked.Owner, "revoked %+v", revoked)
+		_, _, err = s.RevokeRefreshToken(t.Context(), "a1", false)
+		require.ErrorIs(t, err, ErrNotFound, "revoked again")
+		n, _, err := s.RevokeRefreshTokens(t.Context(), ref(t, "user:alice"))
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, n)
+		_, err = s.RefreshTokenLogin(t.Context(), "a2")
+		require.ErrorIs(t, err, ErrNotFound, "login after revocation")
+		_, err = s.RefreshToken(t.Context(), "b1")
+		assert.NoError(t, err, "bob's")
 	})
 }
 
@@ -112,15 +112,11 @@ func TestRefreshTokensEndWithTheirSubject(t *testing.T) {
 				alice := person(t, s, "alice", "$a")
 				refreshToken(t, s, "a", alice, "$a")
 				refreshToken(t, s, "b", person(t, s, "bob", "$b"), "$b")
-				if err := tc.change(t, s, alice); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := s.RefreshTokenLogin(t.Context(), "a"); errors.Is(err, ErrNotFound) != tc.ends {
-					t.Errorf("login = %v, want it to end: %v", err, tc.ends)
-				}
-				if _, err := s.RefreshTokenLogin(t.Context(), "b"); err != nil {
-					t.Errorf("bob's: %v", err)
-				}
+				require.NoError(t, tc.change(t, s, alice))
+				_, err := s.RefreshTokenLogin(t.Context(), "a")
+				assert.Equal(t, tc.ends, errors.Is(err, ErrNotFound), "login = %v, want it to end", err)
+				_, err = s.RefreshTokenLogin(t.Context(), "b")
+				assert.NoError(t, err, "bob's")
 			})
 		}
 	})
@@ -134,16 +130,13 @@ func TestNoRefreshTokenForAnOldPassword(t *testing.T) {
 		create(t, s, "user:bob")
 		change := func(c SubjectChange) {
 			t.Helper()
-			if _, err := s.UpdateSubject(t.Context(), ref(t, "user:alice"), c, 0); err != nil {
-				t.Fatal(err)
-			}
+			_, err := s.UpdateSubject(t.Context(), ref(t, "user:alice"), c, 0)
+			require.NoError(t, err)
 		}
 		refused := func(name string, owner int64, hash string) {
 			t.Helper()
 			err := s.CreateRefreshToken(t.Context(), NewRefreshToken{ID: name, OwnerID: owner, PasswordHash: hash, Hash: []byte("x")})
-			if !errors.Is(err, ErrStale) {
-				t.Errorf("%s: %v", name, err)
-			}
+			assert.ErrorIs(t, err, ErrStale, name)
 		}
 		refused("nobody", 4711, "$a")
 		change(SubjectChange{PasswordHash: &hash})
@@ -163,20 +156,16 @@ func TestRefreshTokensAreBounded(t *testing.T) {
 			advance(time.Second)
 		}
 		tokens, err := s.RefreshTokens(t.Context(), ref(t, "user:alice"))
-		if err != nil || len(tokens) != maxRefreshTokens {
-			t.Fatalf("%d tokens, %v", len(tokens), err)
-		}
-		if _, err := s.RefreshTokenLogin(t.Context(), "t4"); !errors.Is(err, ErrNotFound) {
-			t.Errorf("the fifth: %v", err)
-		}
-		if _, err := s.RefreshTokenLogin(t.Context(), "t5"); err != nil {
-			t.Errorf("the sixth: %v", err)
-		}
+		require.NoError(t, err)
+		require.Len(t, tokens, maxRefreshTokens)
+		_, err = s.RefreshTokenLogin(t.Context(), "t4")
+		require.ErrorIs(t, err, ErrNotFound, "the fifth")
+		_, err = s.RefreshTokenLogin(t.Context(), "t5")
+		require.NoError(t, err, "the sixth")
 		// What expired is taken away by the next login of anybody.
 		advance(91 * 24 * time.Hour)
 		refreshToken(t, s, "late", person(t, s, "bob", "$b"), "$b")
-		if _, err := s.RefreshToken(t.Context(), "t50"); !errors.Is(err, ErrNotFound) {
-			t.Errorf("an expired one: %v", err)
-		}
+		_, err = s.RefreshToken(t.Context(), "t50")
+		assert.ErrorIs(t, err, ErrNotFound, "an expired one")
 	})
 }

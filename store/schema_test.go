@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/store/migrations"
 )
 
 // schema is what both kinds of databases have to agree on: columns with their
@@ -36,7 +38,7 @@ var (
 )
 
 func TestSchemasAreTheSame(t *testing.T) {
-	assert.Equal(t, migrationNames(t, sqlite), migrationNames(t, mysqlDialect), "migrations")
+	assert.Equal(t, migrationNames(t, migrations.SQLite), migrationNames(t, migrations.MySQL), "migrations")
 	inSQLite, inMySQL := schemaOfSQLite(t, onSQLite.open(t)), schemaOfMySQL(t, onMariaDB.open(t))
 	require.Contains(t, inSQLite.columns, "subjects.name")
 	require.Contains(t, inSQLite.indexes, "subjects.subjects_by_kind")
@@ -157,9 +159,9 @@ func rowsOf(t *testing.T, s *Store, query string) [][]string {
 	return all
 }
 
-func migrationNames(t *testing.T, d *dialect) []string {
+func migrationNames(t *testing.T, steps fs.FS) []string {
 	t.Helper()
-	names, err := fs.Glob(d.migrations, "*.sql")
+	names, err := fs.Glob(steps, "*.sql")
 	require.NoError(t, err)
 	return names
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,27 +39,8 @@ func TestNoErrorShowsADSN(t *testing.T) {
 	assert.Empty(t, made)
 }
 
-func TestPathsOfSQLite(t *testing.T) {
-	for _, path := range []string{"dockit.sqlite", "/data/me@home/a:b.sqlite", "./a:b@c", `C:\data\me@home.sqlite`, "../dockit(1).sqlite", "/dockit"} {
-		got, _, err := parseSQLiteDSN(path)
-		require.NoError(t, err, path)
-		assert.Equal(t, path, got)
-	}
-}
-
 func TestFolderInPlaceOfADatabase(t *testing.T) {
 	folder := t.TempDir()
 	_, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: folder}, zap.NewNop())
 	require.ErrorContains(t, err, "it is a folder: name a file in it, such as "+filepath.Join(folder, "dockit.sqlite"))
-}
-
-// TestDSNEnds guards that what a file leaves around a DSN makes no new database
-// beside the one that is meant.
-func TestDSNEnds(t *testing.T) {
-	for _, around := range []string{`"%s"`, "'%s'", " %s", "%s ", "%s\n", "\ufeff%s"} {
-		_, _, err := parseSQLiteDSN(fmt.Sprintf(around, "dockit.sqlite"))
-		require.ErrorContains(t, err, "without them", around)
-		_, err = parseMySQLDSN(fmt.Sprintf(around, "dockit:secret@tcp(db)/dockit"))
-		require.ErrorContains(t, err, "without them", around)
-	}
 }

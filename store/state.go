@@ -17,36 +17,82 @@ import (
 // members and permissions of theirs, if not those of one alone are more.
 const statePage, stateItems = 500, 20_000
 
-// State reads every subject with its members and permissions, in the canonical
-// order of [state.Document], as it is at one moment. An error ends it. No
-// password hash is in it.
-func (s *Store) State(ctx context.Context) iter.Seq2[state.Subject, error] {
-	return func(yield func(state.Subject, error) bool) {
-		tx, err := s.reader.BeginTx(ctx, s.dialect.snapshot)
+// WriteState writes every subject with its members and permissions, the issuers
+// and the bindings, as they are at one moment. Built-in subjects without
+// permissions are left out, and so is every password hash.
+func (s *Store) WriteState(ctx context.Context, w *state.Writer) error {
+	tx, err := s.reader.BeginTx(ctx, s.dialect.Snapshot)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	return writeState(ctx, tx, w)
+}
+
+func writeState(ctx context.Context, tx *sql.Tx, w *state.Writer) error {
+	for one, err := range readState(ctx, tx) {
 		if err != nil {
-			yield(state.Subject{}, fmt.Errorf("begin transaction: %w", err))
-			return
+			return err
 		}
-		defer func() { _ = tx.Rollback() }() // it only read
-		for one, err := range readState(ctx, tx) {
-			one.PasswordHash = ""
-			if !yield(one.Subject, err) || err != nil {
-				return
-			}
+		if one.Ref.BuiltIn() && len(one.Permissions) == 0 {
+			continue // there is nothing to say
+		}
+		one.PasswordHash = ""
+		if err := w.Write(one.Subject); err != nil {
+			return err
 		}
 	}
+	trusted, err := readTrusted(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, issuer := range trusted.Issuers {
+		if err := w.WriteIssuer(issuer); err != nil {
+			return err
+		}
+	}
+	for _, binding := range trusted.Bindings {
+		if err := w.WriteBinding(binding); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readTrusted reads the issuers and bindings, in their canonical order.
+func readTrusted(ctx context.Context, tx *sql.Tx) (*state.Document, error) {
+	issuers, err := readIssuers(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	bindings, err := readBindings(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	d := &state.Document{}
+	for _, issuer := range issuers {
+		d.Issuers = append(d.Issuers, issuer.Issuer)
+	}
+	for _, binding := range bindings {
+		d.Bindings = append(d.Bindings, binding.Binding)
+	}
+	d.Sort()
+	return d, nil
 }
 
 // PlanState says what [Store.ApplyState] would do. Errors: those of
-// [state.NewDiffer] and of the [state.Differ].
+// [state.NewDiffer] and of the [state.Differ], and what bindings are refused for.
 func (s *Store) PlanState(ctx context.Context, wanted *state.Document, o state.Options) (state.Plan, error) {
-	tx, err := s.reader.BeginTx(ctx, s.dialect.snapshot)
+	tx, err := s.reader.BeginTx(ctx, s.dialect.Snapshot)
 	if err != nil {
 		return state.Plan{}, fmt.Errorf("begin transaction: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }() // it only read
 	plan, _, err := planState(ctx, tx, wanted, s.bounded(o))
-	return plan, err
+	_ = tx.Rollback() // it only read
+	if err != nil || len(plan.Issuers)+len(plan.Bindings) == 0 {
+		return plan, err
+	}
+	return s.tryPlan(ctx, wanted, o, plan)
 }
 
 // planState also returns the ids of those whom the plan may be about.
@@ -66,6 +112,16 @@ func planState(ctx context.Context, tx *sql.Tx, wanted *state.Document, o state.
 		if err := differ.Current(one.Subject); err != nil {
 			return state.Plan{}, nil, err
 		}
+	}
+	trusted, err := readTrusted(ctx, tx)
+	if err != nil {
+		return state.Plan{}, nil, err
+	}
+	for _, issuer := range trusted.Issuers {
+		differ.CurrentIssuer(issuer)
+	}
+	for _, binding := range trusted.Bindings {
+		differ.CurrentBinding(binding)
 	}
 	plan, err := differ.Plan()
 	return plan, ids, err

@@ -2,13 +2,14 @@ package store
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/audit"
@@ -22,38 +23,23 @@ func export(t *testing.T, s *Store) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := state.NewWriter(&b, state.YAML)
-	for one, err := range s.State(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if one.PasswordHash != "" {
-			t.Errorf("the hash of %s is exported", one.Ref)
-		}
-		if err := w.Write(one); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.WriteState(t.Context(), w))
+	require.NoError(t, w.Close())
+	assert.NotContains(t, b.String(), "password_hash", "a hash is exported")
 	return b.String()
 }
 
 func document(t *testing.T, text string) *state.Document {
 	t.Helper()
 	d, err := state.Parse(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return d
 }
 
 func applyState(t *testing.T, s *Store, text string, o state.Options) state.Plan {
 	t.Helper()
 	plan, err := s.ApplyState(t.Context(), document(t, text), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return plan
 }
 
@@ -81,24 +67,18 @@ groups:
 func TestApplyStateTwiceChangesNothing(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		s := db.open(t)
-		if plan := applyState(t, s, wholeState, state.Options{Prune: true}); plan.Empty() {
-			t.Fatal("nothing was applied")
-		}
+		require.False(t, applyState(t, s, wholeState, state.Options{Prune: true}).Empty(), "nothing was applied")
 		first, entries := export(t, s), len(auditOf(t, s))
 		before := revision(t, s)
-		if plan := applyState(t, s, wholeState, state.Options{Prune: true}); !plan.Empty() {
-			t.Errorf("the second time changes\n%s", plan)
-		}
-		if plan := applyState(t, s, first, state.Options{Prune: true}); !plan.Empty() {
-			t.Errorf("what was exported changes\n%s", plan)
-		}
-		if n := len(auditOf(t, s)); n != entries || revision(t, s) != before {
-			t.Error("changing nothing leaves traces")
-		}
+		plan := applyState(t, s, wholeState, state.Options{Prune: true})
+		assert.True(t, plan.Empty(), "the second time changes: %s", plan)
+		plan = applyState(t, s, first, state.Options{Prune: true})
+		assert.True(t, plan.Empty(), "what was exported changes: %s", plan)
+		assert.Len(t, auditOf(t, s), entries, "changing nothing leaves traces")
+		assert.Equal(t, before, revision(t, s), "changing nothing leaves traces")
 		login, err := s.Login(t.Context(), "alice")
-		if err != nil || !strings.HasPrefix(login.PasswordHash, "$2y$10$") {
-			t.Errorf("the hash is %q: %v", login.PasswordHash, err)
-		}
+		require.NoError(t, err, "the hash is %q", login.PasswordHash)
+		assert.True(t, strings.HasPrefix(login.PasswordHash, "$2y$10$"), "the hash is %q", login.PasswordHash)
 	})
 }
 
@@ -108,19 +88,16 @@ func TestExportApplyExportIsEqual(t *testing.T) {
 		s := db.open(t)
 		for round := range 40 {
 			wanted := statetest.Document(random)
-			if _, err := s.ApplyState(t.Context(), wanted, state.Options{Prune: true}); err != nil && !errors.Is(err, ErrLastAdmin) {
-				t.Fatalf("round %d: %v", round, err)
+			if _, err := s.ApplyState(t.Context(), wanted, state.Options{Prune: true}); err != nil {
+				require.ErrorIs(t, err, ErrLastAdmin, "round %d", round)
 			}
 			first := export(t, s)
 			other := db.open(t)
 			applyState(t, other, first, state.Options{Prune: true})
-			if second := export(t, other); second != first {
-				t.Fatalf("round %d: exported again:\n%s\nwas:\n%s", round, second, first)
-			}
+			require.Equal(t, first, export(t, other), "round %d: exported again", round)
 			plan, err := other.PlanState(t.Context(), document(t, first), state.Options{Prune: true})
-			if err != nil || !plan.Empty() {
-				t.Fatalf("round %d: the plan of an export is %s %v", round, plan, err)
-			}
+			require.NoError(t, err, "round %d: the plan of an export is %s %v", round, plan, err)
+			require.True(t, plan.Empty(), "round %d: the plan of an export is %s %v", round, plan, err)
 		}
 		auditOf(t, s)
 	})
@@ -143,17 +120,15 @@ func TestApplyStateIsAllOrNothing(t *testing.T) {
 			"pruned, but named":   {"version: dockit/v1\nusers:\n  - name: alice\n    admin: true\ngroups:\n  - name: dev\n    members: [\"user:bob\"]\n", true, state.ErrConflict},
 			"built-in kind taken": {"version: dockit/v1\nusers: []\nrobots:\n  - name: dev\n", false, state.ErrConflict},
 		} {
-			if _, err := s.ApplyState(t.Context(), document(t, c.text), state.Options{Prune: c.prune}); !errors.Is(err, c.err) {
-				t.Errorf("%s: %v, want %v", name, err, c.err)
-			}
+			_, err := s.ApplyState(t.Context(), document(t, c.text), state.Options{Prune: c.prune})
+			require.ErrorIs(t, err, c.err, name)
 		}
-		if export(t, s) != before || len(auditOf(t, s)) != entries {
-			t.Error("a refused document changed something")
-		}
+		assert.Equal(t, before, export(t, s), "a refused document changed something")
+		assert.Len(t, auditOf(t, s), entries, "a refused document changed something")
 	})
 }
 
-// An admin of a document has no password at first: nobody could log in when it
+// An admin of a document has no password at first: no admin could log in when it
 // were the only one left.
 func TestApplyStateLeavesAnAdminThatCanLogIn(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
@@ -173,18 +148,14 @@ func TestApplyStateLeavesAnAdminThatCanLogIn(t *testing.T) {
 				applyState(t, s, wholeState, state.Options{})
 				if c.token {
 					create(t, s, "user:zoe")
-					if _, err := s.CreateAccessToken(t.Context(), NewAccessToken{ID: "id", Owner: ref(t, "user:zoe"), Name: "laptop", Hash: []byte("hash")}); err != nil {
-						t.Fatal(err)
-					}
+					_, err := s.CreateAccessToken(t.Context(), NewAccessToken{ID: "id", Owner: ref(t, "user:zoe"), Name: "laptop", Hash: []byte("hash")})
+					require.NoError(t, err)
 				}
 				before := export(t, s)
 				_, err := s.ApplyState(t.Context(), document(t, c.text), state.Options{Prune: true})
-				if !errors.Is(err, c.err) {
-					t.Fatalf("ApplyState = %v, want %v", err, c.err)
-				}
-				if after := export(t, s); (after == before) != (c.err != nil) {
-					t.Errorf("the state is now\n%s", after)
-				}
+				require.ErrorIs(t, err, c.err, "ApplyState")
+				after := export(t, s)
+				assert.Equal(t, c.err != nil, after == before, "the state is now: %s", after)
 			})
 		}
 	})
@@ -196,13 +167,12 @@ func TestANamePassesToAnotherKind(t *testing.T) {
 		applyState(t, s, wholeState, state.Options{})
 		applyState(t, s, "version: dockit/v1\nusers:\n  - name: dev\n    admin: true\n    password_hash: $2y$10$zv3ew7VvyUrXHYCOFGs39OEuF.7XWWj8pGMMwMTHYO6BJGzyzwgHq\nrobots:\n  - name: alice\ngroups:\n  - name: ci\n    members: [\"user:dev\", \"robot:alice\"]\n", state.Options{Prune: true})
 		members, err := s.Members(t.Context(), ref(t, "group:ci"), Page{Limit: 10})
-		if err != nil || len(members) != 2 || members[0].Ref != (subject.Ref{Kind: subject.Robot, Name: "alice"}) {
-			t.Errorf("members %v: %v", members, err)
-		}
+		require.NoError(t, err)
+		require.Len(t, members, 2)
+		assert.Equal(t, subject.Ref{Kind: subject.Robot, Name: "alice"}, members[0].Ref)
 		for _, gone := range []string{"user:alice", "group:dev", "robot:ci", "user:bob"} {
-			if _, err := s.Subject(t.Context(), ref(t, gone)); !errors.Is(err, ErrNotFound) {
-				t.Errorf("%s: %v", gone, err)
-			}
+			_, err := s.Subject(t.Context(), ref(t, gone))
+			assert.ErrorIs(t, err, ErrNotFound, gone)
 		}
 	})
 }
@@ -212,9 +182,8 @@ func TestApplyStateIsInTheAudit(t *testing.T) {
 		s := db.open(t)
 		ctx := WithActor(t.Context(), Actor{Ref: ref(t, "user:root")})
 		apply := func(text string) {
-			if _, err := s.ApplyState(ctx, document(t, text), state.Options{Prune: true}); err != nil {
-				t.Fatal(err)
-			}
+			_, err := s.ApplyState(ctx, document(t, text), state.Options{Prune: true})
+			require.NoError(t, err)
 		}
 		apply(wholeState)
 		seen := len(auditOf(t, s))
@@ -224,14 +193,13 @@ func TestApplyStateIsInTheAudit(t *testing.T) {
 			"group:dev": {`{"disabled":false,"permissions":["repository:team/*:pull"],"members":["robot:ci"]}`, `{"disabled":false,"permissions":["repository:team/*:push"]}`},
 		}
 		entries := auditOf(t, s)[seen:]
-		if len(entries) != len(expected) {
-			t.Errorf("%d entries, want %d", len(entries), len(expected))
-		}
+		assert.Len(t, entries, len(expected))
 		for _, e := range entries {
 			want := expected[string(e.Subject)]
-			if e.Action != audit.Apply || e.Actor != "user:root" || string(e.Before) != want[0] || string(e.After) != want[1] {
-				t.Errorf("%s by %s: %s: %s -> %s", e.Action, e.Actor, e.Subject, e.Before, e.After)
-			}
+			assert.Equal(t, audit.Apply, e.Action, "%s: %s -> %s", e.Subject, e.Before, e.After)
+			assert.EqualValues(t, "user:root", e.Actor, "%s: %s -> %s", e.Subject, e.Before, e.After)
+			assert.Equal(t, want[0], string(e.Before), "%s: %s -> %s", e.Subject, e.Before, e.After)
+			assert.Equal(t, want[1], string(e.After), "%s: %s -> %s", e.Subject, e.Before, e.After)
 		}
 	})
 }
@@ -246,20 +214,15 @@ func TestLargeApplyIsOneChain(t *testing.T) {
 			robots.Subjects = append(robots.Subjects, state.Subject{Ref: subject.Ref{Kind: subject.Robot, Name: fmt.Sprintf("ci-%04d", i)}})
 		}
 		before, err := s.AuditHead(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.ApplyState(t.Context(), robots, state.Options{Add: true}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
+		_, err = s.ApplyState(t.Context(), robots, state.Options{Add: true})
+		require.NoError(t, err)
 		told := map[audit.Name]int{}
 		for _, e := range auditOf(t, s)[before.Sequence:] {
 			told[e.Subject]++
 		}
 		for _, one := range robots.Subjects {
-			if told[audit.NameOf(one.Ref)] != 1 {
-				t.Fatalf("%d entries of %s", told[audit.NameOf(one.Ref)], one.Ref)
-			}
+			require.Equal(t, 1, told[audit.NameOf(one.Ref)], "%d entries of %s", told[audit.NameOf(one.Ref)], one.Ref)
 		}
 	})
 }
@@ -271,17 +234,12 @@ func BenchmarkApplyState(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		s, err := Open(b.Context(), Config{Dialect: "sqlite", DSN: filepath.Join(b.TempDir(), "large.sqlite")}, zap.NewNop())
-		if err != nil {
-			b.Fatal(err)
-		}
+		require.NoError(b, err)
 		b.StartTimer()
-		if _, err := s.ApplyState(b.Context(), large, state.Options{Prune: true}); err != nil {
-			b.Fatal(err)
-		}
+		_, err = s.ApplyState(b.Context(), large, state.Options{Prune: true})
+		require.NoError(b, err)
 		b.StopTimer()
-		if err := s.Close(); err != nil {
-			b.Fatal(err)
-		}
+		require.NoError(b, s.Close())
 		b.StartTimer()
 	}
 }

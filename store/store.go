@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/dockit-registry/dockit/internal/clock"
+	"github.com/dockit-registry/dockit/store/internal/dialect"
+	"github.com/dockit-registry/dockit/store/sqlitefile"
 )
 
 var (
@@ -37,11 +39,17 @@ var (
 	// ErrIncluded is returned when pull is to be revoked where push, which
 	// includes it, stays.
 	ErrIncluded = errors.New("pull is included in push")
-	// errNewerSchema is returned by [Open] for a database that a newer Dockit
-	// has migrated.
-	errNewerSchema = errors.New("database was migrated by a newer version")
+	// errNewerSchema is returned by [Open] for a database of any dialect that a
+	// newer Dockit has migrated.
+	errNewerSchema = sqlitefile.ErrNewerSchema
+	// errForeignSchema is returned by [CopyAll] for a database of any dialect that
+	// holds something that no migration makes.
+	errForeignSchema = sqlitefile.ErrForeignSchema
 	// errUnsupportedDialect is returned by [Open] for an unknown dialect.
-	errUnsupportedDialect = errors.New("unsupported SQL dialect")
+	errUnsupportedDialect = dialect.ErrUnsupported
+	// errNoDatabase is returned by [OpenExisting] where no Dockit has made its
+	// tables.
+	errNoDatabase = dialect.ErrNoDatabase
 )
 
 // Config says which database to open.
@@ -58,7 +66,7 @@ type Config struct {
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
-	dialect *dialect
+	dialect *dialect.Dialect
 	writer  *sql.DB
 	reader  *sql.DB
 	logger  *zap.Logger
@@ -80,6 +88,7 @@ type Store struct {
 	effective    *sql.Stmt
 	accessToken  *sql.Stmt
 	refreshToken *sql.Stmt
+	session      *sql.Stmt
 	failures     *sql.Stmt
 	marks        *sql.Stmt
 }
@@ -90,9 +99,23 @@ func Open(ctx context.Context, config Config, logger *zap.Logger) (*Store, error
 	return open(ctx, config, logger, clock.This)
 }
 
+// OpenExisting is [Open] for a database that a Dockit made before: it makes
+// neither a file nor tables where there are none. Errors: [errNoDatabase] and
+// those of Open.
+func OpenExisting(ctx context.Context, config Config, logger *zap.Logger) (*Store, error) {
+	d, err := dialect.Of(config.Dialect)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Find(ctx, config.DSN); err != nil {
+		return nil, err
+	}
+	return Open(ctx, config, logger)
+}
+
 // open is [Open] on a machine with a clock.
 func open(ctx context.Context, config Config, logger *zap.Logger, this func() clock.Moment) (*Store, error) {
-	d, err := dialectOf(config.Dialect)
+	d, err := dialect.Of(config.Dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -100,26 +123,26 @@ func open(ctx context.Context, config Config, logger *zap.Logger, this func() cl
 	if err != nil {
 		return nil, err
 	}
-	writer, reader, err := d.open(ctx, config.DSN)
+	writer, reader, err := d.Open(ctx, config.DSN)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{dialect: d, writer: writer, reader: reader, litestream: replicating, logger: logger}
-	s.clock = newSharedClock(d.clock != "", this, logger)
+	s.clock = newSharedClock(d.Clock != "", this, logger)
 	s.now = s.clock.now
-	if who := d.exposed(config.DSN); who != "" {
+	if who := d.Exposed(config.DSN); who != "" {
 		logger.Warn("others can read the database, with its password hashes and keys: make it readable for its owner alone", zap.String("because", who))
 	}
 	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(withHint(err, Hint(err)), s.Close())
+		return nil, errors.Join(dialect.WithHint(err, Hint(err)), s.Close())
 	}
 	replicating.check(ctx, logger)
 	return s, nil
 }
 
 func (s *Store) prepare(ctx context.Context) error {
-	if err := migrate(ctx, s.dialect, s.writer, s.logger); err != nil {
-		return withHint(err, s.dialect.hint(err))
+	if err := s.dialect.Migrate(ctx, s.writer, s.logger); err != nil {
+		return dialect.WithHint(err, s.dialect.Hint(err))
 	}
 	for _, p := range []struct {
 		stmt **sql.Stmt
@@ -129,17 +152,18 @@ func (s *Store) prepare(ctx context.Context) error {
 		{&s.effective, effectiveQuery},
 		{&s.accessToken, accessLoginQuery},
 		{&s.refreshToken, refreshLoginQuery},
+		{&s.session, sessionLoginQuery},
 		{&s.failures, failuresQuery},
 		{&s.marks, marksQuery(s.dialect)},
 	} {
 		stmt, err := s.reader.PrepareContext(ctx, p.text) //nolint:sqlclosecheck // Close does
 		if err != nil {
-			return withHint(fmt.Errorf("prepare statement: %w", err), s.dialect.hint(err))
+			return dialect.WithHint(fmt.Errorf("prepare statement: %w", err), s.dialect.Hint(err))
 		}
 		*p.stmt = stmt
 	}
 	if _, err := s.Marks(ctx); err != nil { // which reads the clock, too
-		return withHint(err, s.dialect.hint(err))
+		return dialect.WithHint(err, s.dialect.Hint(err))
 	}
 	return nil
 }
@@ -148,7 +172,7 @@ func (s *Store) prepare(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.litestream.close()
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.login, s.effective, s.accessToken, s.refreshToken, s.failures, s.marks} {
+	for _, stmt := range []*sql.Stmt{s.login, s.effective, s.accessToken, s.refreshToken, s.session, s.failures, s.marks} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

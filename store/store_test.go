@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -10,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 	"go.uber.org/zap/zaptest/observer"
@@ -21,54 +22,44 @@ import (
 func ref(t *testing.T, s string) subject.Ref {
 	t.Helper()
 	r, err := subject.ParseRef(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return r
 }
 
 func permission(t *testing.T, s string) access.Permission {
 	t.Helper()
 	p, err := access.ParsePermission(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return p
 }
 
 func create(t *testing.T, s *Store, refs ...string) {
 	t.Helper()
 	for _, r := range refs {
-		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, r)}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, r)})
+		require.NoError(t, err)
 	}
 }
 
 func grant(t *testing.T, s *Store, to string, permissions ...string) {
 	t.Helper()
 	for _, p := range permissions {
-		if _, err := s.Grant(t.Context(), ref(t, to), permission(t, p)); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.Grant(t.Context(), ref(t, to), permission(t, p))
+		require.NoError(t, err)
 	}
 }
 
 func revision(t *testing.T, s *Store) int64 {
 	t.Helper()
 	m, err := s.Marks(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return m.Revision
 }
 
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	notADatabase := filepath.Join(dir, "notes.txt")
-	if err := os.WriteFile(notADatabase, []byte(strings.Repeat("these are no pages of a database\n", 64)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(notADatabase, []byte(strings.Repeat("these are no pages of a database\n", 64)), 0o600))
 	for _, tc := range []struct {
 		name         string
 		dialect, dsn string
@@ -87,28 +78,22 @@ func TestOpenRefuses(t *testing.T) {
 			s, err := Open(t.Context(), Config{Dialect: tc.dialect, DSN: tc.dsn}, zaptest.NewLogger(t))
 			if err == nil {
 				s.Close()
-				t.Fatal("opened")
 			}
-			if !strings.Contains(err.Error(), tc.want) {
-				t.Fatalf("error %q does not name %q", err, tc.want)
-			}
+			require.ErrorContains(t, err, tc.want)
 		})
 	}
-	if _, err := os.Stat(filepath.Join(dir, "missing")); !os.IsNotExist(err) {
-		t.Error("a refused open left something behind")
-	}
+	_, err := os.Stat(filepath.Join(dir, "missing"))
+	assert.True(t, os.IsNotExist(err), "a refused open left something behind")
 }
 
 func TestOpenRefusesNewerSchema(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		config := db.config(t)
 		s := openConfig(t, config)
-		if _, err := s.writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)"); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Open(t.Context(), config, zaptest.NewLogger(t)); !errors.Is(err, errNewerSchema) {
-			t.Fatalf("Open = %v, want %v", err, errNewerSchema)
-		}
+		_, err := s.writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
+		require.NoError(t, err)
+		_, err = Open(t.Context(), config, zaptest.NewLogger(t))
+		require.ErrorIs(t, err, errNewerSchema, "Open")
 	})
 }
 
@@ -119,13 +104,10 @@ func TestOpenAtOnce(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				s, err := Open(t.Context(), config, zaptest.NewLogger(t))
-				if err != nil {
-					t.Error(err)
+				if !assert.NoError(t, err) {
 					return
 				}
-				if err := s.Close(); err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, s.Close())
 			})
 		}
 		wg.Wait()
@@ -140,12 +122,8 @@ func TestFileBelongsToItsOwner(t *testing.T) {
 	create(t, openAt(t, path), "user:alice")
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(path + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has mode %v", path+suffix, info.Mode().Perm())
-		}
+		require.NoError(t, err)
+		assert.EqualValues(t, 0o600, info.Mode().Perm(), path+suffix)
 	}
 }
 
@@ -153,20 +131,12 @@ func TestExposedFileIsReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dockit.sqlite")
 	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 1} {
 		openAt(t, path)
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Chmod(path, mode))
 		core, logs := observer.New(zap.WarnLevel)
 		s, err := Open(t.Context(), Config{Dialect: "sqlite", DSN: path}, zap.New(core))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-		if got := logs.FilterMessageSnippet("others can read").Len(); got != want {
-			t.Errorf("mode %v: %d warnings, want %d", mode, got, want)
-		}
+		require.NoError(t, err)
+		assert.NoError(t, s.Close())
+		assert.Equal(t, want, logs.FilterMessageSnippet("others can read").Len(), "mode %v: warnings", mode)
 	}
 }
 
@@ -174,13 +144,11 @@ func TestPragmas(t *testing.T) {
 	s := onSQLite.open(t)
 	for name, want := range map[string]string{"journal_mode": "wal", "busy_timeout": "5000", "synchronous": "1", "foreign_keys": "1", "wal_autocheckpoint": "1000"} {
 		var got string
-		if err := s.writer.QueryRowContext(t.Context(), "PRAGMA "+name).Scan(&got); err != nil || got != want {
-			t.Errorf("%s = %q, %v; want %q", name, got, err, want)
-		}
+		require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA "+name).Scan(&got), name)
+		assert.Equal(t, want, got, name)
 	}
-	if _, err := s.reader.ExecContext(t.Context(), "DELETE FROM subjects"); err == nil {
-		t.Error("a connection of the readers can write")
-	}
+	_, err := s.reader.ExecContext(t.Context(), "DELETE FROM subjects")
+	assert.Error(t, err, "a connection of the readers can write")
 }
 
 func TestRevision(t *testing.T) {
@@ -217,19 +185,12 @@ func TestRevision(t *testing.T) {
 			{"delete", func(ctx context.Context) error { return s.DeleteSubject(ctx, alice, 0) }},
 		} {
 			before := revision(t, s)
-			if err := step.do(t.Context()); err != nil {
-				t.Fatalf("%s: %v", step.name, err)
-			}
-			if after := revision(t, s); after != before+1 {
-				t.Errorf("%s: revision went from %d to %d", step.name, before, after)
-			}
+			require.NoError(t, step.do(t.Context()), step.name)
+			after := revision(t, s)
+			assert.Equal(t, before+1, after, "%s: revision went from %d to %d", step.name, before, after)
 		}
 		before := revision(t, s)
-		if err := s.DeleteSubject(t.Context(), alice, 0); !errors.Is(err, ErrNotFound) {
-			t.Errorf("second delete = %v", err)
-		}
-		if after := revision(t, s); after != before {
-			t.Error("a refused change incremented the revision")
-		}
+		require.ErrorIs(t, s.DeleteSubject(t.Context(), alice, 0), ErrNotFound, "second delete")
+		assert.Equal(t, before, revision(t, s), "a refused change incremented the revision")
 	})
 }

@@ -190,7 +190,7 @@ func (s *Store) insertSubject(ctx context.Context, tx *sql.Tx, n NewSubject) (Su
 	now := timestamp(s.now())
 	_, err := tx.ExecContext(ctx, insertSubject,
 		n.Ref.Kind, n.Ref.Name, n.Admin, n.Disabled, n.PasswordHash, now, now, now, maker.ID, joined(maker.Networks), optionalTimestamp(maker.ExpiresAt))
-	if s.dialect.duplicate(err) {
+	if s.dialect.Duplicate(err) {
 		return Subject{}, fmt.Errorf("create %s: %w", n.Ref, ErrExists)
 	}
 	if err != nil {
@@ -273,14 +273,21 @@ func (s *Store) UpdateSubject(ctx context.Context, ref subject.Ref, c SubjectCha
 	return updated, err
 }
 
-// DeleteSubject removes a subject with its memberships, permissions and
-// tokens, and what those made. Errors: [ErrNotFound], [ErrStale], [ErrBuiltIn],
-// [ErrLastAdmin]; [ErrNeedsPassword] because of the credential of the actor.
+// DeleteSubject is [Store.RemoveSubject] for who need not know what went with it.
 func (s *Store) DeleteSubject(ctx context.Context, ref subject.Ref, pre Precondition) error {
+	_, err := s.RemoveSubject(ctx, ref, pre)
+	return err
+}
+
+// RemoveSubject removes a subject with its memberships, permissions and tokens,
+// what those made, and the bindings of a robot, whose names it returns. Errors:
+// [ErrNotFound], [ErrStale], [ErrBuiltIn], [ErrLastAdmin]; [ErrNeedsPassword]
+// because of the credential of the actor.
+func (s *Store) RemoveSubject(ctx context.Context, ref subject.Ref, pre Precondition) (bindings []string, err error) {
 	if ref.BuiltIn() {
-		return fmt.Errorf("%s cannot be removed: %w", ref, ErrBuiltIn)
+		return nil, fmt.Errorf("%s cannot be removed: %w", ref, ErrBuiltIn)
 	}
-	return s.change(ctx, func(tx *sql.Tx) (affected, error) {
+	err = s.change(ctx, func(tx *sql.Tx) (affected, error) {
 		current, err := readForChange(ctx, tx, ref, pre)
 		if err != nil {
 			return nobody, err
@@ -300,11 +307,19 @@ func (s *Store) DeleteSubject(ctx context.Context, ref subject.Ref, pre Precondi
 			return nobody, err
 		}
 		before.Ended = ended.audited()
+		if bindings, err = bindingNames(ctx, tx, "subject_id", current.ID); err != nil {
+			return nobody, err
+		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM subjects WHERE id = ?", current.ID); err != nil {
 			return nobody, fmt.Errorf("delete %s: %w", ref, err)
 		}
-		return ended.affects(current), s.record(ctx, tx, audit.Remove, ref, before, nil)
+		whom := ended.affects(current)
+		if len(bindings) > 0 {
+			whom = everybody // one change says one name
+		}
+		return whom, s.record(ctx, tx, audit.Remove, ref, before, nil)
 	})
+	return bindings, err
 }
 
 func readForChange(ctx context.Context, tx *sql.Tx, ref subject.Ref, pre Precondition) (Subject, error) {

@@ -1,10 +1,12 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -27,9 +29,8 @@ func TestCreateSubject(t *testing.T) {
 			{"group with password", NewSubject{Ref: ref(t, "group:x"), PasswordHash: "$argon2id$"}, ErrKind},
 		} {
 			t.Run(tc.name, func(t *testing.T) {
-				if _, err := s.CreateSubject(t.Context(), tc.new); !errors.Is(err, tc.err) {
-					t.Fatalf("CreateSubject = %v, want %v", err, tc.err)
-				}
+				_, err := s.CreateSubject(t.Context(), tc.new)
+				require.ErrorIs(t, err, tc.err, "CreateSubject")
 			})
 		}
 	})
@@ -40,16 +41,15 @@ func TestUpdateSubject(t *testing.T) {
 		s := db.open(t)
 		hash, yes, no := "$argon2id$x", true, false
 		created, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:alice"), PasswordHash: hash})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !created.HasPassword || created.Version <= 0 || created.CreatedAt.IsZero() {
-			t.Fatalf("created %+v", created)
-		}
+		require.NoError(t, err)
+		require.True(t, created.HasPassword, "created %+v", created)
+		require.Positive(t, created.Version, "created %+v", created)
+		require.False(t, created.CreatedAt.IsZero(), "created %+v", created)
 		disabled, err := s.UpdateSubject(t.Context(), created.Ref, SubjectChange{Disabled: &yes}, Precondition(created.Version))
-		if err != nil || !disabled.Disabled || !disabled.HasPassword || disabled.Version != created.Version+1 {
-			t.Fatalf("disabled: %+v, %v", disabled, err)
-		}
+		require.NoError(t, err, "disabled")
+		require.True(t, disabled.Disabled, "disabled: %+v", disabled)
+		require.True(t, disabled.HasPassword, "disabled: %+v", disabled)
+		require.Equal(t, created.Version+1, disabled.Version, "disabled: %+v", disabled)
 		for _, tc := range []struct {
 			name   string
 			ref    string
@@ -66,9 +66,8 @@ func TestUpdateSubject(t *testing.T) {
 			{"robot with a password", "robot:ci", SubjectChange{PasswordHash: &hash}, 0, ErrKind},
 		} {
 			t.Run(tc.name, func(t *testing.T) {
-				if _, err := s.UpdateSubject(t.Context(), ref(t, tc.ref), tc.change, tc.pre); !errors.Is(err, tc.err) {
-					t.Fatalf("UpdateSubject = %v, want %v", err, tc.err)
-				}
+				_, err := s.UpdateSubject(t.Context(), ref(t, tc.ref), tc.change, tc.pre)
+				require.ErrorIs(t, err, tc.err, "UpdateSubject")
 			})
 		}
 	})
@@ -79,31 +78,24 @@ func TestLastAdmin(t *testing.T) {
 		s := db.open(t)
 		yes, no := true, false
 		root := ref(t, "user:root")
-		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: root, Admin: true}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.CreateSubject(t.Context(), NewSubject{Ref: root, Admin: true})
+		require.NoError(t, err)
 		refused := func(name string, err error) {
 			t.Helper()
-			if !errors.Is(err, ErrLastAdmin) {
-				t.Errorf("%s = %v, want %v", name, err, ErrLastAdmin)
-			}
+			assert.ErrorIs(t, err, ErrLastAdmin, name)
 		}
-		_, err := s.UpdateSubject(t.Context(), root, SubjectChange{Admin: &no}, 0)
+		_, err = s.UpdateSubject(t.Context(), root, SubjectChange{Admin: &no}, 0)
 		refused("demote", err)
 		_, err = s.UpdateSubject(t.Context(), root, SubjectChange{Disabled: &yes}, 0)
 		refused("disable", err)
 		refused("delete", s.DeleteSubject(t.Context(), root, 0))
 
-		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:off"), Admin: true, Disabled: true}); err != nil {
-			t.Fatal(err)
-		}
+		_, err = s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:off"), Admin: true, Disabled: true})
+		require.NoError(t, err)
 		refused("delete beside a disabled admin", s.DeleteSubject(t.Context(), root, 0))
-		if _, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:second"), Admin: true}); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.DeleteSubject(t.Context(), root, 0); err != nil {
-			t.Errorf("delete beside an enabled admin: %v", err)
-		}
+		_, err = s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, "user:second"), Admin: true})
+		require.NoError(t, err)
+		assert.NoError(t, s.DeleteSubject(t.Context(), root, 0), "delete beside an enabled admin")
 	})
 }
 
@@ -117,9 +109,7 @@ func TestSubjectsPages(t *testing.T) {
 		page := Page{Limit: 10}
 		for {
 			found, err := s.Subjects(t.Context(), subject.User, page)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for _, one := range found {
 				names = append(names, one.Ref.Name)
 			}
@@ -128,13 +118,13 @@ func TestSubjectsPages(t *testing.T) {
 			}
 			page.After = names[len(names)-1]
 		}
-		if len(names) != 26 || names[0] != "anonymous" || names[25] != "u24" || !slices.IsSorted(names) {
-			t.Fatalf("listed %d: %v", len(names), names)
-		}
+		require.Len(t, names, 26)
+		require.Equal(t, "anonymous", names[0])
+		require.Equal(t, "u24", names[25])
+		require.True(t, slices.IsSorted(names))
 		found, err := s.Subjects(t.Context(), subject.User, Page{Limit: 100, Prefix: "u1"})
-		if err != nil || len(found) != 10 {
-			t.Fatalf("prefix u1: %d found, %v", len(found), err)
-		}
+		require.NoError(t, err, "prefix u1")
+		require.Len(t, found, 10, "prefix u1")
 	})
 }
 
@@ -151,12 +141,10 @@ func TestPagesAreNarrowed(t *testing.T) {
 			{Ref: ref(t, "user:b2")},
 			{Ref: ref(t, "robot:a4"), Disabled: true},
 		} {
-			if _, err := s.CreateSubject(t.Context(), n); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := s.AddMember(t.Context(), ref(t, "group:dev"), n.Ref); err != nil {
-				t.Fatal(err)
-			}
+			_, err := s.CreateSubject(t.Context(), n)
+			require.NoError(t, err)
+			_, err = s.AddMember(t.Context(), ref(t, "group:dev"), n.Ref)
+			require.NoError(t, err)
 		}
 		for _, tc := range []struct {
 			name           string
@@ -175,15 +163,13 @@ func TestPagesAreNarrowed(t *testing.T) {
 		} {
 			tc.page.Limit = 10
 			users, err := s.Subjects(t.Context(), subject.User, tc.page)
-			if got := namesOf(users); err != nil || !slices.Equal(got, tc.users) {
-				t.Errorf("%s: users %v, %v; want %v", tc.name, got, err, tc.users)
-			}
+			require.NoError(t, err, tc.name)
+			assert.Equal(t, tc.users, namesOf(users), tc.name)
 			for _, large := range []int{10_000, 1} {
 				defer setLargeGroup(large)()
 				members, err := s.Members(t.Context(), ref(t, "group:dev"), tc.page)
-				if got := namesOf(members); err != nil || !slices.Equal(got, tc.members) {
-					t.Errorf("%s, a group is large from %d: members %v, %v; want %v", tc.name, large, got, err, tc.members)
-				}
+				require.NoError(t, err, "%s, a group is large from %d", tc.name, large)
+				assert.Equal(t, tc.members, namesOf(members), "%s, a group is large from %d", tc.name, large)
 			}
 		}
 	})
@@ -225,30 +211,25 @@ func TestMemberships(t *testing.T) {
 		} {
 			t.Run(tc.name, func(t *testing.T) {
 				added, err := s.AddMember(t.Context(), ref(t, tc.group), ref(t, tc.member))
-				if added != tc.added || !errors.Is(err, tc.err) {
-					t.Fatalf("AddMember = %v, %v; want %v, %v", added, err, tc.added, tc.err)
-				}
+				require.Equal(t, tc.added, added)
+				require.ErrorIs(t, err, tc.err)
 			})
 		}
 		members, err := s.Members(t.Context(), ref(t, "group:dev"), Page{Limit: 10})
-		if err != nil || len(members) != 2 || members[0].Ref.Name != "alice" || members[1].Ref.Name != "ci" {
-			t.Fatalf("Members = %v, %v", members, err)
-		}
+		require.NoError(t, err)
+		require.Len(t, members, 2)
+		require.Equal(t, "alice", members[0].Ref.Name)
+		require.Equal(t, "ci", members[1].Ref.Name)
 		groups, err := s.Groups(t.Context(), ref(t, "user:alice"))
-		if err != nil || len(groups) != 2 || groups[0].Ref.Name != "dev" || groups[1].Ref.Name != "ops" {
-			t.Fatalf("Groups = %v, %v", groups, err)
-		}
-		if err := s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")); !errors.Is(err, ErrNotFound) {
-			t.Fatalf("second RemoveMember = %v", err)
-		}
-		if err := s.DeleteSubject(t.Context(), ref(t, "robot:ci"), 0); err != nil {
-			t.Fatal(err)
-		}
-		if members, err = s.Members(t.Context(), ref(t, "group:dev"), Page{Limit: 10}); err != nil || len(members) != 0 {
-			t.Fatalf("a removed robot is still a member: %v, %v", members, err)
-		}
+		require.NoError(t, err)
+		require.Len(t, groups, 2)
+		require.Equal(t, "dev", groups[0].Ref.Name)
+		require.Equal(t, "ops", groups[1].Ref.Name)
+		require.NoError(t, s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")))
+		require.ErrorIs(t, s.RemoveMember(t.Context(), ref(t, "group:dev"), ref(t, "user:alice")), ErrNotFound, "second RemoveMember")
+		require.NoError(t, s.DeleteSubject(t.Context(), ref(t, "robot:ci"), 0))
+		members, err = s.Members(t.Context(), ref(t, "group:dev"), Page{Limit: 10})
+		require.NoError(t, err, "a removed robot is still a member")
+		require.Empty(t, members, "a removed robot is still a member")
 	})
 }

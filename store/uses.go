@@ -14,9 +14,11 @@ const loginNetworkKept = 90 * 24 * time.Hour
 
 // Uses are what happened since uses were recorded last.
 type Uses struct {
-	// AccessTokens and RefreshTokens are the last uses by the id of the token.
+	// AccessTokens, RefreshTokens and Sessions are the last uses by the id of the
+	// token.
 	AccessTokens  map[string]Use
 	RefreshTokens map[string]Use
+	Sessions      map[string]Use
 	// Networks are when a subject logged in with its password from where.
 	Networks map[LoginNetwork]time.Time
 }
@@ -37,6 +39,7 @@ func (s *Store) RecordUses(ctx context.Context, uses Uses) error {
 		}{
 			{"access tokens", "UPDATE access_tokens SET last_used_at = ?, last_used_address = ?, last_used_client = ? WHERE id = ? AND last_used_at < ?", uses.AccessTokens},
 			{"refresh tokens", "UPDATE refresh_tokens SET last_used_at = ?, last_used_address = ?, last_used_client = ? WHERE id = ? AND last_used_at < ?", uses.RefreshTokens},
+			{"sessions", "UPDATE sessions SET last_used_at = ?, last_used_address = ?, last_used_client = ? WHERE id = ? AND last_used_at < ?", uses.Sessions},
 		} {
 			if len(of.uses) == 0 {
 				continue
@@ -106,7 +109,7 @@ func (s *Store) KnowsNetwork(ctx context.Context, name, network string) (bool, e
 
 const loginNetworkQuery = "SELECT EXISTS (SELECT 1 FROM login_networks WHERE network = ? AND at >= ?)"
 
-// IsLoginNetwork reports whether anybody logged in from an address prefix before.
+// IsLoginNetwork reports whether any subject logged in from an address prefix before.
 func (s *Store) IsLoginNetwork(ctx context.Context, network string) (bool, error) {
 	var known bool
 	err := s.reader.QueryRowContext(ctx, loginNetworkQuery, network, timestamp(s.now().Add(-loginNetworkKept))).Scan(&known)

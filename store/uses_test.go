@@ -3,6 +3,9 @@ package store
 import (
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestRecordUses(t *testing.T) {
@@ -16,9 +19,7 @@ func TestRecordUses(t *testing.T) {
 		use := Use{At: advance(time.Hour), Address: "192.0.2.7", Client: "docker/29"}
 		record := func(uses Uses) {
 			t.Helper()
-			if err := s.RecordUses(t.Context(), uses); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.RecordUses(t.Context(), uses))
 		}
 		record(Uses{
 			AccessTokens:  map[string]Use{"a": use, "revoked": use},
@@ -28,23 +29,19 @@ func TestRecordUses(t *testing.T) {
 		lastUses := func() (accessToken, refreshToken Use) {
 			t.Helper()
 			a, err := s.AccessToken(t.Context(), "a")
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			r, err := s.RefreshToken(t.Context(), "r")
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			return a.LastUse, r.LastUse
 		}
-		if a, r := lastUses(); a != use || r != use {
-			t.Fatalf("last uses %+v, %+v", a, r)
-		}
+		a, r := lastUses()
+		require.Equal(t, use, a)
+		require.Equal(t, use, r)
 		earlier := Use{At: use.At.Add(-time.Minute), Address: "192.0.2.8"}
 		record(Uses{AccessTokens: map[string]Use{"a": earlier}, RefreshTokens: map[string]Use{"r": earlier}})
-		if a, r := lastUses(); a != use || r != use {
-			t.Errorf("an earlier use of another node counts: %+v, %+v", a, r)
-		}
+		a, r = lastUses()
+		assert.Equal(t, use, a, "an earlier use of another node counts")
+		assert.Equal(t, use, r, "an earlier use of another node counts")
 		record(Uses{})
 	})
 }
@@ -57,18 +54,17 @@ func TestKnowsNetwork(t *testing.T) {
 		home := LoginNetwork{alice, "192.0.2.7/32"}
 		log := func(n LoginNetwork) {
 			t.Helper()
-			if err := s.RecordUses(t.Context(), Uses{Networks: map[LoginNetwork]time.Time{n: advance(0)}}); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.RecordUses(t.Context(), Uses{Networks: map[LoginNetwork]time.Time{n: advance(0)}}))
 		}
 		known := func(name, network string, want bool) {
 			t.Helper()
-			if got, err := s.KnowsNetwork(t.Context(), name, network); err != nil || got != want {
-				t.Errorf("KnowsNetwork(%s, %s) = %v, %v; want %v", name, network, got, err, want)
-			}
-			// Nobody but alice logs in.
-			if got, err := s.IsLoginNetwork(t.Context(), network); name == "alice" && (err != nil || got != want) {
-				t.Errorf("IsLoginNetwork(%s) = %v, %v; want %v", network, got, err, want)
+			got, err := s.KnowsNetwork(t.Context(), name, network)
+			require.NoError(t, err, "KnowsNetwork(%s, %s)", name, network)
+			assert.Equal(t, want, got, "KnowsNetwork(%s, %s)", name, network)
+			if name == "alice" { // who alone logs in
+				got, err := s.IsLoginNetwork(t.Context(), network)
+				require.NoError(t, err, "IsLoginNetwork(%s)", network)
+				assert.Equal(t, want, got, "IsLoginNetwork(%s)", network)
 			}
 		}
 		log(home)
@@ -83,8 +79,7 @@ func TestKnowsNetwork(t *testing.T) {
 		known("alice", home.Network, false)
 		log(LoginNetwork{alice, "192.0.2.9/32"})
 		var rows int
-		if err := s.reader.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM login_networks").Scan(&rows); err != nil || rows != 1 {
-			t.Errorf("%d networks are kept, %v", rows, err)
-		}
+		require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM login_networks").Scan(&rows))
+		assert.Equal(t, 1, rows)
 	})
 }

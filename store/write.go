@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/dockit-registry/dockit/store/internal/dialect"
 )
 
 // ErrUnknownOutcome is returned when the connection to the database broke
 // while a change was committed: it may or may not have been made.
-var ErrUnknownOutcome = errors.New("it is not known whether the change was made: look before you make it again")
+var ErrUnknownOutcome = dialect.ErrUnknownOutcome
 
 // ErrLate is returned for a change that the database did not let in, in time or
 // before the deadline of its context. Nothing of it was made.
@@ -46,18 +48,23 @@ func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) (affected, error)
 // repeats the whole of it when the database asks for that or the connection
 // broke before the commit. f must not have effects outside the transaction.
 func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) (err error) {
-	const attempts = 10 // to reach the database
+	const attempts = 10 // in a row, to reach the database
 	pause, began := 5*time.Millisecond, time.Now()
 	defer func() { s.noteWrite(err, time.Since(began)) }()
 	turnEnds := began.Add(turnTimeout)
 	for attempt := 1; ; attempt++ {
-		again, err := s.writeOnce(ctx, turnEnds, f)
+		again, reached, err := s.writeOnce(ctx, turnEnds, f)
 		if err == nil {
 			return nil
 		}
+		if reached && !errors.Is(err, driver.ErrBadConn) {
+			// A connection that broke in the middle says nothing about the next. (A
+			// server that takes no writes says so by driver.ErrBadConn.)
+			attempt = 0
+		}
 		// Who collides is tried again for longer: with many nodes that is how
 		// changes wait for each other.
-		enough := attempt >= attempts && !s.dialect.retryable(err)
+		enough := attempt >= attempts && !s.dialect.Retryable(err)
 		if !again || enough || !time.Now().Before(turnEnds) || ctx.Err() != nil {
 			return s.ended(ctx, err)
 		}
@@ -67,7 +74,7 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) (err error)
 		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // spreads those who collided
 		}
 		longestPause := 500 * time.Millisecond
-		if s.dialect.retryable(err) {
+		if s.dialect.Retryable(err) {
 			// Who lost once must not lose again because others wait less.
 			longestPause = 40 * time.Millisecond
 		}
@@ -77,8 +84,8 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) (err error)
 
 // ended is what a write says that is given up.
 func (s *Store) ended(ctx context.Context, err error) error {
-	hinted := withHint(err, s.dialect.hint(err))
-	late := s.dialect.retryable(err) || s.dialect.busy(err) || errors.Is(ctx.Err(), context.DeadlineExceeded)
+	hinted := dialect.WithHint(err, s.dialect.Hint(err))
+	late := s.dialect.Retryable(err) || s.dialect.Busy(err) || errors.Is(ctx.Err(), context.DeadlineExceeded)
 	if !late || errors.Is(err, ErrUnknownOutcome) || errors.Is(err, ErrLate) {
 		return hinted
 	}
@@ -86,32 +93,32 @@ func (s *Store) ended(ctx context.Context, err error) error {
 }
 
 // writeOnce reports whether the same transaction may pass when it is run once
-// more, and does no harm then.
-func (s *Store) writeOnce(ctx context.Context, turnEnds time.Time, f func(tx *sql.Tx) error) (again bool, err error) {
-	mayPass := func(err error) bool { return s.dialect.retryable(err) || s.dialect.lost(err) }
+// more, and does no harm then, and whether it reached the database.
+func (s *Store) writeOnce(ctx context.Context, turnEnds time.Time, f func(tx *sql.Tx) error) (again, reached bool, err error) {
+	mayPass := func(err error) bool { return s.dialect.Retryable(err) || s.dialect.Lost(err) }
 	turn, give := context.WithCancel(ctx)
 	defer give()
 	waiting := time.AfterFunc(time.Until(turnEnds), give)
 	defer waiting.Stop()
 	tx, err := s.writer.BeginTx(turn, nil)
-	if err == nil {
+	if reached = err == nil; reached {
 		defer func() {
 			if err != nil {
 				_ = tx.Rollback() // the first error is the one to report
 			}
 		}()
-		err = s.dialect.exclude(turn, tx)
+		err = s.dialect.Exclude(turn, tx)
 	} else {
 		err = fmt.Errorf("begin transaction: %w", err)
 	}
 	if tooLate := !waiting.Stop(); tooLate && ctx.Err() == nil {
-		return false, fmt.Errorf("wait %s for other changes: %w", turnTimeout, ErrLate)
+		return false, reached, fmt.Errorf("wait %s for other changes: %w", turnTimeout, ErrLate)
 	}
 	if err != nil {
-		return mayPass(err), err
+		return mayPass(err), reached, err
 	}
 	if err := f(tx); err != nil {
-		return mayPass(err), err
+		return mayPass(err), reached, err
 	}
 	// Before as well: others see the change before Commit returns.
 	s.litestream.wrote()
@@ -119,13 +126,13 @@ func (s *Store) writeOnce(ctx context.Context, turnEnds time.Time, f func(tx *sq
 	s.litestream.wrote() // even if that is not sure
 	switch {
 	case err == nil:
-		return false, nil
-	case s.dialect.retryable(err) || errors.Is(err, driver.ErrBadConn): // which is said only when nothing was sent
-		return true, fmt.Errorf("commit transaction: %w", err)
-	case s.dialect.lost(err) || errors.Is(err, errCommitLate):
-		return false, fmt.Errorf("commit transaction: %w: %w", err, ErrUnknownOutcome)
+		return false, true, nil
+	case s.dialect.Retryable(err) || errors.Is(err, driver.ErrBadConn): // which is said only when nothing was sent
+		return true, true, fmt.Errorf("commit transaction: %w", err)
+	case s.dialect.Lost(err) || errors.Is(err, errCommitLate):
+		return false, true, fmt.Errorf("commit transaction: %w: %w", err, ErrUnknownOutcome)
 	default:
-		return false, fmt.Errorf("commit transaction: %w", err)
+		return false, true, fmt.Errorf("commit transaction: %w", err)
 	}
 }
 
@@ -251,7 +258,7 @@ func (s *Store) RefusesChanges(ctx context.Context) error {
 }
 
 func (s *Store) changeable(ctx context.Context) error {
-	if err := s.dialect.writable(ctx, s.writer); err != nil {
+	if err := s.dialect.Writable(ctx, s.writer); err != nil {
 		return err
 	}
 	return s.canReplicate()

@@ -21,7 +21,7 @@ func Example() {
 	// user:anonymous true false
 }
 
-// What somebody types at a login may have capitals, which no name has.
+// What a user types at a login may have capitals, which no name has.
 func ExampleFoldName() {
 	name := subject.FoldName("Alice@Example.com")
 	fmt.Println(name, subject.ValidateName(name))

@@ -9,7 +9,6 @@ package subject
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/dockit-registry/dockit/internal/printable"
@@ -41,8 +40,6 @@ var (
 	ErrInvalidKind = errors.New("invalid kind of subject")
 )
 
-var nameGrammar = regexp.MustCompile(`^[a-z0-9]+(?:[._@-][a-z0-9]+)*$`)
-
 // ValidateName reports why name cannot be the name of a subject, or nil. A
 // name matches [a-z0-9]+([._@-][a-z0-9]+)* and has at most [MaxNameLength]
 // bytes, which keeps it safe in a shell, a URL path and HTTP Basic.
@@ -50,10 +47,27 @@ func ValidateName(name string) error {
 	if len(name) > MaxNameLength {
 		return fmt.Errorf("%w: %d bytes long, at most %d are allowed", ErrInvalidName, len(name), MaxNameLength)
 	}
-	if !nameGrammar.MatchString(name) {
+	if !inGrammar(name) {
 		return fmt.Errorf("%w %q: use lower-case letters and digits, separated by single '.', '_', '@' or '-'", ErrInvalidName, name)
 	}
 	return nil
+}
+
+// inGrammar reports whether a name matches [a-z0-9]+([._@-][a-z0-9]+)*: it begins and
+// ends with a letter or digit, and between two separators there is one.
+func inGrammar(name string) bool {
+	separated := true
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
+			separated = false
+		case separated || !strings.ContainsRune("._@-", rune(c)):
+			return false
+		default:
+			separated = true
+		}
+	}
+	return !separated
 }
 
 // FoldName returns the name that is meant by one with capitals: names are

@@ -1,18 +1,20 @@
 package subject
 
 import (
-	"errors"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestFoldName(t *testing.T) {
 	for in, want := range map[string]string{
 		"Alice": "alice", "A.B_c@D-9": "a.b_c@d-9", "": "", "\u212aelvin": "\u212aelvin", "\xffA": "\ufffda", "Ä": "Ä",
 	} {
-		if got := FoldName(in); got != want {
-			t.Errorf("FoldName(%q) = %q, want %q", in, got, want)
-		}
+		got := FoldName(in)
+		assert.Equal(t, want, got, "FoldName(%q)", in)
 	}
 }
 
@@ -45,9 +47,8 @@ func TestParseRef(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := ParseRef(tc.in)
-			if !errors.Is(err, tc.err) || got != tc.want {
-				t.Fatalf("ParseRef(%q) = %v, %v; want %v, %v", tc.in, got, err, tc.want, tc.err)
-			}
+			require.ErrorIs(t, err, tc.err, "ParseRef(%q) = %v", tc.in, got)
+			require.Equal(t, tc.want, got, "ParseRef(%q)", tc.in)
 		})
 	}
 }
@@ -55,9 +56,9 @@ func TestParseRef(t *testing.T) {
 func TestErrorsAreShortAndCutNoRune(t *testing.T) {
 	for _, in := range []string{strings.Repeat("ä", 5_000), "x" + strings.Repeat("ä", 5_000), strings.Repeat("東", 5_000) + ":alice"} {
 		_, err := ParseRef(in)
-		if err == nil || len(err.Error()) > 1_000 || strings.Contains(err.Error(), `\x`) {
-			t.Errorf("ParseRef(%.9q…): %v", in, err)
-		}
+		require.Error(t, err, "ParseRef(%.9q…)", in)
+		assert.LessOrEqual(t, len(err.Error()), 1_000, "ParseRef(%.9q…)", in)
+		assert.NotContains(t, err.Error(), `\x`, "ParseRef(%.9q…)", in)
 	}
 }
 
@@ -69,9 +70,8 @@ func TestBuiltIn(t *testing.T) {
 		{User, "authenticated"}: false,
 		{User, "alice"}:         false,
 	} {
-		if got := ref.BuiltIn(); got != want {
-			t.Errorf("%v.BuiltIn() = %v, want %v", ref, got, want)
-		}
+		got := ref.BuiltIn()
+		assert.Equal(t, want, got, "%v.BuiltIn()", ref)
 	}
 }
 
@@ -84,11 +84,25 @@ func FuzzParseRef(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if ref.String() != s {
-			t.Fatalf("ParseRef(%q).String() = %q", s, ref)
-		}
-		if strings.ContainsAny(ref.Name, ":/* \n\"'\\$") {
-			t.Fatalf("ParseRef(%q) let an unsafe name through", s)
-		}
+		require.Equal(t, s, ref.String(), "ParseRef(%q).String() = %q", s, ref)
+		require.False(t, strings.ContainsAny(ref.Name, ":/* \n\"'\\$"), "ParseRef(%q) let an unsafe name through", s)
 	})
+}
+
+// TestNamesFollowTheirGrammar compares the check with the regular expression that the
+// documentation has.
+func TestNamesFollowTheirGrammar(t *testing.T) {
+	grammar := regexp.MustCompile(`^[a-z0-9]+(?:[._@-][a-z0-9]+)*$`)
+	letters := []string{"a", "z", "0", "9", ".", "_", "@", "-", "A", "/", ":", " ", "ä", "\xff", "\n"}
+	var names func(prefix string, left int)
+	names = func(prefix string, left int) {
+		require.Equal(t, grammar.MatchString(prefix), ValidateName(prefix) == nil, "%q", prefix)
+		if left == 0 {
+			return
+		}
+		for _, letter := range letters {
+			names(prefix+letter, left-1)
+		}
+	}
+	names("", 4)
 }

@@ -12,7 +12,7 @@ const defaultAdminListen = "localhost:2019"
 
 // closeAdminEndpoint turns Caddy's admin endpoint off in a configuration that
 // does not say itself whether and where there is one: it asks for no
-// credentials, and whoever reaches it can become an admin of Dockit. CADDY_ADMIN
+// credentials, and a client that reaches it can become an admin of Dockit. CADDY_ADMIN
 // is no reason to open it.
 func closeAdminEndpoint(config []byte) ([]byte, error) {
 	var top map[string]json.RawMessage

@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -36,17 +38,11 @@ func TestCloseAdminEndpoint(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config, err := closeAdminEndpoint([]byte(tc.config))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			var got struct{ Admin any }
 			var want any
-			if err := errors.Join(json.Unmarshal(config, &got), json.Unmarshal([]byte(tc.admin), &want)); err != nil {
-				t.Fatal(err)
-			}
-			if !reflect.DeepEqual(got.Admin, want) {
-				t.Errorf("%s, want %s", config, tc.admin)
-			}
+			require.NoError(t, errors.Join(json.Unmarshal(config, &got), json.Unmarshal([]byte(tc.admin), &want)))
+			assert.Equal(t, want, got.Admin, "%s, want %s", config, tc.admin)
 		})
 	}
 	for name, config := range map[string]string{
@@ -55,9 +51,8 @@ func TestCloseAdminEndpoint(t *testing.T) {
 		"loads another":   `{"admin":{"disabled":true,"config":{"load":{"module":"http","url":"http://a/"}}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if config, err := closeAdminEndpoint([]byte(config)); err == nil {
-				t.Errorf("taken as %s", config)
-			}
+			config, err := closeAdminEndpoint([]byte(config))
+			assert.Error(t, err, "taken as %s", config)
 		})
 	}
 }
@@ -68,20 +63,12 @@ func TestAdminBlockStaysOnLoopback(t *testing.T) {
 	t.Cleanup(func() { caddy.DefaultAdminListen = before })
 	caddy.DefaultAdminListen = "0.0.0.0:2020"
 	file := filepath.Join(t.TempDir(), "Caddyfile")
-	if err := os.WriteFile(file, []byte("{\n\tadmin {\n\t\torigins a\n\t}\n}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(file, []byte("{\n\tadmin {\n\t\torigins a\n\t}\n}\n"), 0o600))
 	config, err := load(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var got struct{ Admin struct{ Listen string } }
-	if err := json.Unmarshal(config, &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.Admin.Listen != defaultAdminListen {
-		t.Errorf("listens on %q", got.Admin.Listen)
-	}
+	require.NoError(t, json.Unmarshal(config, &got))
+	assert.Equal(t, defaultAdminListen, got.Admin.Listen)
 }
 
 // TestRunKeepsTheAdminEndpointClosed serves files as they stand in the README.
@@ -106,24 +93,18 @@ func TestRunKeepsTheAdminEndpointClosed(t *testing.T) {
 			t.Parallel()
 			admin, site := freePort(t), freePort(t)
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, tc.file), fmt.Appendf(nil, tc.content, tc.options, site), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, tc.file), fmt.Appendf(nil, tc.content, tc.options, site), 0o600))
 			process := exec.Command("dockit", "run", "--config", tc.file)
 			process.Dir = dir
 			process.Env = append(process.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, fmt.Sprintf("CADDY_ADMIN=127.0.0.1:%d", admin))
 			log := new(logBuffer)
 			process.Stderr = log
-			if err := process.Start(); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, process.Start())
 			t.Cleanup(func() { _ = process.Process.Kill(); _ = process.Wait() })
 			base := fmt.Sprintf("http://127.0.0.1:%d", site)
 			eventually(t, log, func() bool { return answers(base + "/readyz") })
 			look := func() {
-				if got := answers(fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/", admin)); got != tc.open {
-					t.Errorf("/debug/pprof/ answers: %v", got)
-				}
+				assert.Equal(t, tc.open, answers(fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/", admin)), "/debug/pprof/ answers")
 				if tc.open {
 					return
 				}
@@ -131,19 +112,13 @@ func TestRunKeepsTheAdminEndpointClosed(t *testing.T) {
 				if err == nil {
 					resp.Body.Close()
 				}
-				if !errors.Is(err, syscall.ECONNREFUSED) {
-					t.Errorf("the configuration can be changed: %v", err)
-				}
+				assert.ErrorIs(t, err, syscall.ECONNREFUSED, "the configuration can be changed")
 			}
 			look()
-			if err := process.Process.Signal(syscall.SIGUSR1); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, process.Process.Signal(syscall.SIGUSR1))
 			eventually(t, log, func() bool { return strings.Contains(log.String(), "successfully reloaded config") })
 			look()
-			if warned := strings.Contains(log.String(), "admin endpoint is open"); warned != tc.open {
-				t.Errorf("warned of an open endpoint: %v", warned)
-			}
+			assert.Equal(t, tc.open, strings.Contains(log.String(), "admin endpoint is open"), "warned of an open endpoint")
 		})
 	}
 }
@@ -160,18 +135,14 @@ func answers(url string) bool {
 func freePort(t *testing.T) int {
 	t.Helper()
 	port, err := freeport.Next(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return port
 }
 
 func eventually(t *testing.T, log *logBuffer, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("nothing happens\n%s", log)
-		}
+		require.LessOrEqual(t, time.Now(), deadline, "nothing happens: %s", log)
 	}
 }
 

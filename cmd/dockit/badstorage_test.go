@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/client"
@@ -25,9 +27,8 @@ func usedDatabase(t *testing.T) (dir, path string) {
 	t.Helper()
 	dir = t.TempDir()
 	p := startKilled(t, dir, "--root-user", "admin", "--root-password", badStoragePassword)
-	if _, err := p.client(t, badStoragePassword).CreateRobot(t.Context(), adminapi.NewSubject{Name: "ci"}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := p.client(t, badStoragePassword).CreateRobot(t.Context(), adminapi.NewSubject{Name: "ci"})
+	require.NoError(t, err)
 	p.kill()
 	path = filepath.Join(dir, "dockit.sqlite")
 	executeSQL(t, path, "PRAGMA wal_checkpoint(TRUNCATE)") // moves the log into the file
@@ -37,13 +38,10 @@ func usedDatabase(t *testing.T) (dir, path string) {
 func executeSQL(t *testing.T, path, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer db.Close()
-	if _, err := db.Exec(statement); err != nil {
-		t.Fatal(err)
-	}
+	_, err = db.Exec(statement)
+	require.NoError(t, err)
 }
 
 // overwritePage writes garbage over the first page of a table.
@@ -52,22 +50,17 @@ func overwritePage(t *testing.T, path, table string) {
 	db := openReadOnly(t, path)
 	defer db.Close()
 	var page, size int64
-	if err := db.QueryRow("SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?", table).Scan(&page, &size); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, db.QueryRow("SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?", table).Scan(&page, &size))
 	overwriteBytes(t, path, (page-1)*size, size)
 }
 
 func overwriteBytes(t *testing.T, path string, offset, length int64) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer f.Close()
-	if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, int(length)), offset); err != nil {
-		t.Fatal(err)
-	}
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xa5}, int(length)), offset)
+	require.NoError(t, err)
 }
 
 // refusesToStart runs a server, after a command that runs others if there is
@@ -76,9 +69,7 @@ func overwriteBytes(t *testing.T, path string, offset, length int64) {
 func refusesToStart(t *testing.T, dir, path, want string, before ...string) {
 	t.Helper()
 	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	args := slices.Concat(before, []string{"dockit", "api-server", "--listen", "127.0.0.1:0"})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -87,19 +78,13 @@ func refusesToStart(t *testing.T, dir, path, want string, before ...string) {
 	home := t.TempDir()
 	cmd.Env = append(cmd.Environ(), "XDG_DATA_HOME="+home, "XDG_CONFIG_HOME="+home)
 	output, err := cmd.CombinedOutput()
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
-		t.Errorf("the server ended with %v, want exit code 1", err)
-	}
-	if !strings.Contains(string(output), want) {
-		t.Errorf("the server did not say %q:\n%s", want, output)
-	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	require.True(t, ok, "the server ended with %v, want exit code 1", err)
+	assert.Equal(t, 1, exit.ExitCode(), "the server ended with %v, want exit code 1", err)
+	assert.Contains(t, string(output), want, "the server did not say:\n%s", output)
 	after, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(content, after) {
-		t.Error("the server has changed the database")
-	}
+	require.NoError(t, err)
+	assert.Equal(t, after, content, "the server has changed the database")
 }
 
 func TestOverwrittenHeader(t *testing.T) {
@@ -126,10 +111,9 @@ func TestDamagedPermissions(t *testing.T) {
 	p := startKilled(t, dir)
 	c := p.client(t, badStoragePassword)
 	ci := subject.Ref{Kind: subject.Robot, Name: "ci"}
-	if _, err := c.Subject(t.Context(), ci); err != nil {
-		t.Errorf("read what is whole: %v", err)
-	}
-	_, err := c.Grant(t.Context(), ci, crashPermission("push"))
+	_, err := c.Subject(t.Context(), ci)
+	require.NoError(t, err, "read what is whole")
+	_, err = c.Grant(t.Context(), ci, crashPermission("push"))
 	wantStorageProblem(t, err, "the database is damaged: stop Dockit")
 }
 
@@ -151,9 +135,7 @@ func TestReadOnlyFolder(t *testing.T) {
 		unprivileged = []string{setpriv, "--bounding-set", "-dac_override,-dac_read_search"}
 	}
 	dir, path := usedDatabase(t)
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Chmod(dir, 0o500))
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) }) // else it cannot be removed
 	refusesToStart(t, dir, path, "make the file and its folder, where SQLite keeps files beside it, writable", unprivileged...)
 }
@@ -170,7 +152,7 @@ func missing(t *testing.T, format string, args ...any) {
 func wantStorageProblem(t *testing.T, err error, want string) {
 	t.Helper()
 	refused, ok := errors.AsType[*client.Error](err)
-	if !ok || refused.Status != 503 || !strings.Contains(err.Error(), want) {
-		t.Errorf("answer %v, want status 503 and %q", err, want)
-	}
+	require.True(t, ok)
+	assert.Equal(t, 503, refused.Status)
+	assert.ErrorContains(t, err, want)
 }

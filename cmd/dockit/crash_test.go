@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/client"
@@ -33,9 +36,8 @@ func kills(t *testing.T) int {
 	t.Helper()
 	if s := os.Getenv("DOCKIT_TEST_KILLS"); s != "" {
 		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 {
-			t.Fatalf("DOCKIT_TEST_KILLS=%q: write a number", s)
-		}
+		require.NoError(t, err, "DOCKIT_TEST_KILLS=%q: write a number", s)
+		require.GreaterOrEqual(t, n, 1, "DOCKIT_TEST_KILLS=%q: write a number", s)
 		return n
 	}
 	if testing.Short() {
@@ -65,9 +67,7 @@ func TestCrashes(t *testing.T) {
 		// Most lives are short: a change takes some ms, and the next start takes longer.
 		life := time.Duration(random.Float64() * random.Float64() * float64(longestLife))
 		h.writeUntilKilled(p, generation, life)
-		if t.Failed() {
-			t.Fatalf("after %d kills", generation+1)
-		}
+		require.False(t, t.Failed(), "after %d kills", generation+1)
 	}
 	p := h.start()
 	h.settle()
@@ -105,9 +105,7 @@ func newCrashes(t *testing.T) *crashes {
 	p := startKilled(t, h.dir, "--root-user", "admin", "--root-password", "correct-horse-battery")
 	admin := subject.Ref{Kind: subject.User, Name: "admin"}
 	issued, err := p.client(t, "correct-horse-battery").CreateAccessToken(t.Context(), admin, adminapi.NewAccessToken{Name: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	h.token = issued.Token
 	p.kill()
 	return h
@@ -150,9 +148,7 @@ func (h *crashes) try(p *killed, c *client.Client, op operation) bool {
 		h.apply(op)
 		return true
 	}
-	if !p.wasKilled() {
-		h.t.Errorf("refused: %v", err)
-	}
+	assert.True(h.t, p.wasKilled(), "refused: %v", err)
 	h.doubtful++
 	h.doubts = append(h.doubts, op)
 	return false
@@ -205,14 +201,10 @@ func (h *crashes) compare(there map[string]bool) {
 		return
 	}
 	for _, fact := range slices.Sorted(maps.Keys(h.facts)) {
-		if !there[fact] {
-			h.t.Errorf("lost though it was acknowledged: %s", fact)
-		}
+		assert.True(h.t, there[fact], "lost though it was acknowledged: %s", fact)
 	}
 	for _, fact := range slices.Sorted(maps.Keys(there)) {
-		if !h.facts[fact] {
-			h.t.Errorf("there though it was not, or removed: %s", fact)
-		}
+		assert.True(h.t, h.facts[fact], "there though it was not, or removed: %s", fact)
 	}
 }
 

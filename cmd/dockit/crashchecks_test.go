@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite" // also the driver of package store
 
 	"github.com/dockit-registry/dockit/audit"
@@ -14,9 +16,7 @@ import (
 func openReadOnly(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return db
 }
 
@@ -34,21 +34,15 @@ func readFacts(t *testing.T, path, prefix string) map[string]bool {
 		UNION ALL
 		SELECT s.kind || ':' || s.name || ' may ' || p.name || CASE p.actions WHEN 1 THEN ':pull' ELSE ':push' END FROM permissions p
 			JOIN subjects s ON s.id = p.subject_id WHERE s.name LIKE ?1 || '%-%'`, prefix)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer rows.Close()
 	facts := map[string]bool{}
 	for rows.Next() {
 		var fact string
-		if err := rows.Scan(&fact); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, rows.Scan(&fact))
 		facts[fact] = true
 	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, rows.Err())
 	return facts
 }
 
@@ -58,13 +52,11 @@ func checkDatabase(t *testing.T, path string) {
 	db := openReadOnly(t, path)
 	defer db.Close()
 	var integrity string
-	if err := db.QueryRow("PRAGMA integrity_check").Scan(&integrity); err != nil || integrity != "ok" {
-		t.Errorf("integrity check: %s %v", integrity, err)
-	}
+	require.NoError(t, db.QueryRow("PRAGMA integrity_check").Scan(&integrity), "integrity check")
+	assert.Equal(t, "ok", integrity, "integrity check")
 	var violations int
-	if err := db.QueryRow("SELECT COUNT(*) FROM pragma_foreign_key_check").Scan(&violations); err != nil || violations > 0 {
-		t.Errorf("foreign keys: %d violations, %v", violations, err)
-	}
+	require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM pragma_foreign_key_check").Scan(&violations), "foreign keys")
+	assert.Zero(t, violations, "foreign keys")
 }
 
 // verifyChain reads the whole audit, in which an earlier head must still be,
@@ -72,26 +64,16 @@ func checkDatabase(t *testing.T, path string) {
 func verifyChain(t *testing.T, c *client.Client, earlier audit.Head) audit.Head {
 	t.Helper()
 	head, err := c.AuditHead(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var chain audit.Chain
 	for e, err := range c.Audit(t.Context(), client.AuditOptions{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := chain.Next(e); err != nil {
-			t.Fatal(err)
-		}
-		if e.Sequence == earlier.Sequence && chain.Head() != earlier {
-			t.Errorf("the audit lost %v", earlier)
+		require.NoError(t, err)
+		require.NoError(t, chain.Next(e))
+		if e.Sequence == earlier.Sequence {
+			assert.Equal(t, earlier, chain.Head(), "the audit lost")
 		}
 	}
-	if chain.Head() != head {
-		t.Errorf("the audit ends at %v, and should at %v", chain.Head(), head)
-	}
-	if head.Sequence < earlier.Sequence {
-		t.Errorf("the audit lost what came between %v and %v", head, earlier)
-	}
+	assert.Equal(t, head, chain.Head(), "the audit ends at %v, and should at %v", chain.Head(), head)
+	assert.GreaterOrEqual(t, head.Sequence, earlier.Sequence, "the audit lost what came between %v and %v", head, earlier)
 	return head
 }

@@ -8,12 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/subject"
 )
 
 // TestDamagedWhileServing overwrites the whole database under a server. Whom it
-// has seen gets tokens from memory, others are not told that they are wrong, and
+// has seen gets tokens from memory, others are not answered that they are wrong, and
 // changes are refused.
 func TestDamagedWhileServing(t *testing.T) {
 	dir, path := usedDatabase(t)
@@ -21,18 +24,14 @@ func TestDamagedWhileServing(t *testing.T) {
 	c := p.client(t, badStoragePassword)
 	admin := subject.Ref{Kind: subject.User, Name: "admin"}
 	issued, err := c.CreateAccessToken(t.Context(), admin, adminapi.NewAccessToken{Name: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	passwords := []string{badStoragePassword, issued.Token}
 	for _, password := range passwords {
 		getTokenWith(t, p.base, password, http.StatusOK)
 	}
 	for _, file := range []string{path, path + "-wal"} {
 		info, err := os.Stat(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		overwriteBytes(t, file, 0, info.Size())
 	}
 	degraded := false
@@ -44,19 +43,14 @@ func TestDamagedWhileServing(t *testing.T) {
 			break
 		}
 		resp, err := http.Get(p.base + "/readyz")
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		says, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err != nil || resp.StatusCode != http.StatusOK {
-			t.Errorf("/readyz: %d %s %v", resp.StatusCode, says, err)
-		}
+		require.NoError(t, err, "/readyz: %s", says)
+		assert.Equal(t, http.StatusOK, resp.StatusCode, "/readyz: %s", says)
 		degraded = strings.Contains(string(says), `"degraded"`)
 	}
-	if !degraded {
-		t.Error("nobody noticed the damage")
-	}
+	assert.True(t, degraded, "nobody noticed the damage")
 	getTokenWith(t, p.base, "a wrong password", http.StatusServiceUnavailable)
 	_, err = c.CreateRobot(t.Context(), adminapi.NewSubject{Name: "another"})
 	wantStorageProblem(t, err, "")

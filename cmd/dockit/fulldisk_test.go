@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -26,9 +29,7 @@ func TestFullDisk(t *testing.T) {
 	c := p.client(t, badStoragePassword)
 	admin := subject.Ref{Kind: subject.User, Name: "admin"}
 	issued, err := c.CreateAccessToken(t.Context(), admin, adminapi.NewAccessToken{Name: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want := map[string]bool{}
 	refused := fillUp(t, disk, func(i int) error {
 		name := fmt.Sprintf("g-%d", i)
@@ -42,15 +43,12 @@ func TestFullDisk(t *testing.T) {
 	for password, status := range map[string]int{badStoragePassword: 200, issued.Token: 200} {
 		getTokenWith(t, p.base, password, status)
 	}
-	if resp, err := http.Get(p.base + "/readyz"); err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("not ready to issue tokens: %v %v", resp, err)
-	}
-	if err := os.Remove(filepath.Join(disk, "filler")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.CreateRobot(t.Context(), adminapi.NewSubject{Name: "g-after"}); err != nil {
-		t.Errorf("with space again: %v", err)
-	}
+	resp, err := http.Get(p.base + "/readyz")
+	require.NoError(t, err, "not ready to issue tokens: %v", resp)
+	assert.Equal(t, http.StatusOK, resp.StatusCode, "not ready to issue tokens: %v", resp)
+	require.NoError(t, os.Remove(filepath.Join(disk, "filler")))
+	_, err = c.CreateRobot(t.Context(), adminapi.NewSubject{Name: "g-after"})
+	require.NoError(t, err, "with space again")
 	want["robot:g-after"] = true
 	p.kill()
 	h := &crashes{t: t, facts: want}
@@ -67,9 +65,8 @@ func smallDisk(t *testing.T) string {
 		missing(t, "a small disk cannot be mounted: %v: %s", err, output)
 	}
 	t.Cleanup(func() {
-		if output, err := exec.Command("umount", "--lazy", disk).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, output)
-		}
+		output, err := exec.Command("umount", "--lazy", disk).CombinedOutput()
+		assert.NoError(t, err, "umount: %s", output)
 	})
 	return disk
 }
@@ -78,17 +75,15 @@ func smallDisk(t *testing.T) string {
 func fillUp(t *testing.T, disk string, write func(i int) error) error {
 	t.Helper()
 	filler, err := os.Create(filepath.Join(disk, "filler"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer filler.Close()
 	for i := range 10_000 {
 		for {
-			if _, err := filler.Write(make([]byte, 4096)); errors.Is(err, syscall.ENOSPC) {
+			_, err := filler.Write(make([]byte, 4096))
+			if errors.Is(err, syscall.ENOSPC) {
 				break
-			} else if err != nil {
-				t.Fatal(err)
 			}
+			require.NoError(t, err)
 		}
 		if err := write(i); err != nil {
 			return err
@@ -102,20 +97,13 @@ func fillUp(t *testing.T, disk string, write func(i int) error) error {
 func getTokenWith(t *testing.T, base, password string, status int) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, base+"/v2/token?service=registry&scope=repository:team/app:push", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	req.SetBasicAuth("admin", password)
 	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer resp.Body.Close()
 	var answer struct{ Token, Error string }
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		t.Fatal(err)
-	}
-	if resp.StatusCode != status || (status == http.StatusOK) != (answer.Token != "") {
-		t.Errorf("token: status %d %+v, want %d", resp.StatusCode, answer.Error, status)
-	}
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer))
+	assert.Equal(t, status, resp.StatusCode, "token: %+v", answer.Error)
+	assert.Equal(t, answer.Token != "", status == http.StatusOK, "token: %+v", answer.Error)
 }

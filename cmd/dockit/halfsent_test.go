@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 )
 
 // TestHalfSentRequests sends the beginnings of requests and nothing more: the
@@ -36,9 +38,7 @@ func TestHalfSentRequests(t *testing.T) {
 		_, address := startProcess(t, flags...)
 		for name, half := range halves {
 			wg.Go(func() {
-				if err := awaitClose(address, half, limit); err != nil {
-					t.Errorf("%s %v: %v", name, flags, err)
-				}
+				assert.NoError(t, awaitClose(address, half, limit), "%s %v", name, flags)
 			})
 		}
 	}

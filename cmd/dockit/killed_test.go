@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/client"
 )
 
@@ -27,12 +29,8 @@ func startKilled(t *testing.T, dir string, flags ...string) *killed {
 	p.cmd.Dir = dir
 	p.cmd.Env = append(p.cmd.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	stderr, err := p.cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
 	t.Cleanup(p.kill)
 	var log strings.Builder
 	lines := bufio.NewScanner(stderr)
@@ -53,7 +51,7 @@ func (p *killed) kill() {
 	if !p.dying.CompareAndSwap(false, true) {
 		return
 	}
-	_ = p.cmd.Process.Kill() // it may have ended by itself, which the requests tell
+	_ = p.cmd.Process.Kill() // it may have ended by itself, which the requests show
 	_ = p.cmd.Wait()         // with an error, for it was killed
 }
 
@@ -63,8 +61,6 @@ func (p *killed) wasKilled() bool { return p.dying.Load() }
 func (p *killed) client(t *testing.T, password string) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Options{BaseURL: p.base, Username: "admin", Password: password})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return c
 }

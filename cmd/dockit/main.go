@@ -5,8 +5,12 @@ package main
 import (
 	"os"
 
+	"github.com/spf13/cobra"
+
 	// What people have in a Caddyfile around a registry; more of it is in a Caddy
-	// that is built with Dockit, see docs/caddy.md.
+	// that is built with Dockit, see docs/caddy.md. file_server is not among it:
+	// with it come templates, Markdown and the colours of 250 languages, a tenth
+	// of the binary, which each command would set up as it starts.
 	_ "github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyevents"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyevents/eventsconfig"
@@ -16,7 +20,6 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode/brotli"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode/gzip"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode/zstd"
-	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/fileserver"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/intercept"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/logging"
@@ -43,7 +46,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 // run runs the command and returns the exit code: 0 done, 1 failed or denied,
 // 2 wrong usage.
 func run(args []string) int {
+	return cli.Execute(newCommand(), args)
+}
+
+// newCommand makes the command dockit with everything below it.
+func newCommand() *cobra.Command {
 	cmd := dockit.NewCommand()
-	cmd.AddCommand(newRunCommand())
-	return cli.Execute(cmd, args)
+	cmd.AddCommand(newRunCommand(), newPackageCommand())
+	return cmd
 }

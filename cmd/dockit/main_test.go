@@ -9,6 +9,7 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
+	"github.com/dockit-registry/dockit/internal/issuertest"
 	"github.com/dockit-registry/dockit/store/mariadbtest"
 )
 
@@ -31,9 +32,11 @@ type mariaDBTests struct{ m *testing.M }
 func (t mariaDBTests) Run() int { return mariadbtest.Run(t.m) }
 
 // TestScripts runs testdata/script/*.txtar. Beside the commands of testscript
-// they have those of [serveCommand], [stopCommand], [getCommand],
+// they have those of [actionsCommand], [runActionCommand], [guideCommand],
+// [serveCommand], [stopCommand], [getCommand],
 // [reloadCommand], [exitsCommand], [freePortCommand], [awaitCommand],
-// [pretendCommand] and [expiredCommand].
+// [pretendCommand], [expiredCommand], [issuerCommand], [signCommand] and
+// [registryCommand].
 func TestScripts(t *testing.T) { runScripts(t, "script", func() []string { return nil }) }
 
 // TestScriptsOnMariaDB runs testdata/mariadb/*.txtar. $DSN is that of an empty
@@ -58,9 +61,15 @@ func runScripts(t *testing.T, folder string, variables func() []string) {
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Vars = append(env.Vars, variables()...)
 			env.Values[serverKey{}] = new(server)
+			env.Values[issuerKey{}] = new(*issuertest.Issuer)
+			env.Values[registryKey{}] = new(*registry)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"actions":    actionsCommand(t),
+			"run-action": runActionCommand,
+			"guide":      guideCommand,
+
 			"serve": serveCommand,
 			// Not stop: the one of testscript itself would win, and end the script.
 			"stop-server": stopCommand,
@@ -73,6 +82,9 @@ func runScripts(t *testing.T, folder string, variables func() []string) {
 			"pretend":     pretendCommand,
 			"reload":      reloadCommand,
 			"expired":     expiredCommand,
+			"issuer":      issuerCommand(t),
+			"sign":        signCommand(t),
+			"registry":    registryCommand(t),
 		},
 	})
 }

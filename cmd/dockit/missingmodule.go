@@ -8,14 +8,15 @@ import (
 )
 
 // lacking finds what this binary lacks in the errors of Caddy, which has no
-// other way to tell.
+// other way to say it.
 var lacking = regexp.MustCompile(`(?:unrecognized directive: |unrecognized global option: |module not registered: |unknown module: )([\w.]+)|(\w+) is not a registered directive`)
 
 // leftOut are directives and modules of Caddy's own that the binary does
 // without: they are heavy, or nothing for a registry.
 var leftOut = []string{
-	"acme_server", "php_fastcgi", "push", "tracing",
-	"http.handlers.acme_server", "http.handlers.push", "http.handlers.tracing",
+	"acme_server", "file_server", "php_fastcgi", "push", "templates", "tracing", "try_files",
+	"http.handlers.acme_server", "http.handlers.file_server", "http.handlers.push", "http.handlers.templates",
+	"http.handlers.tracing", "http.matchers.file",
 	"http.reverse_proxy.transport.fastcgi", "tls.stek.distributed",
 }
 

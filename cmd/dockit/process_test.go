@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // startProcess runs `dockit api-server` with a root user on a free port, and
@@ -23,12 +26,8 @@ func startProcess(t *testing.T, flags ...string) (process *exec.Cmd, address str
 	process.Dir = t.TempDir()
 	process.Env = append(process.Environ(), "XDG_DATA_HOME="+process.Dir, "XDG_CONFIG_HOME="+process.Dir)
 	stderr, err := process.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, process.Start())
 	t.Cleanup(func() { _ = process.Process.Kill() })
 	lines := bufio.NewScanner(stderr)
 	var log strings.Builder
@@ -37,9 +36,7 @@ func startProcess(t *testing.T, flags ...string) (process *exec.Cmd, address str
 		if match := servingLine.FindStringSubmatch(lines.Text()); match != nil {
 			go func() { _, _ = io.Copy(io.Discard, stderr) }()
 			base, err := url.Parse(match[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			return process, base.Host
 		}
 	}
@@ -54,9 +51,7 @@ func TestStopDrains(t *testing.T) {
 	process, address := startProcess(t)
 	body, send := io.Pipe()
 	req, err := http.NewRequest(http.MethodPost, "http://"+address+"/dockit/api/v1/users", body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	req.SetBasicAuth("admin", "correct-horse-battery")
 	// The server says so when it begins to read the body.
@@ -73,9 +68,8 @@ func TestStopDrains(t *testing.T) {
 		resp.Body.Close()
 		status <- resp.Status
 	}()
-	if _, err := io.WriteString(send, `{"name":`); err != nil {
-		t.Fatal(err)
-	}
+	_, err = io.WriteString(send, `{"name":`)
+	require.NoError(t, err)
 	select {
 	case <-reading:
 	case got := <-status:
@@ -83,25 +77,16 @@ func TestStopDrains(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the request did not come through")
 	}
-	if err := process.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, process.Process.Signal(syscall.SIGTERM))
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := http.Get("http://" + address + "/healthz"); err != nil {
 			break // nothing new is accepted
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("the server goes on accepting requests")
-		}
+		require.LessOrEqual(t, time.Now(), deadline, "the server goes on accepting requests")
 	}
-	if _, err := io.WriteString(send, `"alice"}`); err != nil {
-		t.Fatal(err)
-	}
+	_, err = io.WriteString(send, `"alice"}`)
+	require.NoError(t, err)
 	_ = send.Close()
-	if got := <-status; got != "201 Created" {
-		t.Errorf("the request in flight: %s", got)
-	}
-	if err := process.Wait(); err != nil {
-		t.Error(err)
-	}
+	assert.Equal(t, "201 Created", <-status, "the request in flight")
+	assert.NoError(t, process.Wait())
 }

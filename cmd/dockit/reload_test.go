@@ -17,6 +17,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // reloads is how often [TestReloadsDropNoConnection] reloads.
@@ -27,9 +30,7 @@ func reloads(t *testing.T) int {
 		return 15
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatalf("DOCKIT_TEST_RELOADS: %v", err)
-	}
+	require.NoError(t, err, "DOCKIT_TEST_RELOADS")
 	return n
 }
 
@@ -42,7 +43,7 @@ func TestReloadsDropNoConnection(t *testing.T) {
 	dir := t.TempDir()
 	plain, secure, socket := freePort(t), freePort(t), filepath.Join(dir, "dockit.sock")
 	caddyfile := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(caddyfile, fmt.Appendf(nil, `{
+	require.NoError(t, os.WriteFile(caddyfile, fmt.Appendf(nil, `{
 	admin off
 	persist_config off
 	default_bind 127.0.0.1
@@ -64,30 +65,20 @@ http://localhost {
 	bind unix/%[3]s fd/3
 	dockit
 }
-`, plain, secure, socket), 0o600); err != nil {
-		t.Fatal(err)
-	}
+`, plain, secure, socket), 0o600))
 	process := exec.Command("dockit", "run", "--config", caddyfile)
 	process.Dir = dir
 	process.Env = append(process.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	handed, err := net.Listen("tcp", "127.0.0.1:0") // as systemd does
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	descriptor, err := handed.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	process.ExtraFiles = []*os.File{descriptor}
 	log := new(logBuffer)
 	process.Stderr = log
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, process.Start())
 	t.Cleanup(func() { _ = process.Process.Kill(); _ = process.Wait() })
-	if err := errors.Join(handed.Close(), descriptor.Close()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(handed.Close(), descriptor.Close()))
 
 	roots := x509.NewCertPool()
 	eventually(t, log, func() bool {
@@ -118,18 +109,15 @@ http://localhost {
 		}
 	}
 	for i := range reloads(t) {
-		if err := process.Process.Signal(syscall.SIGUSR1); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, process.Process.Signal(syscall.SIGUSR1))
 		eventually(t, log, func() bool { return strings.Count(log.String(), "successfully reloaded config") > i })
 	}
 	stop()
 	running.Wait()
 	for name, way := range everyWay {
 		t.Logf("%s: %d of %d requests were not answered", name, way.dropped.Load(), way.sent.Load())
-		if n := way.dropped.Load(); n > 0 {
-			t.Errorf("%s: %d of %d requests were not answered, such as: %v", name, n, way.sent.Load(), way.first)
-		}
+		n := way.dropped.Load()
+		assert.Zero(t, n, "%s: %d of %d requests were not answered, such as: %v", name, n, way.sent.Load(), way.first)
 	}
 }
 

@@ -68,8 +68,8 @@ func serve(file string) error {
 	select {}
 }
 
-// take takes a configuration into use, the first one only if nobody else listens
-// where it does.
+// take takes a configuration into use, the first one only if no other process
+// listens where it does.
 func take(file string, first bool) error {
 	config, err := load(file)
 	if err == nil && first {
@@ -81,7 +81,7 @@ func take(file string, first bool) error {
 	return explainMissing(err)
 }
 
-// checkFree makes sure that nobody else listens where the configuration does.
+// checkFree makes sure that no other process listens where the configuration does.
 func checkFree(config []byte) error {
 	var parsed caddy.Config
 	if err := json.Unmarshal(config, &parsed); err != nil {

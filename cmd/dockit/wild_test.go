@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/caddyserver/caddy/v2"
 )
 
@@ -12,25 +15,18 @@ import (
 // this binary alone.
 func TestWildCaddyfiles(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "wild", "*.caddyfile"))
-	if err != nil || len(files) != 9 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
+	require.NoError(t, err)
+	require.Len(t, files, 9)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			dir := t.TempDir()
 			t.Setenv("LOG_DIR", dir)
 			t.Setenv("XDG_DATA_HOME", dir)
 			content, err := load(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			var config *caddy.Config
-			if err := json.Unmarshal(content, &config); err != nil {
-				t.Fatal(err)
-			}
-			if err := caddy.Validate(config); err != nil {
-				t.Error(err)
-			}
+			require.NoError(t, json.Unmarshal(content, &config))
+			assert.NoError(t, caddy.Validate(config))
 		})
 	}
 }

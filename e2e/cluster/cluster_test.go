@@ -49,10 +49,11 @@ func TestCluster(t *testing.T) {
 	s.separate()
 	s.requireSpread(t)
 	s.requireConflicts(t)
-	quiet("after everything")
+	s.requireReady(t)
 	changes.end()
 	tokens.end()
-	tokens.requireAllIssued(t, s, "in the end")
+	tokens.requireAllIssued(t, s, "after everything")
+	changes.tell(t, s, "after everything")
 
 	changes.requireNothingLost(t, one)
 	s.requireSame(t)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/e2e/internal/call"
@@ -129,8 +130,7 @@ func (l *load) requireAllIssued(t *testing.T, s *stack, phase string) {
 	counted := l.next()
 	for i, m := range s.dockits {
 		c := counted[m]
-		if c == nil {
-			t.Errorf("%s: Dockit %d answered nothing", phase, i+1)
+		if !assert.NotNil(t, c, "%s: Dockit %d answered nothing", phase, i+1) {
 			continue
 		}
 		slices.Sort(c.took)

@@ -11,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/e2e/internal/build"
 	"github.com/dockit-registry/dockit/e2e/internal/call"
+	"github.com/dockit-registry/dockit/e2e/internal/cannot"
 	"github.com/dockit-registry/dockit/e2e/internal/dockit"
 	"github.com/dockit-registry/dockit/e2e/internal/galera"
 	"github.com/dockit-registry/dockit/e2e/internal/mariadb"
@@ -51,9 +53,7 @@ type member struct {
 func (m *member) stopAfter(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
-		if err := m.Stop(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, m.Stop())
 		if t.Failed() {
 			t.Logf("%s printed:\n%s", m, m.Output())
 		}
@@ -65,12 +65,10 @@ func startMariaDB(t *testing.T) *mariadb.Server {
 	t.Helper()
 	server, err := mariadb.Start(t.Context())
 	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, server.Stop())
 	})
-	if errors.Is(err, mariadb.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skip(err)
+	if errors.Is(err, mariadb.ErrNotInstalled) {
+		cannot.Run(t, err)
 	}
 	require.NoError(t, err)
 	return server
@@ -137,12 +135,10 @@ func startCluster(t *testing.T) *galera.Cluster {
 				}
 			}
 		}
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, cluster.Stop())
 	})
-	if errors.Is(err, galera.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skip(err)
+	if errors.Is(err, galera.ErrNotInstalled) {
+		cannot.Run(t, err)
 	}
 	require.NoError(t, err)
 	return cluster

@@ -5,8 +5,11 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 
+	"github.com/dockit-registry/dockit/e2e/internal/issuer"
 	"github.com/dockit-registry/dockit/e2e/internal/port"
 	"github.com/dockit-registry/dockit/e2e/internal/registry"
 )
@@ -25,6 +28,9 @@ type demo struct {
 
 	// alice and bob are the passwords of the two users.
 	alice, bob string
+
+	// gitlab signs the tokens of jobs.
+	gitlab *issuer.Issuer
 }
 
 func (d *demo) startDockit(ctx context.Context) error {
@@ -83,7 +89,6 @@ func (d *demo) manage(ctx context.Context) error {
 		"dockit rbac grant group:dev 'repository:public/*:push'",
 		"dockit rbac grant user:bob repository:team/app:pull",
 		"dockit rbac grant user:anonymous 'repository:public/*:pull'",
-		"dockit rbac list users",
 		"dockit rbac permissions group:dev",
 	)
 }
@@ -122,17 +127,73 @@ func (d *demo) anonymous(ctx context.Context) error {
 	return d.shell.refused(ctx, fmt.Sprintf("crane pull %s/team/app:1 stolen.tar", d.host))
 }
 
+func (d *demo) jobPushes(ctx context.Context) (err error) {
+	if d.gitlab, err = issuer.Start(ctx); err != nil {
+		return err
+	}
+	d.shell.say("7. A CI job has no password: GitLab, which this demo plays, signs a token that says which project\n   and branch it is of. That stands for the robot ci; the token of a fork stands for nobody.")
+	for name, claims := range map[string]map[string]any{"job.jwt": nil, "fork.jwt": {"project_id": "66", "project_path": "mallory/app"}} {
+		token, err := d.gitlab.Sign(issuer.Token{Audience: service, Claims: claims})
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(d.shell.folder, name), []byte(token), 0o600); err != nil {
+			return err
+		}
+	}
+	if err := d.shell.runAll(ctx,
+		"dockit rbac add robot:ci",
+		"dockit rbac grant robot:ci namespace:team:push",
+		"dockit rbac issuer add gitlab --kind gitlab --url "+d.gitlab.URL,
+		"dockit rbac binding add main --issuer gitlab --robot robot:ci --claim project_id=20 --claim ref_protected=true",
+		fmt.Sprintf("dockit login %s --token-file job.jwt", d.host),
+		fmt.Sprintf("crane push %s %s/team/app:2", imageFile, d.host),
+	); err != nil {
+		return err
+	}
+	return d.shell.refused(ctx, fmt.Sprintf("dockit login %s --token-file fork.jwt", d.host))
+}
+
+func (d *demo) keyChanges(ctx context.Context) error {
+	d.shell.say("8. The key that signs changes between two pulls: the registry runs on, and the job with it,\n   until its login ends.")
+	if err := d.shell.runAll(ctx,
+		fmt.Sprintf("crane pull %s/team/app:2 before.tar", d.host),
+		"dockit rbac pki rotate",
+		fmt.Sprintf("crane pull %s/team/app:2 after.tar", d.host),
+		"dockit logout "+d.host,
+	); err != nil {
+		return err
+	}
+	return d.shell.refused(ctx, fmt.Sprintf("crane pull %s/team/app:2 late.tar", d.host))
+}
+
 // end sums up.
 func (d *demo) end() {
 	d.shell.say("All %d commands did what they should.", d.shell.ran)
 }
 
 // invite says what to try while the servers stay up.
-func (d *demo) invite() {
+func (d *demo) invite(ctx context.Context) {
 	fmt.Fprintf(d.shell.out, `The registry stays up at %[1]s until Ctrl-C. Try, in another terminal:
 
   docker login %[1]s --username alice    # password: %[2]s
   docker login %[1]s --username bob      # password: %[3]s
   docker pull %[1]s/public/hello:1
 `, d.host, d.alice, d.bob)
+	if page := d.dockit + "/dockit/"; isPage(ctx, page) {
+		fmt.Fprintf(d.shell.out, "\nUsers and rights in a browser: %s    # admin, password: %s\n", page, d.shell.value("DOCKIT_ROOT_PASSWORD"))
+	}
+}
+
+// isPage says whether there is something for a browser.
+func isPage(ctx context.Context, url string) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	return response.Body.Close() == nil && response.StatusCode == http.StatusOK && strings.HasPrefix(response.Header.Get("Content-Type"), "text/html")
 }

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/e2e/internal/cannot"
 )
 
 // memoryGroup is a group of processes that Linux bounds the memory of, as it does for a container.
@@ -45,13 +48,11 @@ func newMemoryGroup(t *testing.T, limit int64) *memoryGroup {
 		}
 		_ = os.WriteFile(filepath.Join(folder, version.swap), []byte(swap), 0o600) // there may be no swap
 		t.Cleanup(func() {
-			if err := os.Remove(folder); err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, os.Remove(folder))
 		})
 		return g
 	}
-	cannotRun(t, fmt.Errorf("no group with a limit of memory can be made: %w", errors.Join(reasons...)))
+	cannot.Run(t, fmt.Errorf("no group with a limit of memory can be made: %w", errors.Join(reasons...)))
 	return nil
 }
 
@@ -74,13 +75,4 @@ func (g *memoryGroup) kills(t *testing.T) int {
 	}
 	t.Fatalf("%s counts no kills: %s", g.events, events)
 	return 0
-}
-
-// cannotRun ends a test that this machine cannot run: it is skipped, with the reason, and fails in CI.
-func cannotRun(t *testing.T, reason error) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(reason)
-	}
-	t.Skip(reason)
 }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/e2e/internal/build"
@@ -96,9 +97,7 @@ func startServer(t *testing.T, https bool, lasts time.Duration, memory int64) *s
 	s.Server, err = dockit.Start(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Errorf("%v; it printed:\n%s", err, s.Output())
-		}
+		assert.NoError(t, s.Stop(), "it printed:\n%s", s.Output())
 	})
 	s.address = net.JoinHostPort("127.0.0.1", fmt.Sprint(s.Config().Port))
 	s.base = strings.Replace(s.URL, s.Host, s.address, 1)

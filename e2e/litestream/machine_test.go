@@ -3,6 +3,7 @@ package litestream
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/dockit-registry/dockit/e2e/internal/build"
 	"github.com/dockit-registry/dockit/e2e/internal/call"
+	"github.com/dockit-registry/dockit/e2e/internal/cannot"
 	"github.com/dockit-registry/dockit/e2e/internal/dockit"
 	"github.com/dockit-registry/dockit/e2e/internal/process"
 	"github.com/dockit-registry/dockit/e2e/internal/trust"
@@ -93,11 +95,7 @@ func program(t *testing.T) string {
 	require.NoError(t, err)
 	path := filepath.Join(dir, "bin", "litestream-"+version)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		message := path + " is not there: run scripts/get-litestream bin"
-		if os.Getenv("CI") != "" {
-			t.Fatal(message)
-		}
-		t.Skip(message)
+		cannot.Run(t, fmt.Errorf("%s is not there: run scripts/get-litestream bin", path))
 	}
 	return path
 }

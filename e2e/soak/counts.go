@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -74,7 +75,8 @@ func (c *count) quantile(q float64) time.Duration {
 // unanswered reports whether a connection was closed, or could not be made, before an answer came.
 func unanswered(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, net.ErrClosed)
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, net.ErrClosed) ||
+		err != nil && strings.HasSuffix(err.Error(), "http: server closed idle connection") // which net/http has no name for
 }
 
 // must makes a request of the admin API that has to succeed, and decodes what it answers.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,8 @@ var kinds = map[metav1.TypeMeta]func() metav1.Object{
 	{APIVersion: "v1", Kind: "Namespace"}:                            func() metav1.Object { return new(corev1.Namespace) },
 	{APIVersion: "v1", Kind: "PersistentVolumeClaim"}:                func() metav1.Object { return new(corev1.PersistentVolumeClaim) },
 	{APIVersion: "v1", Kind: "Service"}:                              func() metav1.Object { return new(corev1.Service) },
+	{APIVersion: "v1", Kind: "ServiceAccount"}:                       func() metav1.Object { return new(corev1.ServiceAccount) },
+	{APIVersion: "batch/v1", Kind: "Job"}:                            func() metav1.Object { return new(batchv1.Job) },
 	{APIVersion: "apps/v1", Kind: "Deployment"}:                      func() metav1.Object { return new(appsv1.Deployment) },
 	{APIVersion: "networking.k8s.io/v1", Kind: "Ingress"}:            func() metav1.Object { return new(networkingv1.Ingress) },
 	{APIVersion: certmanager.GroupName + "/v1", Kind: "Issuer"}:      func() metav1.Object { return new(certmanagerv1.Issuer) },
@@ -51,25 +54,30 @@ func readManifests(t *testing.T) []document {
 	require.NotEmpty(t, files)
 	var all []document
 	for _, file := range files {
-		content, err := os.ReadFile(file)
-		require.NoError(t, err)
-		reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
-		for {
-			raw, err := reader.Read()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			require.NoError(t, err)
-			d := document{raw: raw}
-			require.NoError(t, yaml.Unmarshal(raw, &d.TypeMeta), file)
-			newObject, ok := kinds[d.TypeMeta]
-			require.True(t, ok, "%s: %v", file, d.TypeMeta)
-			d.object = newObject()
-			require.NoError(t, yaml.UnmarshalStrict(raw, d.object), "%s: %s", file, d.Kind)
-			all = append(all, d)
-		}
+		all = append(all, readManifest(t, file)...)
 	}
 	return all
+}
+
+func readManifest(t *testing.T, file string) []document {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var all []document
+	for reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content))); ; {
+		raw, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		require.NoError(t, err)
+		d := document{raw: raw}
+		require.NoError(t, yaml.Unmarshal(raw, &d.TypeMeta), file)
+		newObject, ok := kinds[d.TypeMeta]
+		require.True(t, ok, "%s: %v", file, d.TypeMeta)
+		d.object = newObject()
+		require.NoError(t, yaml.UnmarshalStrict(raw, d.object), "%s: %s", file, d.Kind)
+		all = append(all, d)
+	}
 }
 
 // objects are those of one type.

@@ -4,7 +4,7 @@
 // One definition of each operation gives its route, the validation of what is
 // sent and its part of the OpenAPI document. Everything, the document
 // included, is for admins only, but what users may do for themselves: set their
-// password, and list, make and revoke their own tokens.
+// password, list, make and revoke their own tokens, and see what they may do.
 package admin
 
 import (
@@ -40,8 +40,8 @@ type Config struct {
 	Services []handlers.Service
 	// Refusals counts what is refused, for the audit. It is needed.
 	Refusals *Refusals
-	// Logger is told of refused logins and of errors that the caller is not
-	// told about.
+	// Logger gets refused logins, and the errors that the caller does not get
+	// to see.
 	Logger *zap.Logger
 	// Version is shown in the OpenAPI document.
 	Version string
@@ -97,12 +97,16 @@ func New(config Config) (*API, error) {
 	a.registerMembers(api)
 	a.registerPermissions(api)
 	a.registerDecisions(api)
+	a.registerHolders(api)
 	a.registerAudit(api)
 	a.registerState(api)
 	a.registerKeys(api)
 	a.registerAccessTokens(api)
 	a.registerRefreshTokens(api)
 	a.registerLockouts(api)
+	a.registerIssuers(api)
+	a.registerBindings(api)
+	a.registerSessions(api)
 	if err := a.serveOpenAPI(mux); err != nil {
 		return nil, err
 	}

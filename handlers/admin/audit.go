@@ -12,7 +12,6 @@ import (
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/store"
-	"github.com/dockit-registry/dockit/subject"
 )
 
 type auditInput struct {
@@ -20,9 +19,11 @@ type auditInput struct {
 	After   int64     `query:"after" minimum:"0" doc:"Only entries after this sequence. Without a next_cursor, it is how to ask for what came since."`
 	Since   time.Time `query:"since" doc:"Only entries of this time and later."`
 	Until   time.Time `query:"until" doc:"Only entries before this time."`
-	Subject string    `query:"subject" maxLength:"140" example:"user:alice" doc:"Only what was done to this subject. It need not exist any more."`
+	Subject string    `query:"subject" maxLength:"140" example:"user:alice" doc:"Only what was done to this subject, or to an issuer or binding: issuer:github, binding:app-main. It need not exist any more."`
 	Actor   string    `query:"actor" maxLength:"140" example:"user:admin" doc:"Only what was done by this subject."`
 	Action  string    `query:"action" maxLength:"32" example:"grant" doc:"Only what was done in this way."`
+	// NewestFirst is for people, who look for what happened last.
+	NewestFirst bool `query:"newest_first" doc:"List the newest first. Default: the oldest."`
 }
 
 type auditOutput struct {
@@ -39,7 +40,7 @@ type checkpointsOutput struct {
 
 func (a *API) registerAudit(api huma.API) {
 	huma.Register(api, operation(api, "list-audit-checkpoints", http.MethodGet, "/audit/checkpoints", "List where the audit was cut because of its age, oldest first", http.StatusOK), a.listCheckpoints)
-	huma.Register(api, operation(api, "list-audit", http.MethodGet, "/audit", "List what was changed by whom, oldest first", http.StatusOK), a.listAudit)
+	huma.Register(api, operation(api, "list-audit", http.MethodGet, "/audit", "List what was changed by whom, oldest first unless asked otherwise", http.StatusOK), a.listAudit)
 	huma.Register(api, operation(api, "get-audit-head", http.MethodGet, "/audit/head", "Name the newest entry of the audit", http.StatusOK),
 		func(ctx context.Context, _ *struct{}) (*auditHeadOutput, error) {
 			a.config.Refusals.write(ctx, false)
@@ -58,18 +59,24 @@ func (a *API) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 	}
 	query := store.AuditQuery{
 		After: in.After, Limit: page.Limit, Since: in.Since, Until: in.Until,
-		Subject: audit.Name(in.Subject), Actor: audit.Name(in.Actor), Action: audit.Action(in.Action),
+		Subject: audit.Name(in.Subject), Actor: audit.Name(in.Actor), Action: audit.Action(in.Action), NewestFirst: in.NewestFirst,
 	}
 	if page.After != "" {
-		if query.After, err = strconv.ParseInt(page.After, 10, 64); err != nil {
+		cursor, err := strconv.ParseInt(page.After, 10, 64)
+		switch {
+		case err != nil:
 			return nil, invalid(errCursor)
+		case in.NewestFirst:
+			query.Before = cursor
+		default:
+			query.After = cursor
 		}
 	}
-	for _, ref := range []string{in.Subject, in.Actor} {
-		if ref == "" {
+	for _, name := range []string{in.Subject, in.Actor} {
+		if name == "" {
 			continue
 		}
-		if _, err := subject.ParseRef(ref); err != nil {
+		if _, err := audit.ParseName(name); err != nil {
 			return nil, a.problemOf(ctx, err)
 		}
 	}

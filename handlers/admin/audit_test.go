@@ -116,6 +116,19 @@ func TestAuditIsFiltered(t *testing.T) {
 	assert.NotEmpty(t, f.audit("?subject=group:dev&actor=user:root&action=add-member"))
 	assert.Empty(t, f.audit("?until=2020-01-01T00:00:00Z"))
 	assert.NotEmpty(t, f.audit("?since=2020-01-01T00:00:00Z"))
+	oldest := f.audit("")
+	slices.Reverse(oldest)
+	assert.Equal(t, oldest, f.audit("?newest_first=true"))
+	var page adminapi.List[adminapi.AuditEntry]
+	path := "/audit?newest_first=true&limit=3"
+	for at := 0; at < len(oldest); at += len(page.Items) {
+		page = adminapi.List[adminapi.AuditEntry]{}
+		f.do("GET", path, "").decode(t, &page)
+		require.NotEmpty(t, page.Items)
+		assert.Equal(t, oldest[at:at+len(page.Items)], page.Items, "nothing is left out between pages")
+		path = "/audit?newest_first=true&limit=3&cursor=" + page.NextCursor
+	}
+	assert.Empty(t, page.NextCursor)
 	for _, query := range []string{"?subject=bob", "?actor=Bob", "?since=yesterday", "?after=-1", "?cursor=" + url.QueryEscape("eA")} {
 		assert.Equal(t, http.StatusUnprocessableEntity, f.do("GET", "/audit"+query, "").StatusCode, query)
 	}

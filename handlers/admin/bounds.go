@@ -32,7 +32,7 @@ func aboutState(r *http.Request) bool {
 	return r.URL.Path == prefix+statePath || r.URL.Path == prefix+statePlanPath
 }
 
-// bounded limits what one request can cost before anybody has logged in.
+// bounded limits what one request can cost before the caller has logged in.
 // Nothing of a body is read until then.
 func (a *API) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

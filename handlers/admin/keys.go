@@ -101,6 +101,9 @@ func (a *API) rotateKeys(ctx context.Context, in *rotateInput) (*rotationOutput,
 	if in.Body != nil {
 		service = in.Body.Service
 	}
+	if err := a.passwordAgain(ctx); err != nil {
+		return nil, err
+	}
 	if service != "" && !slices.ContainsFunc(a.config.Services, func(s handlers.Service) bool { return s.Name == service }) {
 		return nil, problem(http.StatusNotFound, adminapi.CodeNotFound, "no such service: use one that is configured")
 	}
@@ -108,11 +111,17 @@ func (a *API) rotateKeys(ctx context.Context, in *rotateInput) (*rotationOutput,
 }
 
 func (a *API) rotateAuthority(ctx context.Context, in *rotateAuthorityInput) (*rotationOutput, error) {
+	if err := a.passwordAgain(ctx); err != nil {
+		return nil, err
+	}
 	force := in.Body != nil && in.Body.Force
 	return a.rotationOutput(ctx, audit.RotateAuthority, "switched the certificate authority", zap.Bool("force", force))(a.config.Ring.RotateAuthority(ctx, force))
 }
 
 func (a *API) revokeKey(ctx context.Context, in *keyInput) (*rotationOutput, error) {
+	if err := a.passwordAgain(ctx); err != nil {
+		return nil, err
+	}
 	return a.rotationOutput(ctx, audit.RevokeKey, "revoked a key", zap.String("kid", in.ID))(a.config.Ring.Revoke(ctx, in.ID))
 }
 
@@ -161,6 +170,7 @@ func keyOf(k pki.KeyInfo) adminapi.Key {
 		Service:     k.Service,
 		State:       string(k.State),
 		External:    k.External,
+		Brought:     k.External, //nolint:staticcheck // for clients that know no other name
 		Sealed:      k.Sealed,
 		Issuer:      k.Issuer,
 		Subject:     k.Subject,

@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/pki"
 )
 
 func (f *fixture) keys() []adminapi.Key {
@@ -69,9 +72,41 @@ func TestListKeys(t *testing.T) {
 		assert.Equal(t, "ES256", key.Algorithm)
 	}
 	assert.Equal(t, f.key("authority", "active").ID, f.key("shared", "active").Issuer)
+	for _, key := range keys {
+		assert.False(t, key.External, "Dockit made it")
+	}
 	got := f.do("GET", "/pki/keys", "")
 	assert.NotContains(t, string(got.body), "0001-01-01", "a time that is open is left out")
 	assert.NotContains(t, string(got.body), "rivate")
+}
+
+// TestExternalKeysHaveBothNames guards clients of either side of the renaming.
+func TestExternalKeysHaveBothNames(t *testing.T) {
+	for external, want := range map[bool]string{true: `"external":true,"brought":true`, false: `"state":"active","subject"`} {
+		body, err := json.Marshal(keyOf(pki.KeyInfo{State: pki.Active, External: external}))
+		require.NoError(t, err)
+		assert.Contains(t, string(body), want)
+	}
+	for body, want := range map[string]bool{`{}`: false, `{"brought":true}`: true, `{"external":true}`: true, `{"external":true,"brought":true}`: true} {
+		var key adminapi.Key
+		require.NoError(t, json.Unmarshal([]byte(body), &key))
+		assert.Equal(t, want, key.External, body)
+		again, err := json.Marshal(key)
+		require.NoError(t, err)
+		assert.Equal(t, want, strings.Contains(string(again), `"external":true,"brought":true`), body)
+	}
+	var document struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct{ Deprecated bool }
+			}
+		}
+	}
+	newFixture(t).do("GET", "/openapi.json", "").decode(t, &document)
+	properties := document.Components.Schemas["Key"].Properties
+	require.Contains(t, properties, "external")
+	assert.False(t, properties["external"].Deprecated)
+	assert.True(t, properties["brought"].Deprecated)
 }
 
 func TestRotateKeys(t *testing.T) {

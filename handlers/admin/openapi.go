@@ -29,7 +29,7 @@ func humaConfig(version string) huma.Config {
 			Info: &huma.Info{
 				Title:       "Dockit admin API",
 				Version:     version,
-				Description: "Manages the users, robots, groups, permissions and tokens of Dockit. Every request needs the name of an admin and its password, an access token without scopes, or a refresh token. Users may set their own password, and list, make, rotate and revoke their own tokens, with their password. What is made with a token has at most its networks and its expiry, names it as its maker, and ends with it. Setting the password of an existing user, making or unmaking an admin and ending the docker logins of somebody else need a password: 403 password_needed.",
+				Description: "Manages the users, robots, groups, permissions and tokens of Dockit, and which issuers of tokens it trusts. Every request needs the name of an admin and its password, an access token without scopes, or a refresh token. Users may set their own password, list, make, rotate and revoke their own tokens, and read what they may do, with their password. What is made with a token has at most its networks and its expiry, names it as its maker, and ends with it. Setting the password of an existing user, making or unmaking an admin, trusting or changing an issuer or a binding and ending the logins of somebody else need a password: 403 password_needed.",
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer),
@@ -64,7 +64,7 @@ func operation(api huma.API, id, method, path, summary string, status int) huma.
 			"default": {
 				Description: "What is wrong, and what to do.",
 				Content: map[string]*huma.MediaType{
-					"application/problem+json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[adminapi.Problem](), true, "Problem")},
+					adminapi.ProblemMediaType: {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[adminapi.Problem](), true, "Problem")},
 				},
 			},
 		},

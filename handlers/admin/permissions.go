@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
@@ -23,8 +24,8 @@ type permissionsOutput struct {
 	Body adminapi.List[adminapi.Permission]
 }
 
-type permissionOutput struct {
-	Body adminapi.Permission
+type grantedOutput struct {
+	Body adminapi.Granted
 }
 
 type effectiveOutput struct {
@@ -35,13 +36,21 @@ type revocationOutput struct {
 	Body adminapi.Revocation
 }
 
+// DryRunInput asks for what a change would do. It is exported because huma does not
+// see what is embedded otherwise.
+type DryRunInput struct {
+	DryRun bool `query:"dry_run" doc:"Change nothing, and say what it would do to whom."`
+}
+
 type grantInput struct {
 	NameInput
+	DryRunInput
 	Body adminapi.Permission
 }
 
 type revokeInput struct {
 	NameInput
+	DryRunInput
 	Permission access.Permission `query:"permission" required:"true" maxLength:"512" example:"repository:team/*:push" doc:"<type>:<name>:<actions>"`
 }
 
@@ -54,11 +63,17 @@ func (a *API) registerPermissions(api huma.API) {
 				return a.listPermissions(ctx, ref(in.NameInput), in.PageInput)
 			})
 		huma.Register(api, operation(api, "grant-to-"+string(kind), http.MethodPost, path, "Give a "+string(kind)+" a permission, in addition to what it has: answers with what it has now for that type and name", http.StatusOK),
-			func(ctx context.Context, in *grantInput) (*permissionOutput, error) {
+			func(ctx context.Context, in *grantInput) (*grantedOutput, error) {
+				if in.DryRun {
+					return a.tryGrant(ctx, ref(in.NameInput), in.Body.Permission)
+				}
 				return a.grant(ctx, ref(in.NameInput), in.Body.Permission)
 			})
 		huma.Register(api, operation(api, "revoke-from-"+string(kind), http.MethodDelete, path, "Take a permission, or some of its actions, from a "+string(kind), http.StatusOK),
 			func(ctx context.Context, in *revokeInput) (*revocationOutput, error) {
+				if in.DryRun {
+					return a.tryRevoke(ctx, ref(in.NameInput), in.Permission)
+				}
 				return a.revoke(ctx, ref(in.NameInput), in.Permission)
 			})
 		huma.Register(api, operation(api, "list-effective-permissions-of-"+string(kind), http.MethodGet, "/"+kind.Plural()+"/{name}/effective-permissions", "List what a "+string(kind)+" can use, with its origin", http.StatusOK),
@@ -82,12 +97,21 @@ func (a *API) listPermissions(ctx context.Context, ref subject.Ref, in PageInput
 		func(p access.Permission) string { return string(p.Type) + ":" + p.Name })}, nil
 }
 
-func (a *API) grant(ctx context.Context, ref subject.Ref, p access.Permission) (*permissionOutput, error) {
+func (a *API) grant(ctx context.Context, ref subject.Ref, p access.Permission) (*grantedOutput, error) {
 	held, err := a.config.Store.Grant(ctx, ref, p)
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}
-	return &permissionOutput{adminapi.Permission{Permission: held}}, nil
+	out := &grantedOutput{adminapi.Granted{Permission: adminapi.Permission{Permission: held}}}
+	if p.Actions&(access.Push|access.Delete) == 0 {
+		return out, nil
+	}
+	warnings, err := a.config.Store.UnprotectedBy(ctx, ref)
+	if err != nil { // the grant holds all the same
+		a.config.Logger.Error("cannot look for bindings that a grant leaves unprotected", zap.Stringer("subject", ref), zap.Error(err))
+	}
+	out.Body.Warnings = texts(warnings)
+	return out, nil
 }
 
 func (a *API) revoke(ctx context.Context, ref subject.Ref, p access.Permission) (*revocationOutput, error) {

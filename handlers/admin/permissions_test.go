@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -170,5 +171,43 @@ func TestTheSuggestedGrantHelps(t *testing.T) {
 		require.Equal(t, http.StatusOK, f.do("POST", owner+"/permissions", `{"permission":"`+d.Grant.String()+`"}`).StatusCode)
 		f.do("GET", path, "").decode(t, &d)
 		assert.True(t, d.Allowed, path)
+	}
+}
+
+func TestHoldersOfARepository(t *testing.T) {
+	f := populated(t)
+	for path, permission := range map[string]string{
+		"/users/bob": "repository:team/*:push", "/groups/dev": "namespace:team:pull", "/robots/ci": "repository:team/app:delete",
+		"/groups/authenticated": "repository:{username}/**:pull", "/users/anonymous": "repository:other:pull",
+	} {
+		require.Equal(t, http.StatusOK, f.do("POST", path+"/permissions", `{"permission":"`+permission+`"}`).StatusCode)
+	}
+	require.Equal(t, http.StatusOK, f.do("PATCH", "/robots/ci", `{"disabled":true}`).StatusCode)
+	assert.JSONEq(t, `{"items":[
+		{"subject":"group:authenticated","permission":"repository:{username}/**:pull","actions":["pull"]},
+		{"subject":"group:dev","permission":"namespace:team:pull","actions":["pull"]},
+		{"subject":"robot:ci","disabled":true,"permission":"repository:team/app:delete","actions":["delete"]},
+		{"subject":"user:bob","permission":"repository:team/*:push","actions":["pull","push"]}]}`,
+		string(f.do("GET", "/permissions?repository=team/app", "").body))
+	assert.JSONEq(t, `{"items":[{"subject":"user:bob","permission":"repository:team/*:push","actions":["pull","push"]}]}`,
+		string(f.do("GET", "/permissions?repository=team/app&actions=push,pull", "").body))
+
+	var seen []string
+	for cursor := ""; ; {
+		var page adminapi.List[adminapi.Holder]
+		require.NoError(t, json.Unmarshal(f.do("GET", "/permissions?repository=team/app&limit=1&cursor="+cursor, "").body, &page))
+		for _, h := range page.Items {
+			seen = append(seen, h.Subject.String())
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	assert.Equal(t, []string{"group:authenticated", "group:dev", "robot:ci", "user:bob"}, seen)
+
+	for query, want := range map[string]string{"repository=Team/app": "upper-case", "repository=a&actions=write": "unknown action", "repository=": "missing"} {
+		got := f.do("GET", "/permissions?"+query, "")
+		assert.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, query)
+		assert.Contains(t, string(got.body), want, query)
 	}
 }

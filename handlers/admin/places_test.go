@@ -33,7 +33,7 @@ func largeDocument() string {
 	return b.String()
 }
 
-// TestOneDocumentAtATime has every place taken, and nobody waiting for ever.
+// TestOneDocumentAtATime has every place taken, and no caller waiting for ever.
 func TestOneDocumentAtATime(t *testing.T) {
 	f := populated(t)
 	for name, c := range map[string]struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 	"go.uber.org/zap"
@@ -14,6 +15,8 @@ import (
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
+	"github.com/dockit-registry/dockit/internal/federation"
+	"github.com/dockit-registry/dockit/internal/issuerkeys"
 	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/pki"
 	"github.com/dockit-registry/dockit/state"
@@ -21,16 +24,41 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-func problem(status int, code adminapi.Code, detail string) *adminapi.Problem {
-	return &adminapi.Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+// httpProblem is a problem as huma sends it.
+type httpProblem struct{ adminapi.Problem }
+
+// GetStatus implements [huma.StatusError].
+func (p *httpProblem) GetStatus() int { return p.Status }
+
+// GetHeaders implements [huma.HeadersError].
+func (p *httpProblem) GetHeaders() http.Header {
+	headers := http.Header{}
+	if p.RetryAfter > 0 {
+		headers.Set("Retry-After", strconv.Itoa(p.RetryAfter))
+	}
+	return headers
 }
 
-func invalid(err error) *adminapi.Problem {
+// ContentType implements [huma.ContentTypeFilter], whatever was negotiated.
+func (p *httpProblem) ContentType(string) string { return adminapi.ProblemMediaType }
+
+// Interface guards
+var (
+	_ huma.StatusError       = (*httpProblem)(nil)
+	_ huma.HeadersError      = (*httpProblem)(nil)
+	_ huma.ContentTypeFilter = (*httpProblem)(nil)
+)
+
+func problem(status int, code adminapi.Code, detail string) *httpProblem {
+	return &httpProblem{adminapi.Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: detail}}
+}
+
+func invalid(err error) *httpProblem {
 	return problem(http.StatusUnprocessableEntity, adminapi.CodeInvalid, err.Error())
 }
 
 // storage is for a database that may do in a moment what it does not do now.
-func storage(detail string) *adminapi.Problem {
+func storage(detail string) *httpProblem {
 	p := problem(http.StatusServiceUnavailable, adminapi.CodeStorage, detail)
 	p.RetryAfter = 5
 	return p
@@ -55,6 +83,15 @@ var refusals = []struct {
 	{store.ErrCredentialEnded, http.StatusUnauthorized, adminapi.CodeUnauthorized, "log in again"},
 	{store.ErrTooMany, http.StatusConflict, adminapi.CodeTooMany, ""},
 	{state.ErrTooManyPermissions, http.StatusConflict, adminapi.CodeTooMany, "write one with a wildcard in the place of many, such as repository:team/**:push, or raise the bound with --max-permissions of api-server or limits in a Caddyfile"},
+	{federation.ErrNoOwner, http.StatusConflict, adminapi.CodeUnprotected, ""},
+	{federation.ErrUnprotected, http.StatusConflict, adminapi.CodeUnprotected, ""},
+	{federation.ErrInvalidIssuer, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{federation.ErrInvalidKind, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{federation.ErrInvalidBinding, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{federation.ErrInvalidCondition, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{federation.ErrInvalidExposure, http.StatusUnprocessableEntity, adminapi.CodeInvalid, ""},
+	{issuerkeys.ErrAnswer, http.StatusFailedDependency, adminapi.CodeIssuer, ""},
+	{issuerkeys.ErrNoKeys, http.StatusFailedDependency, adminapi.CodeIssuer, ""},
 	{store.ErrIncluded, http.StatusConflict, adminapi.CodeIncluded, ""},
 	{store.ErrNotReplicated, http.StatusServiceUnavailable, adminapi.CodeNotReplicated, ""},
 	{store.ErrUnknownOutcome, http.StatusServiceUnavailable, adminapi.CodeStorage, ""},
@@ -86,8 +123,8 @@ const statusClientClosed = 499
 
 // problemOf turns an error into what the caller may know of it. What is not
 // the caller's doing goes to the log.
-func (a *API) problemOf(ctx context.Context, err error) *adminapi.Problem {
-	if p, ok := errors.AsType[*adminapi.Problem](err); ok {
+func (a *API) problemOf(ctx context.Context, err error) *httpProblem {
+	if p, ok := errors.AsType[*httpProblem](err); ok {
 		return p
 	}
 	for _, refusal := range refusals {
@@ -141,7 +178,7 @@ func withoutValues(_ huma.Context, _ string, body any) (any, error) {
 	return p, nil
 }
 
-func writeProblem(w http.ResponseWriter, p *adminapi.Problem) {
+func writeProblem(w http.ResponseWriter, p *httpProblem) {
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Dockit", charset="UTF-8"`)
 	}

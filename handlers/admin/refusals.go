@@ -25,7 +25,7 @@ const (
 	refusalWindow = time.Minute
 	// refusalTick is how long the first one waits at most.
 	refusalTick = time.Second
-	// maxRefusals is how many kinds of refusals are told apart at a time, and
+	// maxRefusals is how many kinds of refusals are distinguished at a time, and
 	// maxNetworkRefusals how many of one network. The rest is counted together.
 	maxRefusals        = 64
 	maxNetworkRefusals = 8
@@ -63,7 +63,7 @@ type refusalKind struct {
 	actor, subject audit.Name
 	network        string
 	// others stands for those of a network, or of all networks, that are not
-	// told apart.
+	// distinguished.
 	others bool
 }
 
@@ -306,7 +306,12 @@ func (r *rates) wait(l *rate.Limiter) time.Duration {
 
 // writeThrottled says when to come again.
 func writeThrottled(w http.ResponseWriter, wait time.Duration, detail string) {
+	writeProblem(w, throttled(wait, detail))
+}
+
+func throttled(wait time.Duration, detail string) *httpProblem {
 	seconds := max(1, int(math.Ceil(wait.Seconds())))
-	w.Header().Set("Retry-After", strconv.Itoa(seconds))
-	writeProblem(w, problem(http.StatusTooManyRequests, adminapi.CodeThrottled, detail+": try again in "+strconv.Itoa(seconds)+" s"))
+	p := problem(http.StatusTooManyRequests, adminapi.CodeThrottled, detail+": try again in "+strconv.Itoa(seconds)+" s")
+	p.RetryAfter = seconds
+	return p
 }

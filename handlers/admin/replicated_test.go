@@ -12,7 +12,7 @@ import (
 	"github.com/dockit-registry/dockit/store"
 )
 
-// TestChangesWaitForTheReplica has nobody replicate: whatever may have changed
+// TestChangesWaitForTheReplica has no process replicate: whatever may have changed
 // something is not acknowledged then, and everything else is answered.
 func TestChangesWaitForTheReplica(t *testing.T) {
 	folder := t.TempDir()

@@ -32,6 +32,8 @@ var endpoints = map[string]struct {
 
 	"GET /audit/checkpoints": {path: "/audit/checkpoints", status: 200},
 
+	"GET /permissions": {path: "/permissions?repository=held", status: 200},
+
 	"GET /users":                               {path: "/users", status: 200},
 	"POST /users":                              {path: "/users", body: `{"name":"new"}`, status: 201},
 	"GET /users/{name}":                        {path: "/users/bob", status: 200},
@@ -73,6 +75,7 @@ var endpoints = map[string]struct {
 	"POST /users/{name}/access-tokens":    {path: "/users/bob/access-tokens", body: `{"name":"laptop"}`, status: 201},
 	"GET /robots/{name}/access-tokens":    {path: "/robots/ci/access-tokens", status: 200},
 	"POST /robots/{name}/access-tokens":   {path: "/robots/ci/access-tokens", body: `{"name":"deploy"}`, status: 201},
+	"GET /access-tokens":                  {"/access-tokens?unused=true", "", 200},
 	"GET /access-tokens/{id}":             {path: "/access-tokens/abcdefghijkl", status: 404},
 	"POST /access-tokens/{id}/rotate":     {path: "/access-tokens/abcdefghijkl/rotate", status: 404},
 	"DELETE /access-tokens/{id}":          {path: "/access-tokens/abcdefghijkl", status: 404},
@@ -83,6 +86,25 @@ var endpoints = map[string]struct {
 	"GET /lockouts":                       {path: "/lockouts", status: 200},
 	"DELETE /users/{name}/lockouts":       {path: "/users/bob/lockouts", status: 200},
 	"DELETE /robots/{name}/lockouts":      {path: "/robots/ci/lockouts", status: 200},
+
+	"GET /issuers":                 {path: "/issuers", status: 200},
+	"POST /issuers":                {path: "/issuers", body: `{"name":"idp","url":"idp","jwks":"{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"}`, status: 201},
+	"GET /issuers/{name}":          {path: "/issuers/nobody", status: 404},
+	"PATCH /issuers/{name}":        {path: "/issuers/nobody", body: `{"disabled":true}`, status: 404},
+	"DELETE /issuers/{name}":       {path: "/issuers/nobody", status: 404},
+	"POST /issuers/{name}/refresh": {path: "/issuers/nobody/refresh", status: 404},
+	"GET /issuers/{name}/refusals": {path: "/issuers/nobody/refusals", status: 404},
+	"POST /issuers/try":            {path: "/issuers/try", body: `{"token":"x"}`, status: 200},
+	"GET /bindings":                {path: "/bindings", status: 200},
+	"POST /bindings":               {path: "/bindings", body: `{"name":"b","issuer":"nobody","robot":"robot:ci","claims":["sub=x"]}`, status: 404},
+	"GET /bindings/{name}":         {path: "/bindings/nobody", status: 404},
+	"PATCH /bindings/{name}":       {path: "/bindings/nobody", body: `{"disabled":true}`, status: 404},
+	"DELETE /bindings/{name}":      {path: "/bindings/nobody", status: 404},
+
+	"GET /robots/{name}/sessions":    {path: "/robots/ci/sessions", status: 200},
+	"DELETE /robots/{name}/sessions": {path: "/robots/ci/sessions", status: 200},
+	"GET /sessions/{id}":             {path: "/sessions/abcdefghijkl", status: 404},
+	"DELETE /sessions/{id}":          {path: "/sessions/abcdefghijkl", status: 404},
 
 	"GET /pki":                   {path: "/pki", status: 200},
 	"GET /pki/keys":              {path: "/pki/keys", status: 200},
@@ -211,4 +233,31 @@ func TestTwoAuthorizationHeadersAreRefused(t *testing.T) {
 		})
 	}
 	assert.Equal(t, http.StatusOK, f.do("GET", "/users", "").StatusCode, "one is enough")
+}
+
+// TestPagesAreBoundedAsSaid guards that clients may ask for as much as the package
+// for them says.
+func TestPagesAreBoundedAsSaid(t *testing.T) {
+	var document struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct {
+				Name   string
+				Schema struct{ Maximum, Default any }
+			}
+		}
+	}
+	newFixture(t).do("GET", "/openapi.json", "").decode(t, &document)
+	found := 0
+	for _, operations := range document.Paths {
+		for _, operation := range operations {
+			for _, parameter := range operation.Parameters {
+				if parameter.Name == "limit" {
+					found++
+					assert.EqualValues(t, adminapi.MaxLimit, parameter.Schema.Maximum)
+					assert.EqualValues(t, 100, parameter.Schema.Default)
+				}
+			}
+		}
+	}
+	assert.NotZero(t, found)
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -48,27 +49,37 @@ type streamedOutput struct {
 	Body func(huma.Context)
 }
 
-type documentInput struct {
-	Prune   bool `query:"prune" doc:"Remove the subjects that the document does not list."`
+// DocumentInput is how a document is meant. It is exported because huma does not see
+// what is embedded otherwise.
+type DocumentInput struct {
+	Prune   bool `query:"prune" doc:"Remove the subjects, issuers and bindings that the document does not list."`
 	Add     bool `query:"add" doc:"Take nothing from anybody: what the document lists comes in addition. It excludes prune."`
 	Replace bool `query:"replace_passwords" doc:"With add: a password in the document takes the place of the one that a user has."`
 
-	body io.Reader
+	// planned is the tag of the plan that is to be carried out, empty for any.
+	planned string
+	body    io.Reader
+}
+
+// ApplyInput is also which plan is to be carried out.
+type ApplyInput struct {
+	DocumentInput
+	IfMatch string `header:"If-Match" maxLength:"64" doc:"The tag of the plan that is to be carried out: 412 when the document would do anything else."`
 }
 
 // Resolve implements [huma.Resolver]: it leaves the body where it is until there
 // is a place for it.
-func (in *documentInput) Resolve(ctx huma.Context) []error {
+func (in *DocumentInput) Resolve(ctx huma.Context) []error {
 	in.body = ctx.BodyReader()
 	return nil
 }
 
-func (in *documentInput) options() state.Options {
+func (in *DocumentInput) options() state.Options {
 	return state.Options{Prune: in.Prune, Add: in.Add, ReplacePasswords: in.Replace}
 }
 
 func (a *API) registerState(api huma.API) {
-	huma.Register(api, operation(api, "export-state", http.MethodGet, statePath, "Write users, robots, groups, members and permissions as one document, without secrets", http.StatusOK), a.exportState)
+	huma.Register(api, operation(api, "export-state", http.MethodGet, statePath, "Write users, robots, groups, members, permissions, issuers and bindings as one document, without secrets", http.StatusOK), a.exportState)
 	for _, o := range []struct{ id, method, path, summary string }{
 		{"plan-state", http.MethodPost, statePlanPath, "Show what applying a document would change, and change nothing"},
 		{"apply-state", http.MethodPut, statePath, "Make the state what a document says, all of it or nothing"},
@@ -80,14 +91,21 @@ func (a *API) registerState(api huma.API) {
 		op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: map[string]*huma.MediaType{
 			"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[adminapi.Plan](), true, "Plan")},
 		}}
-		huma.Register(api, op, func(ctx context.Context, in *documentInput) (*streamedOutput, error) {
-			return a.changeState(ctx, in, o.method == http.MethodPut)
+		if o.method == http.MethodPut {
+			huma.Register(api, op, func(ctx context.Context, in *ApplyInput) (*streamedOutput, error) {
+				in.planned = strings.Trim(in.IfMatch, `"`)
+				return a.changeState(ctx, &in.DocumentInput, true)
+			})
+			continue
+		}
+		huma.Register(api, op, func(ctx context.Context, in *DocumentInput) (*streamedOutput, error) {
+			return a.changeState(ctx, in, false)
 		})
 	}
 }
 
 // exportState reads everything before it answers: a slow client must not keep
-// the database from clearing its log, and a failure is told as one.
+// the database from clearing its log, and a failure is answered as one.
 func (a *API) exportState(ctx context.Context, in *exportInput) (*streamedOutput, error) {
 	leave, err := a.states.exporting.enter(ctx, "several exports are under way")
 	if err != nil {
@@ -117,28 +135,25 @@ func (a *API) sent(s *exportBuffer, contentType, what string, done func()) *stre
 }
 
 func (a *API) writeState(ctx context.Context, w *state.Writer) error {
-	for one, err := range a.config.Store.State(ctx) {
-		if err != nil {
-			return err
-		}
-		if one.Ref.BuiltIn() && len(one.Permissions) == 0 {
-			continue // there is nothing to say
-		}
-		if err := w.Write(one); err != nil {
-			return err
-		}
+	if err := a.config.Store.WriteState(ctx, w); err != nil {
+		return err
 	}
 	return w.Close()
 }
 
 // changeState works on one document at a time, for each may take much memory.
 // Neither who sends one slowly nor who takes the answer slowly has that place.
-func (a *API) changeState(ctx context.Context, in *documentInput, apply bool) (*streamedOutput, error) {
+func (a *API) changeState(ctx context.Context, in *DocumentInput, apply bool) (*streamedOutput, error) {
+	if apply {
+		if err := a.passwordAgain(ctx); err != nil {
+			return nil, err
+		}
+	}
 	received, done, err := a.receive(ctx, in.body)
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}
-	answer, err := a.answer(ctx, received, in.options(), apply)
+	answer, err := a.answer(ctx, received, in, apply)
 	err = errors.Join(err, received.Close())
 	if err != nil {
 		done()
@@ -182,13 +197,13 @@ func (a *API) unread(err error) error {
 }
 
 // tooLargeState refuses a document that is larger than is allowed.
-func tooLargeState(most int64) *adminapi.Problem {
+func tooLargeState(most int64) *httpProblem {
 	return problem(http.StatusRequestEntityTooLarge, adminapi.CodeInvalid, fmt.Sprintf(
 		"the document is larger than %s: apply it in parts without prune, or raise the bound with --max-state-size of api-server or limits in a Caddyfile", state.Size(most)))
 }
 
-// answer plans or applies a document, and writes what a client is told of that.
-func (a *API) answer(ctx context.Context, received *exportBuffer, o state.Options, apply bool) (*exportBuffer, error) {
+// answer plans or applies a document, and writes the answer to the client.
+func (a *API) answer(ctx context.Context, received *exportBuffer, by *DocumentInput, apply bool) (*exportBuffer, error) {
 	leave, err := a.states.working.enter(ctx, "another state document is being worked on")
 	if err != nil {
 		return nil, err
@@ -205,16 +220,25 @@ func (a *API) answer(ctx context.Context, received *exportBuffer, o state.Option
 	if err != nil {
 		return nil, err
 	}
-	run := a.config.Store.PlanState
+	var plan state.Plan
+	rest := adminapi.PlanTrust{}
 	if apply {
-		run = a.config.Store.ApplyState
+		plan, err = a.config.Store.ApplyPlanned(ctx, document, by.options(), by.planned)
+	} else {
+		plan, err = a.config.Store.PlanState(ctx, document, by.options())
 	}
-	plan, err := run(ctx, document, o)
 	if err != nil {
 		return nil, err
 	}
+	tag := ""
+	if apply {
+		rest.Away = a.fetchNew(ctx, plan)
+	} else {
+		tag = plan.Tag()
+	}
+	rest.Issuers, rest.Bindings, rest.Warnings = plan.Issuers, plan.Bindings, plan.Warnings
 	answer := newSpool()
-	if err := writePlan(answer, plan); err != nil {
+	if err := writePlan(answer, plan, tag, rest); err != nil {
 		return nil, errors.Join(err, answer.Close())
 	}
 	return answer, nil
@@ -222,9 +246,13 @@ func (a *API) answer(ctx context.Context, received *exportBuffer, o state.Option
 
 // writePlan writes a plan as [adminapi.Plan] is in JSON, one change after the
 // other.
-func writePlan(to io.Writer, plan state.Plan) error {
+func writePlan(to io.Writer, plan state.Plan, tag string, trust adminapi.PlanTrust) error {
 	w := bufio.NewWriter(to)
-	_, _ = w.WriteString(`{"changes":[`) // Flush has the first error
+	_ = w.WriteByte('{') // Flush has the first error
+	if tag != "" {
+		_, _ = fmt.Fprintf(w, `"tag":%q,`, tag)
+	}
+	_, _ = w.WriteString(`"changes":[`)
 	for i, change := range plan.Changes {
 		if i > 0 {
 			_ = w.WriteByte(',')
@@ -236,7 +264,16 @@ func writePlan(to io.Writer, plan state.Plan) error {
 		_, _ = w.Write(text)
 	}
 	created, updated, removed := plan.Counts()
-	_, _ = fmt.Fprintf(w, `],"created":%d,"updated":%d,"removed":%d}`+"\n", created, updated, removed)
+	_, _ = fmt.Fprintf(w, `],"created":%d,"updated":%d,"removed":%d`, created, updated, removed)
+	rest, err := json.Marshal(trust)
+	if err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	if len(rest) > len("{}") {
+		_ = w.WriteByte(',')
+	}
+	_, _ = w.Write(rest[1:])
+	_ = w.WriteByte('\n')
 	return w.Flush()
 }
 

@@ -66,3 +66,30 @@ func TestStateRefusals(t *testing.T) {
 		})
 	}
 }
+
+// TestApplyDoesWhatThePlanSaid guards that nothing is done that nobody has seen.
+func TestApplyDoesWhatThePlanSaid(t *testing.T) {
+	f := populated(t)
+	const document = "version: dockit/v1\nrobots:\n  - name: cd\n    permissions: [\"repository:a:pull\"]\n"
+	planned := func() adminapi.Plan {
+		var plan adminapi.Plan
+		f.do("POST", "/state/plan", document, yamlBody).decode(t, &plan)
+		return plan
+	}
+	tag := planned().Tag
+	require.NotEmpty(t, tag)
+	assert.Equal(t, tag, planned().Tag, "the same once more")
+	ifMatch := func(tag string) func(*http.Request) {
+		return func(r *http.Request) { yamlBody(r); r.Header.Set("If-Match", tag) }
+	}
+	require.Equal(t, http.StatusCreated, f.do("POST", "/robots", `{"name":"other"}`).StatusCode)
+	assert.Equal(t, tag, planned().Tag, "a change of others does not matter")
+	require.Equal(t, http.StatusCreated, f.do("POST", "/robots", `{"name":"cd"}`).StatusCode)
+	got := f.do("PUT", "/state", document, ifMatch(tag))
+	assert.Equal(t, http.StatusPreconditionFailed, got.StatusCode)
+	assert.Equal(t, adminapi.CodeStale, got.problem(t).Code)
+	assert.JSONEq(t, `{"items":[]}`, string(f.do("GET", "/robots/cd/permissions", "").body))
+	assert.Equal(t, http.StatusOK, f.do("PUT", "/state", document, ifMatch(`"`+planned().Tag+`"`)).StatusCode)
+	assert.JSONEq(t, `{"items":[{"permission":"repository:a:pull"}]}`, string(f.do("GET", "/robots/cd/permissions", "").body))
+	assert.Equal(t, http.StatusPreconditionFailed, f.do("PUT", "/state", document, ifMatch(tag)).StatusCode, "there is nothing left to do, which is not what was planned")
+}

@@ -108,9 +108,22 @@ func (a *API) registerSubjects(api huma.API) {
 			func(ctx context.Context, in *changeInput) (*subjectOutput, error) {
 				return a.updateSubject(ctx, kind, in)
 			})
-		huma.Register(api, operation(api, "delete-"+string(kind), http.MethodDelete, collection+"/{name}", "Remove a "+string(kind)+" with its memberships and permissions", http.StatusNoContent),
-			func(ctx context.Context, in *deleteInput) (*struct{}, error) { return a.deleteSubject(ctx, kind, in) })
 	}
+	for _, kind := range []subject.Kind{subject.User, subject.Group} {
+		huma.Register(api, operation(api, "delete-"+string(kind), http.MethodDelete, "/"+kind.Plural()+"/{name}", "Remove a "+string(kind)+" with its memberships and permissions", http.StatusNoContent),
+			func(ctx context.Context, in *deleteInput) (*struct{}, error) {
+				_, err := a.deleteSubject(ctx, kind, in)
+				return nil, err
+			})
+	}
+	huma.Register(api, removal(operation(api, "delete-robot", http.MethodDelete, "/robots/{name}", "Remove a robot with its memberships, permissions and bindings", http.StatusOK)),
+		func(ctx context.Context, in *deleteInput) (*removedOutput, error) {
+			bindings, err := a.deleteSubject(ctx, subject.Robot, in)
+			if err != nil {
+				return nil, err
+			}
+			return removed(bindings), nil
+		})
 	huma.Register(api, operation(api, "create-user", http.MethodPost, "/users", "Make a user", http.StatusCreated),
 		func(ctx context.Context, in *struct{ Body adminapi.NewUser }) (*createdOutput, error) {
 			return a.createUser(ctx, in.Body)
@@ -141,6 +154,11 @@ func (a *API) createUser(ctx context.Context, user adminapi.NewUser) (*createdOu
 		Ref:      subject.Ref{Kind: subject.User, Name: user.Name},
 		Admin:    user.Admin,
 		Disabled: user.Disabled,
+	}
+	if user.Admin {
+		if err := a.passwordAgain(ctx); err != nil {
+			return nil, err
+		}
 	}
 	switch {
 	case user.Password != "" && user.PasswordHash != "":
@@ -180,19 +198,26 @@ func (a *API) updateSubject(ctx context.Context, kind subject.Kind, in *changeIn
 	if err != nil {
 		return nil, err
 	}
+	if in.Body.Admin != nil {
+		if err := a.passwordAgain(ctx); err != nil {
+			return nil, err
+		}
+	}
 	change := store.SubjectChange{Admin: in.Body.Admin, Disabled: in.Body.Disabled}
 	return a.subjectOutput(ctx)(a.config.Store.UpdateSubject(ctx, subject.Ref{Kind: kind, Name: in.Name}, change, pre))
 }
 
-func (a *API) deleteSubject(ctx context.Context, kind subject.Kind, in *deleteInput) (*struct{}, error) {
+// deleteSubject returns the names of the bindings that went with a robot.
+func (a *API) deleteSubject(ctx context.Context, kind subject.Kind, in *deleteInput) (bindings []string, err error) {
 	pre, err := in.precondition()
 	if err != nil {
 		return nil, err
 	}
-	if err := a.config.Store.DeleteSubject(ctx, subject.Ref{Kind: kind, Name: in.Name}, pre); err != nil {
+	bindings, err = a.config.Store.RemoveSubject(ctx, subject.Ref{Kind: kind, Name: in.Name}, pre)
+	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}
-	return nil, nil //nolint:nilnil // huma: no body
+	return bindings, nil
 }
 
 func (a *API) setPassword(ctx context.Context, in *struct {
@@ -205,6 +230,9 @@ func (a *API) setPassword(ctx context.Context, in *struct {
 	pre, err := in.precondition()
 	if err == nil {
 		err = checkOwner(ctx, ref)
+	}
+	if err == nil {
+		err = a.passwordAgain(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -263,7 +291,9 @@ func subjectOf(s store.Subject) adminapi.Subject {
 
 func nameOf(s store.Subject) string { return s.Ref.Name }
 
-func etag(s store.Subject) string { return `"` + strconv.FormatInt(s.Version, 10) + `"` }
+func etag(s store.Subject) string { return etagOf(s.Version) }
+
+func etagOf(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
 // precondition reads If-Match. Anything but an entity tag of this API cannot
 // be the one that the subject has.

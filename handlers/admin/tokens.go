@@ -77,6 +77,7 @@ func (a *API) registerAccessTokens(api huma.API) {
 				return a.createAccessToken(ctx, subject.Ref{Kind: kind, Name: in.Name}, in.Body)
 			})
 	}
+	huma.Register(api, operation(api, "list-access-tokens", http.MethodGet, "/"+accessTokensPath, "List the access tokens of everybody by id", http.StatusOK), a.listAllAccessTokens)
 	const one = "/" + accessTokensPath + "/{id}"
 	huma.Register(api, operation(api, "get-access-token", http.MethodGet, one, "Show an access token", http.StatusOK),
 		func(ctx context.Context, in *TokenInput) (*accessTokenOutput, error) {
@@ -146,8 +147,28 @@ func (a *API) listAccessTokens(ctx context.Context, owner subject.Ref, in *acces
 	return &accessTokensOutput{list(in.PageInput, tokens, accessTokenOf, func(t store.AccessToken) string { return t.Name })}, nil
 }
 
+func (a *API) listAllAccessTokens(ctx context.Context, in *struct {
+	PageInput
+	Unused bool `query:"unused" doc:"Only tokens that were never used."`
+},
+) (*accessTokensOutput, error) {
+	page, err := in.page()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := a.config.Store.AllAccessTokens(ctx, in.Unused, page)
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	return &accessTokensOutput{list(in.PageInput, tokens, accessTokenOf, func(t store.AccessToken) string { return t.ID })}, nil
+}
+
 func (a *API) createAccessToken(ctx context.Context, owner subject.Ref, n adminapi.NewAccessToken) (*issuedOutput, error) {
-	if err := checkOwner(ctx, owner); err != nil {
+	err := checkOwner(ctx, owner)
+	if err == nil {
+		err = a.passwordAgainFor(ctx, owner)
+	}
+	if err != nil {
 		return nil, err
 	}
 	created, secret, err := a.config.Auth.CreateAccessToken(ctx, auth.TokenRequest{
@@ -180,7 +201,11 @@ func (a *API) ownAccessToken(ctx context.Context, id string) (store.AccessToken,
 }
 
 func (a *API) rotateAccessToken(ctx context.Context, in *rotateTokenInput) (*issuedOutput, error) {
-	if _, err := a.ownAccessToken(ctx, in.ID); err != nil {
+	token, err := a.ownAccessToken(ctx, in.ID)
+	if err == nil {
+		err = a.passwordAgainFor(ctx, token.Owner)
+	}
+	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}
 	var rotation adminapi.AccessTokenRotation
@@ -235,7 +260,11 @@ func (a *API) registerRefreshTokens(api huma.API) {
 	huma.Register(api, operation(api, "revoke-refresh-tokens", http.MethodDelete, collection, "End every refresh token of a user, and what was made with them", http.StatusOK),
 		func(ctx context.Context, in *NameInput) (*revokedOutput, error) {
 			owner := subject.Ref{Kind: subject.User, Name: in.Name}
-			if err := checkOwner(ctx, owner); err != nil {
+			err := checkOwner(ctx, owner)
+			if err == nil {
+				err = a.passwordAgainFor(ctx, owner)
+			}
+			if err != nil {
 				return nil, err
 			}
 			revoked, became, err := a.config.Store.RevokeRefreshTokens(ctx, owner)
@@ -254,7 +283,10 @@ func (a *API) registerRefreshTokens(api huma.API) {
 		})
 	huma.Register(api, revocation(operation(api, "revoke-refresh-token", http.MethodDelete, one, "End a refresh token, and what was made with it", http.StatusOK)),
 		func(ctx context.Context, in *RevokeInput) (*revokedTokenOutput, error) {
-			_, err := a.ownRefreshToken(ctx, in.ID)
+			token, err := a.ownRefreshToken(ctx, in.ID)
+			if err == nil {
+				err = a.passwordAgainFor(ctx, token.Owner)
+			}
 			var became store.Revocation
 			if err == nil {
 				_, became, err = a.config.Store.RevokeRefreshToken(ctx, in.ID, in.KeepMade)
@@ -306,6 +338,7 @@ func (a *API) ownRefreshToken(ctx context.Context, id string) (store.RefreshToke
 func refreshTokenOf(t store.RefreshToken) adminapi.RefreshToken {
 	return adminapi.RefreshToken{
 		ID:              t.ID,
+		Kind:            string(t.Kind),
 		Owner:           t.Owner,
 		Service:         t.Service,
 		Client:          t.Client,

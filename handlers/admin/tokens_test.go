@@ -240,7 +240,7 @@ func TestRefreshTokensAreListed(t *testing.T) {
 		assert.WithinDuration(t, time.Now(), got.CreatedAt, time.Minute)
 		assert.WithinDuration(t, got.CreatedAt.Add(90*24*time.Hour), got.ExpiresAt, time.Minute)
 		assert.Equal(t, adminapi.RefreshToken{
-			ID: id, Owner: user("bob"), Service: "registry", Client: "docker", Address: "192.0.2.7",
+			ID: id, Kind: "refresh", Owner: user("bob"), Service: "registry", Client: "docker", Address: "192.0.2.7",
 			CreatedAt: got.CreatedAt, ExpiresAt: got.ExpiresAt, LastUsedAt: got.CreatedAt, LastUsedAddress: "192.0.2.7", LastUsedClient: "docker",
 		}, got)
 		var one adminapi.RefreshToken

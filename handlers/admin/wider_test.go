@@ -52,6 +52,7 @@ func TestTokensOfAnAdmin(t *testing.T) {
 			{"end another's login", "DELETE", "/refresh-tokens/" + bobs, ``},
 			{"end another's logins", "DELETE", "/users/bob/refresh-tokens", ``},
 			{"apply an admin", "PUT", "/state?add=true", "version: dockit/v1\nusers:\n  - {name: evil, admin: true}\nrobots:\n  - name: new\n"},
+			{"trust an issuer, which is not even asked", "POST", "/issuers", `{"name":"evil","url":"https://127.0.0.1:1"}`},
 			{"keep what it made", "DELETE", "/access-tokens/" + limited.ID + "?keep_made=true", ``},
 		} {
 			got := f.do(c.method, c.path, c.body, as("root", token), func(r *http.Request) {

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // serve answers with what happened to the body, and closes it as careful
@@ -32,9 +35,7 @@ func serve(t *testing.T, l Limits) string {
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
@@ -44,35 +45,25 @@ func dial(t *testing.T, address string) net.Conn {
 // another behind a proxy that shares connections.
 func TestCutShortBodyEndsTheConnection(t *testing.T) {
 	conn := dial(t, serve(t, Limits{Body: 1 << 20, Read: 100 * time.Millisecond, Write: time.Minute}))
-	if _, err := io.WriteString(conn, "POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx"); err != nil {
-		t.Fatal(err)
-	}
+	_, err := io.WriteString(conn, "POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx")
+	require.NoError(t, err)
 	answers := bufio.NewReader(conn)
 	first, err := http.ReadResponse(answers, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first.StatusCode != http.StatusRequestTimeout {
-		t.Fatalf("first answer: %s", first.Status)
-	}
+	require.NoError(t, err)
+	require.Equal(t, http.StatusRequestTimeout, first.StatusCode, "first answer: %s", first.Status)
 	_, _ = io.Copy(io.Discard, first.Body)
 	_, _ = io.WriteString(conn, "GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
-	if second, err := http.ReadResponse(answers, nil); err == nil {
-		t.Fatalf("the rest of a body was answered with %s", second.Status)
-	}
+	_, err = http.ReadResponse(answers, nil)
+	require.Error(t, err, "the rest of a body was answered")
 }
 
 func TestBodyIsBounded(t *testing.T) {
 	address := serve(t, Limits{Body: 10, Read: time.Minute, Write: time.Minute})
 	for size, want := range map[int]int{10: http.StatusOK, 11: http.StatusRequestTimeout} {
 		resp, err := http.Post("http://"+address+"/", "text/plain", strings.NewReader(strings.Repeat("x", size)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("%d bytes: %s", size, resp.Status)
-		}
+		assert.Equal(t, want, resp.StatusCode, "%d bytes: %s", size, resp.Status)
 	}
 }
 
@@ -80,16 +71,12 @@ func TestConnectionServesTheNextRequest(t *testing.T) {
 	conn := dial(t, serve(t, Limits{Body: 10, Read: time.Minute, Write: time.Minute}))
 	answers := bufio.NewReader(conn)
 	for _, path := range []string{"/first", "/second"} {
-		if _, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"); err != nil {
-			t.Fatal(err)
-		}
+		_, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+		require.NoError(t, err)
 		resp, err := http.ReadResponse(answers, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text, _ := io.ReadAll(resp.Body); string(text) != "read "+path {
-			t.Errorf("%s: %q", path, text)
-		}
+		require.NoError(t, err)
+		text, _ := io.ReadAll(resp.Body)
+		assert.Equal(t, "read "+path, string(text), "%s: %q", path, text)
 	}
 }
 
@@ -121,16 +108,12 @@ func TestDeadlineEndsWithTheBody(t *testing.T) {
 			conn := dial(t, server.Listener.Addr().String())
 			answers := bufio.NewReader(conn)
 			for i := range 2 {
-				if _, err := io.WriteString(conn, request); err != nil {
-					t.Fatal(err)
-				}
+				_, err := io.WriteString(conn, request)
+				require.NoError(t, err)
 				resp, err := http.ReadResponse(answers, nil)
-				if err != nil {
-					t.Fatalf("request %d: %v", i, err)
-				}
-				if text, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
-					t.Errorf("request %d: %s %s", i, resp.Status, text)
-				}
+				require.NoError(t, err, "request %d", i)
+				text, _ := io.ReadAll(resp.Body)
+				assert.Equal(t, http.StatusOK, resp.StatusCode, "request %d: %s %s", i, resp.Status, text)
 			}
 		})
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // serveStreams runs a server of HTTP/2, and returns a client of it.
@@ -44,16 +47,13 @@ func TestStreamsAreBounded(t *testing.T) {
 	} {
 		resp, err := client.Post(url, "text/plain", c.body)
 		if err != nil {
-			if c.want {
-				t.Errorf("%s: %v", name, err)
-			}
+			assert.False(t, c.want, "%s: %v", name, err)
 			continue
 		}
 		text, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if got := string(text) == "read"; got != c.want || resp.ProtoMajor != 2 {
-			t.Errorf("%s: %s %s %q", name, resp.Proto, resp.Status, text)
-		}
+		assert.Equal(t, c.want, string(text) == "read", "%s: %s %s %q", name, resp.Proto, resp.Status, text)
+		assert.Equal(t, 2, resp.ProtoMajor, "%s: %s %s %q", name, resp.Proto, resp.Status, text)
 	}
 }
 
@@ -69,9 +69,7 @@ func TestAnswersToStreamsAreBounded(t *testing.T) {
 		ended <- err
 	})
 	resp, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer resp.Body.Close()
 	select {
 	case <-ended:

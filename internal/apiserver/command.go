@@ -19,7 +19,8 @@ import (
 )
 
 const long = `Serve Dockit from flags and environment alone: the registry tokens, the
-certificates that registries trust, the admin API and the health checks.
+certificates that registries trust, the admin API, the page for people at /dockit/
+and the health checks.
 
 With --domain, Dockit gets certificates by itself and serves HTTPS on port 443;
 local names such as localhost get one from an authority of this machine. With
@@ -130,7 +131,7 @@ func socketMode(address net.Addr) []zap.Field {
 	return fields
 }
 
-// listenerURL is how somebody on this machine reaches a listener.
+// listenerURL is how a client on this machine reaches a listener.
 func listenerURL(server *caddyhttp.Server, address net.Addr) string {
 	scheme := "http"
 	if len(server.TLSConnPolicies) > 0 {

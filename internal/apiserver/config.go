@@ -114,7 +114,7 @@ func (o *Options) server() (*caddyhttp.Server, error) {
 		return nil, err
 	}
 	route := caddyhttp.Route{HandlersRaw: []json.RawMessage{
-		dockitHandler(), rest,
+		dockitHandler(o.endpoints()...), rest,
 	}}
 	if len(o.Domains) == 0 {
 		server.Routes = caddyhttp.RouteList{route}
@@ -140,9 +140,9 @@ func (o *Options) server() (*caddyhttp.Server, error) {
 	return server, nil
 }
 
-// strictTransport tells browsers to use nothing but HTTPS for the domains, unless
+// strictTransport makes browsers use nothing but HTTPS for the domains, unless
 // the upstream says so itself. It counts for every port of a host, and for a name
-// that everybody knows: nil when Dockit has not ports 80 and 443 to itself, or a
+// that is known everywhere: nil when Dockit has not ports 80 and 443 to itself, or a
 // name is one of this machine or network alone, or an address.
 func (o *Options) strictTransport() json.RawMessage {
 	if o.Given("listen") || slices.ContainsFunc(o.Domains, func(domain string) bool {
@@ -155,6 +155,14 @@ func (o *Options) strictTransport() json.RawMessage {
 		HeaderOps: &headers.HeaderOps{Set: http.Header{name: {fmt.Sprintf("max-age=%d", int(secureFor.Seconds()))}}},
 		Require:   &caddyhttp.ResponseMatcher{Headers: http.Header{name: nil}},
 	}}, "handler", "headers", nil)
+}
+
+// endpoints are the groups of endpoints to answer, none for all of them.
+func (o *Options) endpoints() []string {
+	if o.UI {
+		return nil
+	}
+	return []string{"token", "certs", "admin", "health"}
 }
 
 // dockitHandler answers some groups of Dockit's endpoints, or all.

@@ -20,13 +20,9 @@ import (
 func configOf(t *testing.T, args ...string) (*caddy.Config, caddyhttp.App) {
 	t.Helper()
 	config, err := parseFlags(t, args...).Config(struct{}{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var app caddyhttp.App
-	if err := json.Unmarshal(config.AppsRaw["http"], &app); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(config.AppsRaw["http"], &app))
 	return config, app
 }
 
@@ -34,12 +30,8 @@ func configOf(t *testing.T, args ...string) (*caddy.Config, caddyhttp.App) {
 func parseFlags(t testing.TB, args ...string) *Options {
 	t.Helper()
 	o := new(Options)
-	if err := pflagSet(o).Parse(args); err != nil {
-		t.Fatal(err)
-	}
-	if err := o.Check(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, pflagSet(o).Parse(args))
+	require.NoError(t, o.Check())
 	return o
 }
 
@@ -69,18 +61,14 @@ func TestAPIServerListen(t *testing.T) {
 			if auto == nil {
 				auto = new(caddyhttp.AutoHTTPSConfig)
 			}
-			if got := server.Listen; len(got) != 1 || got[0] != tc.listen {
-				t.Errorf("listens on %v", got)
+			got := server.Listen
+			assert.Equal(t, []string{tc.listen}, got)
+			assert.NotEqual(t, tc.https, auto.Disabled, "automatic HTTPS: %+v", auto)
+			if tc.https {
+				assert.NotEqual(t, tc.redirects, auto.DisableRedir, "redirects: %+v", auto)
 			}
-			if auto.Disabled == tc.https {
-				t.Errorf("automatic HTTPS: %+v", auto)
-			}
-			if tc.https && auto.DisableRedir == tc.redirects {
-				t.Errorf("redirects: %+v", auto)
-			}
-			if _, ok := app.Servers[RedirectServer]; ok != tc.redirects {
-				t.Errorf("servers: %v", app.Servers)
-			}
+			_, ok := app.Servers[RedirectServer]
+			assert.Equal(t, tc.redirects, ok, "servers: %v", app.Servers)
 		})
 	}
 }
@@ -103,16 +91,16 @@ func TestParseUpstream(t *testing.T) {
 		{"http://", "", false, false},
 	} {
 		got, err := parseUpstream(tc.in)
-		if (err == nil) != tc.ok || got.address != tc.address || got.tls != tc.tls {
-			t.Errorf("parseUpstream(%q) = %+v, %v", tc.in, got, err)
-		}
-		if err != nil && strings.Contains(err.Error(), "secret") {
-			t.Error(err)
+		assert.Equal(t, tc.ok, err == nil, "parseUpstream(%q) = %+v, %v", tc.in, got, err)
+		assert.Equal(t, tc.address, got.address, "parseUpstream(%q) = %+v, %v", tc.in, got, err)
+		assert.Equal(t, tc.tls, got.tls, "parseUpstream(%q) = %+v, %v", tc.in, got, err)
+		if err != nil {
+			assert.NotContains(t, err.Error(), "secret", "%v", err)
 		}
 	}
 }
 
-// TestStrictTransportSecurityIsForOwnHosts guards that it is told where Dockit has
+// TestStrictTransportSecurityIsForOwnHosts guards that it is sent where Dockit has
 // the host to itself, and nowhere else: browsers remember it for a year.
 func TestStrictTransportSecurityIsForOwnHosts(t *testing.T) {
 	for name, tc := range map[string]struct {

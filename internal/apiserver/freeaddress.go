@@ -117,7 +117,7 @@ func redirects(server *caddyhttp.Server, addresses []caddy.NetworkAddress, httpP
 }
 
 // checkFree tries to listen on an address as a server does that shares it with
-// nobody. Go sets SO_REUSEADDR, so that a server which stopped a moment ago is
+// no other. Go sets SO_REUSEADDR, so that a server which stopped a moment ago is
 // not in the way.
 func checkFree(address caddy.NetworkAddress) error {
 	if address.IsUnixNetwork() {
@@ -158,7 +158,7 @@ func checkRight(address caddy.NetworkAddress, target string) error {
 	return nil
 }
 
-// checkSocket makes sure that nobody answers on a Unix socket and that it is
+// checkSocket makes sure that no server answers on a Unix socket and that it is
 // one: Caddy removes what is there.
 func checkSocket(path string) error {
 	if strings.HasPrefix(path, "@") {

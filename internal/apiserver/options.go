@@ -34,11 +34,16 @@ type Options struct {
 	Listen             string
 	Domains            []string
 	Upstream           string
+	UI                 bool
 	Services           []string
+	Registries         []string
+	RegistryCAFile     string
+	RegistryHosts      []string
 	CORSOrigins        []string
 	TrustedProxies     []string
 	Issuer             string
 	TokenTTL           time.Duration
+	SharedTokens       bool
 	SQLDialect         string
 	SQLDSN             string
 	LitestreamSocket   string
@@ -77,11 +82,16 @@ func (o *Options) Register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Listen, "listen", defaultListen, "address to listen on, as `host:port` or unix//path/of/socket|0660; with --domain, instead of port 443")
 	flags.StringArrayVar(&o.Domains, "domain", nil, "`name` to serve automatic HTTPS for (repeatable)")
 	flags.StringVar(&o.Upstream, "upstream", "", "registry to proxy whatever is not Dockit's to, as `host:port` or URL")
+	flags.BoolVar(&o.UI, "ui", true, "serve the page for people at /dockit/")
 	flags.StringArrayVar(&o.Services, "service", []string{settings.DefaultService}, "`name` of a registry, its REGISTRY_AUTH_TOKEN_SERVICE (repeatable)")
+	flags.StringArrayVar(&o.Registries, "registry", nil, "where the page finds the registry of a service, as `name=URL`: registry=http://localhost:5000 (repeatable; default --upstream)")
+	flags.StringArrayVar(&o.RegistryHosts, "registry-host", nil, "what clients name the registry of a service by, for what the page shows to copy, as `name=host`: registry=registry.example.com (repeatable; default the service where it is a host, or else the host of --registry)")
+	flags.StringVar(&o.RegistryCAFile, "registry-ca-file", "", "PEM `file` with the authorities that vouch for the registries of --registry at https URLs; default those of the system")
 	flags.StringArrayVar(&o.CORSOrigins, "cors-origin", nil, "`origin` whose pages may ask for tokens from a browser, as https://ui.example.com (repeatable)")
 	flags.StringArrayVar(&o.TrustedProxies, "trusted-proxies", nil, "`network` of proxies in front, whose X-Forwarded-For, -Proto and -Host count: 10.0.0.0/8, private_ranges, or unix for a Unix socket (repeatable; default none)")
 	flags.StringVar(&o.Issuer, "issuer", settings.DefaultIssuer, "`name` in every token, REGISTRY_AUTH_TOKEN_ISSUER at the registries")
 	duration.Var(flags, &o.TokenTTL, "token-ttl", settings.DefaultTokenTTL, "how long a token is valid, at least 1m")
+	flags.BoolVar(&o.SharedTokens, "shared-tokens", true, "give who asks for the very same within a second the very same token, signed once")
 	flags.StringVar(&o.SQLDialect, "sql-dialect", settings.DefaultDialect, "kind of database: sqlite or mysql")
 	flags.StringVar(&o.SQLDSN, "sql-dsn", defaultDSN, "database: for sqlite a path or file: URI, for mysql (MariaDB too) user:password@tcp(host:3306)/database?tls=true; rather in DOCKIT_SQL_DSN_FILE")
 	flags.StringVar(&o.LitestreamSocket, "litestream-socket", "", "control socket of Litestream, a `path`, for sqlite: a change is acknowledged only after Litestream has replicated it")
@@ -120,6 +130,7 @@ func (o *Options) Check() error {
 		o.checkTrustedProxies(),
 		o.checkMetricsAddress(),
 		settings.CheckTokenTTL("--token-ttl", o.TokenTTL),
+		o.checkRegistries(),
 		checkChoice("--log-level", o.LogLevel, "debug", "info", "warn", "error"),
 	}
 	for _, domain := range o.Domains {
@@ -202,8 +213,8 @@ func (o *Options) checkKeys() error {
 	return nil
 }
 
-// ownKeys reports whether Dockit makes the keys: unless told not to, or given
-// a key.
+// ownKeys reports whether Dockit makes the keys: unless the options forbid it,
+// or name a key.
 func (o *Options) ownKeys() bool {
 	return o.PKIGenerate && (o.PKIFile == "" || o.Given("pki-generate"))
 }
@@ -261,4 +272,12 @@ func parseUpstream(s string) (upstream, error) {
 		port = "80"
 	}
 	return upstream{address: net.JoinHostPort(u.Hostname(), port), tls: u.Scheme == "https"}, nil
+}
+
+// url is where it is.
+func (u upstream) url() string {
+	if u.tls {
+		return "https://" + u.address
+	}
+	return "http://" + u.address
 }

@@ -11,7 +11,7 @@ import (
 const (
 	// privateRanges stands for the private networks, as it does for Caddy.
 	privateRanges = "private_ranges"
-	// unixPeers stands for whoever may connect to a Unix socket.
+	// unixPeers stands for the processes that may connect to a Unix socket.
 	unixPeers = "unix"
 )
 

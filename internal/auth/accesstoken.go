@@ -31,7 +31,7 @@ var ErrTokenRequest = errors.New("invalid access token")
 
 // byAccessToken proves a user or robot by an access token. Wrong ones are not
 // counted: there is nothing to guess.
-func (a *Authenticator) byAccessToken(ctx context.Context, username string, token opaque.Token) (Principal, error) {
+func (a *Authenticator) byAccessToken(ctx context.Context, service, username string, token opaque.Token) (Principal, error) {
 	found := attemptOf(ctx)
 	found.TokenID = token.ID()
 	login, err := a.cache.AccessToken(ctx, token.ID())
@@ -49,8 +49,13 @@ func (a *Authenticator) byAccessToken(ctx context.Context, username string, toke
 		found.Fault = "wrong secret of an access token"
 		return Principal{}, ErrInvalidCredentials
 	}
-	if fault := accessTokenFault(login, username, origin, now); fault != "" {
-		// Whoever has the secret may be told more by who reads the log.
+	if login.Session != nil {
+		return a.bySession(ctx, service, username, sessionSecret{
+			token: token, login: login.Login, expiresAt: login.ExpiresAt, session: login.Session, scopes: login.Scopes, narrow: login.Narrow,
+		})
+	}
+	if fault := accessTokenFault(login.AccessTokenLogin, username, origin, now); fault != "" {
+		// The client has the secret: an administrator who reads the log may tell it why.
 		found.Fault = "access token: " + fault
 		a.logger.Debug("access token refused", zap.String("id", token.ID()), zap.Stringer("subject", login.Ref), zap.String("because", fault))
 		return Principal{}, ErrInvalidCredentials
@@ -61,7 +66,7 @@ func (a *Authenticator) byAccessToken(ctx context.Context, username string, toke
 	if previous && (login.ExpiresAt.IsZero() || login.PreviousUntil.Before(login.ExpiresAt)) {
 		principal.Credential.ExpiresAt = login.PreviousUntil
 	}
-	if principal.Scopes = login.Scopes; len(principal.Scopes) > 0 {
+	if principal.Scopes, principal.Narrow = login.Scopes, login.Narrow; len(principal.Scopes) > 0 {
 		principal.Admin = false
 	}
 	return principal, nil
@@ -87,8 +92,8 @@ func accessTokenFault(login store.AccessTokenLogin, username string, origin Orig
 // TokenRequest says what access token to make.
 type TokenRequest struct {
 	Owner subject.Ref
-	// Name tells the tokens of one owner apart. It has the form of a
-	// subject's name. Default: one that tells the day.
+	// Name distinguishes the tokens of one owner. It has the form of a
+	// subject's name. Default: one made of the date.
 	Name string
 	// Scopes narrow what the owner may do; see [Principal]. Such a token opens
 	// no admin API.

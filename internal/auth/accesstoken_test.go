@@ -1,15 +1,17 @@
 package auth
 
 import (
-	"bytes"
 	"errors"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/auth/passwords"
 	"github.com/dockit-registry/dockit/internal/opaque"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
@@ -26,26 +28,22 @@ func (f *fixture) newToken(r TokenRequest) (string, error) {
 func (f *fixture) token(r TokenRequest) string {
 	f.Helper()
 	token, err := f.newToken(r)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	return token
 }
 
 func permission(t *testing.T, text string) access.Permission {
 	t.Helper()
 	p, err := access.ParsePermission(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return p
 }
 
 func TestAccessToken(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		yes := true
-		f.change("alice", store.SubjectChange{Admin: &yes})
-		ci := f.robot("ci")
+		f.Change("alice", store.SubjectChange{Admin: &yes})
+		ci := f.Robot("ci")
 		scope := permission(t, "repository:team/*:pull")
 		for _, tc := range []struct {
 			name    string
@@ -66,28 +64,28 @@ func TestAccessToken(t *testing.T) {
 			{"not expired", TokenRequest{Owner: aliceRef, Name: "g", ExpiresAt: time.Now().Add(time.Second)}, "alice", home, true, true},
 		} {
 			p, err := f.try(tc.login, f.token(tc.request), tc.address)
-			if (err == nil) != tc.ok || err != nil && !errors.Is(err, ErrInvalidCredentials) {
-				t.Errorf("%s: Authenticate = %v, want ok %v", tc.name, err, tc.ok)
+			if !tc.ok {
+				require.ErrorIs(t, err, ErrInvalidCredentials, tc.name)
+				continue
 			}
-			if tc.ok && (p.Ref != tc.request.Owner || p.Admin != tc.admin || p.Method != ByAccessToken || !slices.Equal(p.Scopes, tc.request.Scopes)) {
-				t.Errorf("%s: principal %+v", tc.name, p)
-			}
+			require.NoError(t, err, tc.name)
+			assert.Equal(t, tc.request.Owner, p.Ref, tc.name)
+			assert.Equal(t, tc.admin, p.Admin, tc.name)
+			assert.Equal(t, ByAccessToken, p.Method, tc.name)
+			assert.True(t, slices.Equal(tc.request.Scopes, p.Scopes), "%s: scopes %v", tc.name, p.Scopes)
 		}
-		if n := f.checks(); n != 0 {
-			t.Errorf("%d checks of passwords", n)
-		}
-		if failures, err := f.store.RecentFailures(f.Context(), time.Time{}); err != nil || len(failures) != 0 {
-			t.Errorf("wrong tokens are counted: %v, %v", failures, err)
-		}
+		assert.Zero(t, f.Checks(), "checks of passwords")
+		failures, err := f.store.RecentFailures(f.Context(), time.Time{})
+		require.NoError(t, err, "wrong tokens are counted")
+		assert.Empty(t, failures, "wrong tokens are counted")
 	})
 }
 
 func TestAccessTokenWithoutAnAddress(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		token := f.token(TokenRequest{Owner: aliceRef, Name: "a", Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}})
-		if _, err := f.Authenticate(f.Context(), "alice", token); !errors.Is(err, ErrInvalidCredentials) {
-			t.Errorf("from nowhere: %v", err)
-		}
+		_, err := f.Authenticate(f.Context(), "alice", token)
+		require.ErrorIs(t, err, ErrInvalidCredentials, "from nowhere")
 		f.accepted("alice", token, home)
 	})
 }
@@ -105,15 +103,15 @@ func TestAccessTokenEnds(t *testing.T) {
 			return err
 		}, true},
 		{"owner removed", func(f *fixture, _ string) error { return f.store.DeleteSubject(f.Context(), aliceRef, 0) }, true},
-		{"owner disabled", func(f *fixture, _ string) error { f.change("alice", store.SubjectChange{Disabled: &yes}); return nil }, true},
+		{"owner disabled", func(f *fixture, _ string) error { f.Change("alice", store.SubjectChange{Disabled: &yes}); return nil }, true},
 		{"owner disabled and enabled again", func(f *fixture, _ string) error {
-			f.change("alice", store.SubjectChange{Disabled: &yes})
-			f.change("alice", store.SubjectChange{Disabled: &no})
+			f.Change("alice", store.SubjectChange{Disabled: &yes})
+			f.Change("alice", store.SubjectChange{Disabled: &no})
 			return nil
 		}, false},
 		{"another password", func(f *fixture, _ string) error {
-			hash := f.hash("another password")
-			f.change("alice", store.SubjectChange{PasswordHash: &hash})
+			hash := f.Hash("another password")
+			f.Change("alice", store.SubjectChange{PasswordHash: &hash})
 			return nil
 		}, false},
 		{"rotated", func(f *fixture, id string) error {
@@ -126,12 +124,8 @@ func TestAccessTokenEnds(t *testing.T) {
 				token := f.token(TokenRequest{Owner: aliceRef, Name: "a", ExpiresAt: time.Now().Add(time.Hour)})
 				f.accepted("alice", token, home)
 				parsed, err := opaque.Parse(token)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := tc.end(f, parsed.ID()); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
+				require.NoError(t, tc.end(f, parsed.ID()))
 				if tc.ends {
 					f.refused("alice", token, home)
 				} else {
@@ -146,15 +140,13 @@ func TestRotateWithGrace(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		first := f.token(TokenRequest{Owner: aliceRef, Name: "a"})
 		parsed, err := opaque.Parse(first)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		rotate := func(grace time.Duration) string {
 			t.Helper()
 			rotated, token, err := f.RotateAccessToken(f.Context(), parsed.ID(), grace, nil)
-			if err != nil || rotated.ID != parsed.ID() || token.ID() != parsed.ID() {
-				t.Fatalf("rotated %+v, %v", rotated, err)
-			}
+			require.NoError(t, err, "rotated")
+			require.Equal(t, parsed.ID(), rotated.ID, "rotated %+v", rotated)
+			require.Equal(t, parsed.ID(), token.ID(), "rotated %+v", rotated)
 			return token.Reveal()
 		}
 		second := rotate(time.Hour)
@@ -183,8 +175,8 @@ func TestRotateWithGrace(t *testing.T) {
 				return err
 			},
 		} {
-			if err := rotation(); !errors.Is(err, store.ErrNotFound) && !errors.Is(err, ErrTokenRequest) {
-				t.Errorf("%s: %v", name, err)
+			if err := rotation(); !errors.Is(err, store.ErrNotFound) {
+				assert.ErrorIs(t, err, ErrTokenRequest, name)
 			}
 		}
 		f.accepted("alice", fifth, home)
@@ -195,12 +187,10 @@ func TestRotateWithGrace(t *testing.T) {
 func TestRotationKeepsLimits(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		const day = 24 * time.Hour
-		ci := f.robot("ci")
+		ci := f.Robot("ci")
 		rotate := func(token string, grace time.Duration, expiresAt *time.Time) (store.AccessToken, error) {
 			parsed, err := opaque.Parse(token)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			rotated, _, err := f.RotateAccessToken(f.Context(), parsed.ID(), grace, expiresAt)
 			return rotated, err
 		}
@@ -210,27 +200,30 @@ func TestRotationKeepsLimits(t *testing.T) {
 		f.token(TokenRequest{Owner: ci, Name: "second"})
 		later := time.Now().Add(day)
 		for _, expiresAt := range []*time.Time{nil, &later} {
-			if _, err := rotate(short, 0, expiresAt); !errors.Is(err, ErrTokenRequest) || !errors.Is(err, store.ErrExpired) {
-				t.Errorf("an expired token: %v", err)
-			}
+			_, err := rotate(short, 0, expiresAt)
+			require.ErrorIs(t, err, ErrTokenRequest, "an expired token")
+			require.ErrorIs(t, err, store.ErrExpired, "an expired token")
 		}
-		if rotated, err := rotate(endless, 0, nil); err != nil || !rotated.ExpiresAt.IsZero() {
-			t.Errorf("without a ceiling: %v, %v", rotated.ExpiresAt, err)
-		}
+		rotated, err := rotate(endless, 0, nil)
+		require.NoError(t, err, "without a ceiling")
+		assert.Zero(t, rotated.ExpiresAt, "without a ceiling")
+		brief := f.token(TokenRequest{Owner: aliceRef, Name: "brief", ExpiresAt: time.Now().Add(time.Hour)})
 		f.with(Options{AccessTokenLife: day})
-		if _, err := rotate(endless, 2*day, nil); !errors.Is(err, ErrTokenRequest) {
-			t.Errorf("grace beyond the ceiling: %v", err)
-		}
-		if rotated, err := rotate(endless, day, nil); err != nil || time.Until(rotated.ExpiresAt) > day {
-			t.Errorf("with a ceiling: %v, %v", rotated.ExpiresAt, err)
-		}
+		rotated, err = rotate(brief, 0, nil)
+		require.NoError(t, err, "one that ends before the ceiling")
+		assert.LessOrEqual(t, time.Until(rotated.ExpiresAt), time.Hour, "one that ends before the ceiling: %v", rotated.ExpiresAt)
+		_, err = rotate(endless, 2*day, nil)
+		require.ErrorIs(t, err, ErrTokenRequest, "grace beyond the ceiling")
+		rotated, err = rotate(endless, day, nil)
+		require.NoError(t, err, "with a ceiling: %v", rotated.ExpiresAt)
+		assert.LessOrEqual(t, time.Until(rotated.ExpiresAt), day, "with a ceiling: %v", rotated.ExpiresAt)
 	})
 }
 
 func TestCreateAccessTokenRefuses(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.with(Options{AccessTokenLife: 30 * 24 * time.Hour})
-		now, ci := time.Now(), f.robot("ci")
+		now, ci := time.Now(), f.Robot("ci")
 		for _, tc := range []struct {
 			name    string
 			request TokenRequest
@@ -250,11 +243,11 @@ func TestCreateAccessTokenRefuses(t *testing.T) {
 			{"third of a robot", TokenRequest{Owner: ci, Name: "c"}, store.ErrTooMany, "rotate or revoke"},
 		} {
 			created, _, err := f.CreateAccessToken(f.Context(), tc.request)
-			if !errors.Is(err, tc.err) || err != nil && !strings.Contains(err.Error(), tc.says) {
-				t.Errorf("%s: CreateAccessToken = %v, want %v about %q", tc.name, err, tc.err, tc.says)
-			}
-			if err == nil && !created.ExpiresAt.Equal(now.Add(30*24*time.Hour)) {
-				t.Errorf("%s: without an expiry it expires at %s", tc.name, created.ExpiresAt)
+			require.ErrorIs(t, err, tc.err, tc.name)
+			if err != nil {
+				assert.ErrorContains(t, err, tc.says, tc.name)
+			} else {
+				assert.WithinDuration(t, now.Add(30*24*time.Hour), created.ExpiresAt, 0, "%s: without an expiry it expires", tc.name)
 			}
 		}
 	})
@@ -264,13 +257,11 @@ func TestAccessTokenIsStoredHashed(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		token := f.token(TokenRequest{Owner: aliceRef, Name: "a"})
 		parsed, err := opaque.Parse(token)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		login, err := f.store.AccessTokenLogin(f.Context(), parsed.ID())
-		if err != nil || !parsed.Matches(login.Hash) || bytes.Contains(login.Hash, []byte(token[20:40])) {
-			t.Fatalf("stored %q, %v", login.Hash, err)
-		}
+		require.NoError(t, err, "stored %q", login.Hash)
+		require.True(t, parsed.Matches(login.Hash), "stored %q", login.Hash)
+		require.NotContains(t, string(login.Hash), token[20:40], "stored %q", login.Hash)
 	})
 }
 
@@ -278,11 +269,31 @@ func TestTokensDoNotWaitForHashing(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		token := f.token(TokenRequest{Owner: aliceRef, Name: "a"})
 		defer f.occupy()()
-		if d := took(func() { f.accepted("alice", token, home) }); d != 0 {
-			t.Errorf("a token waits %s for hashing", d)
+		d := took(func() { f.accepted("alice", token, home) })
+		assert.Zero(t, d, "a token waits %s for hashing", d)
+		_, err := f.try("bob", secret, home)
+		assert.ErrorIs(t, err, ErrBusy, "a password")
+	})
+}
+
+func TestTokensAreNotDelayed(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.with(Options{RefreshTokens: true, Passwords: passwords.Options{Ceiling: 5}})
+		access, err := f.newToken(TokenRequest{Owner: subject.Ref{Kind: subject.User, Name: "alice"}, Name: "laptop"})
+		require.NoError(t, err)
+		refresh, err := f.IssueRefreshToken(from(f.Context(), home), f.accepted("alice", secret, home), "registry.example.com")
+		require.NoError(t, err)
+		for range 10 {
+			f.guessed("alice", home)
 		}
-		if _, err := f.try("bob", secret, home); !errors.Is(err, ErrBusy) {
-			t.Errorf("a password: %v, want %v", err, ErrBusy)
+		f.throttled("alice", secret, home)
+		before := f.Checks()
+		for name, token := range map[string]string{"access token": access, "refresh token": refresh} {
+			d := took(func() { f.accepted("alice", token, home) })
+			assert.Zero(t, d, "the %s waits %s", name, d)
 		}
+		// A right token does not open the door for passwords either.
+		f.throttled("alice", secret, home)
+		assert.Equal(t, before, f.Checks(), "a token was checked like a password")
 	})
 }

@@ -1,8 +1,10 @@
 package auth
 
 import (
-	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/internal/opaque"
 	"github.com/dockit-registry/dockit/store"
@@ -12,10 +14,10 @@ func TestAttemptSaysWhy(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.with(Options{RefreshTokens: true})
 		refresh, access := f.login(), f.token(TokenRequest{Owner: aliceRef, Name: "a"})
-		ended := f.token(TokenRequest{Owner: f.robot("ci"), Name: "b"})
+		ended := f.token(TokenRequest{Owner: f.Robot("ci"), Name: "b"})
 		disabled := true
-		f.change("ci", store.SubjectChange{Disabled: &disabled})
-		f.change("bob", store.SubjectChange{Disabled: &disabled})
+		f.Change("ci", store.SubjectChange{Disabled: &disabled})
+		f.Change("bob", store.SubjectChange{Disabled: &disabled})
 		for name, tc := range map[string]struct {
 			username, pw string
 			subject      string
@@ -36,12 +38,14 @@ func TestAttemptSaysWhy(t *testing.T) {
 		} {
 			var got Attempt
 			_, err := f.Authenticate(WithAttempt(from(f.Context(), home), &got), tc.username, tc.pw)
-			if (err == nil) != (tc.fault == "") || err != nil && !errors.Is(err, ErrInvalidCredentials) {
-				t.Errorf("%s: %v", name, err)
+			if tc.fault == "" {
+				require.NoError(t, err, name)
+			} else {
+				require.ErrorIs(t, err, ErrInvalidCredentials, name)
 			}
-			if got.Subject.String() != tc.subject || got.Fault != tc.fault || (got.TokenID != "") != tc.token {
-				t.Errorf("%s: %+v, want %s, a token %t, %q", name, got, tc.subject, tc.token, tc.fault)
-			}
+			assert.Equal(t, tc.subject, got.Subject.String(), name)
+			assert.Equal(t, tc.fault, got.Fault, name)
+			assert.Equal(t, tc.token, got.TokenID != "", name)
 		}
 	})
 }

@@ -3,6 +3,8 @@ package auth
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/dockit-registry/dockit/subject"
 )
 
@@ -11,7 +13,7 @@ import (
 func TestCapitalsOfAName(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.with(Options{RefreshTokens: true})
-		refresh, access := f.login(), f.token(TokenRequest{Owner: f.robot("ci"), Name: "a"})
+		refresh, access := f.login(), f.token(TokenRequest{Owner: f.Robot("ci"), Name: "a"})
 		for _, tc := range []struct {
 			username, credential string
 			want                 subject.Ref
@@ -21,13 +23,10 @@ func TestCapitalsOfAName(t *testing.T) {
 			{"aLiCe", refresh, aliceRef},
 			{"CI", access, subject.Ref{Kind: subject.Robot, Name: "ci"}},
 		} {
-			if p := f.accepted(tc.username, tc.credential, home); p.Ref != tc.want {
-				t.Errorf("%s is %s, want %s", tc.username, p.Ref, tc.want)
-			}
+			assert.Equal(t, tc.want, f.accepted(tc.username, tc.credential, home).Ref, tc.username)
 		}
-		if n := f.checks(); n != 1 {
-			t.Errorf("the password was checked %d times", n)
-		}
+		n := f.Checks()
+		assert.Equal(t, 1, n, "the password was checked %d times", n)
 		f.refused("al\u0131ce", secret, home) // a letter that becomes an i only in some languages
 		f.refused("\u212abob", secret, home)  // a sign that lower-cases to k
 	})
@@ -47,8 +46,6 @@ func TestCapitalsDodgeNoLockout(t *testing.T) {
 		// The same wrong password for the same name in another case is the same.
 		f.refused("alice", "the old password", home)
 		f.refused("Alice", "the old password", home)
-		if n := f.failures(); n != 21 {
-			t.Errorf("%d failures are counted", n)
-		}
+		assert.Equal(t, 21, f.Failures(), "failures are counted")
 	})
 }

@@ -4,7 +4,7 @@ import "context"
 
 type observerKey struct{}
 
-// WithObserver returns a context whose successful authentications are told to
+// WithObserver returns a context whose successful authentications are passed to
 // observe, such as for the access log of a server.
 func WithObserver(ctx context.Context, observe func(Principal)) context.Context {
 	return context.WithValue(ctx, observerKey{}, observe)

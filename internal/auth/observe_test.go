@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/internal/cache"
@@ -15,30 +16,21 @@ import (
 func TestWithObserver(t *testing.T) {
 	logger := zaptest.NewLogger(t)
 	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: filepath.Join(t.TempDir(), "dockit.sqlite")}, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	hash, err := password.Hash("correct-horse-battery")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	alice := subject.Ref{Kind: subject.User, Name: "alice"}
-	if _, err := s.CreateSubject(t.Context(), store.NewSubject{Ref: alice, PasswordHash: hash}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = s.CreateSubject(t.Context(), store.NewSubject{Ref: alice, PasswordHash: hash})
+	require.NoError(t, err)
 	d := cache.New(s, logger)
 	t.Cleanup(d.Close)
 	a := New(s, d, logger)
 	var seen []subject.Ref
 	ctx := WithObserver(t.Context(), func(p Principal) { seen = append(seen, p.Ref) })
-	if _, err := a.Authenticate(ctx, "alice", "wrong"); err == nil {
-		t.Fatal("a wrong password was accepted")
-	}
-	if _, err := a.Authenticate(ctx, "alice", "correct-horse-battery"); err != nil {
-		t.Fatal(err)
-	}
-	if len(seen) != 1 || seen[0] != alice {
-		t.Fatalf("observed %v, want alice once", seen)
-	}
+	_, err = a.Authenticate(ctx, "alice", "wrong")
+	require.Error(t, err, "a wrong password was accepted")
+	_, err = a.Authenticate(ctx, "alice", "correct-horse-battery")
+	require.NoError(t, err)
+	require.Equal(t, []subject.Ref{alice}, seen, "observed, want alice once")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 
+	"github.com/dockit-registry/dockit/internal/auth/passwords"
 	"github.com/dockit-registry/dockit/internal/printable"
 )
 
@@ -13,6 +14,9 @@ type Origin struct {
 	Address netip.Addr
 	// Client is the program, as it calls itself.
 	Client string
+	// Encrypted reports whether everything came over TLS, as far as proxies say that
+	// are trusted.
+	Encrypted bool
 }
 
 type originKey struct{}
@@ -39,32 +43,9 @@ func clientName(s string) string {
 	return printable.Strip(s[:min(len(s), maxClient)])
 }
 
-// network is the address prefix by which guesses are counted: an IPv4 address,
-// or the 64 bits of IPv6 that one customer commonly has.
-func (o Origin) network() string { return o.prefix(32, 64) }
-
-// customer is the address prefix that one customer has at most, as a rule.
-func (o Origin) customer() string { return o.prefix(24, 48) }
-
-// prefix is the network of the address, of so many bits.
-func (o Origin) prefix(v4, v6 int) string {
-	if !o.Address.IsValid() {
-		return ""
-	}
-	bits := v4
-	if o.Address.Is6() {
-		bits = v6
-	}
-	prefix, err := o.Address.Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return prefix.String()
-}
-
 // Network is the address prefix by which guesses and refusals are counted, empty
 // when the address is unknown.
-func (o Origin) Network() string { return o.network() }
+func (o Origin) Network() string { return passwords.Network(o.Address) }
 
 // address is the address for listings.
 func (o Origin) address() string {

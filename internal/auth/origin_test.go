@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestOrigin(t *testing.T) {
@@ -27,12 +29,10 @@ func TestOrigin(t *testing.T) {
 				address = netip.MustParseAddr(tc.address)
 			}
 			o := OriginOf(WithOrigin(t.Context(), Origin{Address: address, Client: tc.client}))
-			if o.network() != tc.network || o.address() != tc.wantAddress || o.Client != tc.wantClient {
-				t.Errorf("network %q, address %q, client %q", o.network(), o.address(), o.Client)
-			}
+			assert.Equal(t, tc.network, o.Network())
+			assert.Equal(t, tc.wantAddress, o.address())
+			assert.Equal(t, tc.wantClient, o.Client)
 		})
 	}
-	if o := OriginOf(t.Context()); o != (Origin{}) {
-		t.Errorf("without an origin: %+v", o)
-	}
+	assert.Equal(t, Origin{}, OriginOf(t.Context()), "without an origin")
 }

@@ -3,7 +3,10 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
+	"github.com/dockit-registry/dockit/internal/auth/passwords"
 	"github.com/dockit-registry/dockit/internal/opaque"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -14,18 +17,26 @@ const (
 	// tokenUsername is what docker and its credential helpers give as
 	// username when they have a refresh token.
 	tokenUsername = "<token>"
+	// issueTimeout is how long a login waits for its refresh token to be written:
+	// another process may hold a lock in the database.
+	issueTimeout = 2 * time.Second
 )
 
-// Refresh proves a user by a refresh token of a service. Errors:
-// [ErrInvalidCredentials], or what the store or ctx says.
+// ErrRefreshTokensOff is an [ErrInvalidCredentials] for a refresh token where only
+// jobs have some.
+var ErrRefreshTokensOff = fmt.Errorf("%w: refresh tokens are off", ErrInvalidCredentials)
+
+// Refresh proves a user, or the robot of a session, by a refresh token of a service.
+// Errors: [ErrInvalidCredentials], also [ErrRefreshTokensOff], or what the store or
+// ctx says.
 func (a *Authenticator) Refresh(ctx context.Context, service, text string) (Principal, error) {
 	token, err := opaque.Parse(text)
 	if err != nil || token.Kind() != opaque.Refresh {
-		return Principal{}, ErrInvalidCredentials
+		return Principal{}, a.refreshTokenRefused()
 	}
 	principal, err := a.byRefreshToken(ctx, service, "", token)
 	if err != nil {
-		return Principal{}, a.unlessAway(err)
+		return Principal{}, passwords.UnlessUnavailable(a.cache, err)
 	}
 	return observed(ctx, principal), nil
 }
@@ -33,22 +44,22 @@ func (a *Authenticator) Refresh(ctx context.Context, service, text string) (Prin
 // byRefreshToken proves a user by a refresh token. Wrong ones are not counted:
 // there is nothing to guess.
 func (a *Authenticator) byRefreshToken(ctx context.Context, service, username string, token opaque.Token) (Principal, error) {
-	if !a.options.RefreshTokens {
-		return Principal{}, ErrInvalidCredentials
-	}
 	found := attemptOf(ctx)
 	found.TokenID = token.ID()
 	login, err := a.cache.RefreshToken(ctx, token.ID())
 	if errors.Is(err, store.ErrNotFound) {
 		found.Fault = "no such refresh token: it was revoked, or its owner logged in too often"
-		return Principal{}, ErrInvalidCredentials
+		return Principal{}, a.refreshTokenRefused()
 	}
 	if err != nil {
 		return Principal{}, err
 	}
 	found.Subject = login.Ref
+	if login.Session != nil && token.Matches(login.Hash) {
+		return a.bySession(ctx, service, username, sessionSecret{token: token, login: login.Login, expiresAt: login.ExpiresAt, session: login.Session})
+	}
 	if found.Fault = a.refreshTokenFault(login, service, username, token); found.Fault != "" {
-		return Principal{}, ErrInvalidCredentials
+		return Principal{}, a.refreshTokenRefused()
 	}
 	a.uses.refreshToken(token.ID(), OriginOf(ctx))
 	principal := principalOf(login.Login, ByRefreshToken)
@@ -56,12 +67,22 @@ func (a *Authenticator) byRefreshToken(ctx context.Context, service, username st
 	return principal, nil
 }
 
+// refreshTokenRefused is the error for a refresh token that is none of a session.
+func (a *Authenticator) refreshTokenRefused() error {
+	if !a.options.RefreshTokens {
+		return ErrRefreshTokensOff
+	}
+	return ErrInvalidCredentials
+}
+
 // refreshTokenFault says why a refresh token is refused, or nothing.
 func (a *Authenticator) refreshTokenFault(login store.RefreshTokenLogin, service, username string, token opaque.Token) string {
 	now := a.store.Now()
 	switch {
-	case !token.Matches(login.Hash):
+	case !token.Matches(login.Hash), login.Kind != store.RefreshLogin:
 		return "wrong secret of a refresh token"
+	case !a.options.RefreshTokens:
+		return "refresh token: refresh tokens are off for people"
 	case username != "" && username != tokenUsername && username != login.Ref.Name:
 		return "refresh token: it is used under another name than its owner's"
 	case service != anyService && service != login.Service:
@@ -77,14 +98,19 @@ func (a *Authenticator) refreshTokenFault(login store.RefreshTokenLogin, service
 	}
 }
 
-// IssueRefreshToken makes a refresh token of a service for who has just proved
-// to be somebody by a password. There is none, without an error, when refresh
-// tokens are off, or for another method: an access token can be kept as it is,
+// IssueRefreshToken makes a refresh token of a service for a principal that was
+// authenticated by a password just now, or by the token of an issuer: that of a
+// session. There is none, without an error, when refresh
+// tokens are off for people, or for another method: an access token can be kept as it is,
 // and its limits must not be lost. The same holds for a password that is good
-// in some networks only. [ErrInvalidCredentials] is returned when the password
+// in some networks only, and for a job when the store takes no changes.
+// [ErrInvalidCredentials] is returned when the password, or what the token was judged by,
 // was changed in the meantime, and [store.ErrLate] within two seconds when the
 // store takes no changes: without a token, docker would keep the password.
 func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, service string) (string, error) {
+	if p.Method == ByIssuerToken {
+		return a.refreshTokenOfJob(ctx, p, service)
+	}
 	if !a.options.RefreshTokens || p.Method != ByPassword || len(p.Credential.Networks) > 0 {
 		return "", nil
 	}
@@ -96,7 +122,7 @@ func (a *Authenticator) IssueRefreshToken(ctx context.Context, p Principal, serv
 		return "", away
 	}
 	token, origin := opaque.New(opaque.Refresh), OriginOf(ctx)
-	writing, cancel := context.WithTimeout(ctx, writeTimeout)
+	writing, cancel := context.WithTimeout(ctx, issueTimeout)
 	defer cancel()
 	err := a.store.CreateRefreshToken(writing, store.NewRefreshToken{
 		ID: token.ID(), OwnerID: p.ID, PasswordHash: p.passwordHash, Service: service, Hash: token.Hash(),

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/internal/opaque"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -16,9 +19,8 @@ const registry = "registry.example.com"
 func (f *fixture) login() string {
 	f.Helper()
 	token, err := f.IssueRefreshToken(from(f.Context(), home), f.accepted("alice", secret, home), registry)
-	if err != nil || token == "" {
-		f.Fatalf("refresh token %q, %v", token, err)
-	}
+	require.NoError(f, err)
+	require.NotEmpty(f, token)
 	return token
 }
 
@@ -36,9 +38,7 @@ func TestRefresh(t *testing.T) {
 		token := f.login()
 		access := f.token(TokenRequest{Owner: aliceRef, Name: "a"})
 		parsed, err := opaque.Parse(token)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, tc := range []struct {
 			name, service, token string
 			ok                   bool
@@ -55,12 +55,14 @@ func TestRefresh(t *testing.T) {
 			{"made up", registry, opaque.New(opaque.Refresh).Reveal(), false},
 		} {
 			p, err := f.Refresh(f.Context(), tc.service, tc.token)
-			if (err == nil) != tc.ok || err != nil && !errors.Is(err, ErrInvalidCredentials) {
-				t.Errorf("%s: Refresh = %v, want ok %v", tc.name, err, tc.ok)
+			if !tc.ok {
+				require.ErrorIs(t, err, ErrInvalidCredentials, tc.name)
+				continue
 			}
-			if tc.ok && (p.Ref != aliceRef || p.Method != ByRefreshToken || len(p.Scopes) != 0) {
-				t.Errorf("%s: principal %+v", tc.name, p)
-			}
+			require.NoError(t, err, tc.name)
+			assert.Equal(t, aliceRef, p.Ref, tc.name)
+			assert.Equal(t, ByRefreshToken, p.Method, tc.name)
+			assert.Empty(t, p.Scopes, tc.name)
 		}
 	})
 }
@@ -81,13 +83,14 @@ func TestRefreshTokenAsPassword(t *testing.T) {
 			{"the admin API, which is no service", anyService, "alice", true},
 		} {
 			p, err := f.AuthenticateAt(f.Context(), tc.service, tc.username, token)
-			if (err == nil) != tc.ok || tc.ok && p.Ref != aliceRef {
-				t.Errorf("%s: AuthenticateAt = %+v, %v; want ok %v", tc.name, p, err, tc.ok)
+			assert.Equal(t, tc.ok, err == nil, "%s: %v", tc.name, err)
+			if tc.ok {
+				assert.Equal(t, aliceRef, p.Ref, tc.name)
 			}
 		}
-		if failures, err := f.store.RecentFailures(f.Context(), time.Time{}); err != nil || len(failures) != 0 {
-			t.Errorf("wrong tokens are counted: %v, %v", failures, err)
-		}
+		failures, err := f.store.RecentFailures(f.Context(), time.Time{})
+		require.NoError(t, err, "wrong tokens are counted")
+		assert.Empty(t, failures, "wrong tokens are counted")
 	})
 }
 
@@ -126,21 +129,19 @@ func TestRefreshTokenEnds(t *testing.T) {
 			f.accepted("alice", token, home)
 			time.Sleep(time.Minute)
 		}, true},
-		{"disabled", func(f *fixture, _ string) { f.change("alice", store.SubjectChange{Disabled: &yes}) }, true},
+		{"disabled", func(f *fixture, _ string) { f.Change("alice", store.SubjectChange{Disabled: &yes}) }, true},
 		{"another password", func(f *fixture, _ string) {
-			hash := f.hash("another password")
-			f.change("alice", store.SubjectChange{PasswordHash: &hash})
+			hash := f.Hash("another password")
+			f.Change("alice", store.SubjectChange{PasswordHash: &hash})
 		}, true},
 		{"removed", func(f *fixture, _ string) {
-			if err := f.store.DeleteSubject(f.Context(), aliceRef, 0); err != nil {
-				f.Fatal(err)
-			}
+			require.NoError(f, f.store.DeleteSubject(f.Context(), aliceRef, 0))
 		}, true},
 		{"switched off", func(f *fixture, _ string) { f.with(Options{}) }, true},
 		{"revoked with all others", func(f *fixture, _ string) {
-			if n, _, err := f.store.RevokeRefreshTokens(f.Context(), aliceRef); n != 1 || err != nil {
-				f.Fatal(n, err)
-			}
+			n, _, err := f.store.RevokeRefreshTokens(f.Context(), aliceRef)
+			require.EqualValues(f, 1, n)
+			require.NoError(f, err)
 		}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -148,9 +149,8 @@ func TestRefreshTokenEnds(t *testing.T) {
 				f.with(Options{RefreshTokens: true})
 				token := f.login()
 				tc.end(f, token)
-				if _, err := f.Refresh(f.Context(), registry, token); errors.Is(err, ErrInvalidCredentials) != tc.ends {
-					t.Errorf("Refresh = %v, want it to end: %v", err, tc.ends)
-				}
+				_, err := f.Refresh(f.Context(), registry, token)
+				assert.Equal(t, tc.ends, errors.Is(err, ErrInvalidCredentials), "Refresh = %v, want it to end", err)
 			})
 		})
 	}
@@ -159,26 +159,25 @@ func TestRefreshTokenEnds(t *testing.T) {
 func TestIssueRefreshToken(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		byPassword := f.accepted("alice", secret, home)
-		if token, err := f.IssueRefreshToken(t.Context(), byPassword, registry); token != "" || err != nil {
-			t.Errorf("switched off: %q, %v", token, err)
-		}
+		token, err := f.IssueRefreshToken(t.Context(), byPassword, registry)
+		assert.Empty(t, token, "switched off")
+		require.NoError(t, err, "switched off")
 		f.with(Options{RefreshTokens: true})
-		token := f.login()
-		if !strings.HasPrefix(token, "dockitrefresh_") || token == f.login() {
-			t.Errorf("token %q", token)
-		}
+		token = f.login()
+		assert.True(t, strings.HasPrefix(token, "dockitrefresh_"))
+		assert.NotEqual(t, f.login(), token)
 		// An access token has limits that a refresh token would not have.
 		byAccessToken := f.accepted("alice", f.token(TokenRequest{Owner: aliceRef, Name: "a"}), home)
 		byRefreshToken := f.accepted("alice", token, home)
 		for _, p := range []Principal{byAccessToken, byRefreshToken} {
-			if token, err := f.IssueRefreshToken(t.Context(), p, registry); token != "" || err != nil {
-				t.Errorf("by %s: %q, %v", p.Method, token, err)
-			}
+			token, err := f.IssueRefreshToken(t.Context(), p, registry)
+			assert.Empty(t, token, "by %s", p.Method)
+			require.NoError(t, err, "by %s", p.Method)
 		}
-		hash := f.hash("another password")
-		f.change("alice", store.SubjectChange{PasswordHash: &hash})
-		if token, err := f.IssueRefreshToken(t.Context(), byPassword, registry); token != "" || !errors.Is(err, ErrInvalidCredentials) {
-			t.Errorf("for a password that was changed: %q, %v", token, err)
-		}
+		hash := f.Hash("another password")
+		f.Change("alice", store.SubjectChange{PasswordHash: &hash})
+		token, err = f.IssueRefreshToken(t.Context(), byPassword, registry)
+		assert.Empty(t, token, "for a password that was changed")
+		assert.ErrorIs(t, err, ErrInvalidCredentials, "for a password that was changed")
 	})
 }

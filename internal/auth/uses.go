@@ -13,10 +13,10 @@ import (
 
 const (
 	// useInterval is how long uses are collected before they are written down
-	// together: a write for each request would be the dearest part of it.
+	// together: a write for each request would be the costliest part of it.
 	useInterval = 30 * time.Second
 	// networkInterval is how often it is written down that a subject logs in
-	// from the same place.
+	// from the same network.
 	networkInterval = 24 * time.Hour
 	// maxUses is how many of a kind are collected at most.
 	maxUses = 10_000
@@ -32,6 +32,7 @@ type uses struct {
 	timer    *time.Timer
 	closed   bool
 	recorded *lru.Cache[store.LoginNetwork, time.Time]
+	pages    *lru.Cache[string, time.Time]
 }
 
 func newUses(s *store.Store, logger *zap.Logger) *uses {
@@ -39,13 +40,18 @@ func newUses(s *store.Store, logger *zap.Logger) *uses {
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	return &uses{store: s, logger: logger, pending: noUses(), recorded: recorded}
+	pages, err := lru.New[string, time.Time](maxUses)
+	if err != nil {
+		panic(err)
+	}
+	return &uses{store: s, logger: logger, pending: noUses(), recorded: recorded, pages: pages}
 }
 
 func noUses() store.Uses {
 	return store.Uses{
 		AccessTokens:  map[string]store.Use{},
 		RefreshTokens: map[string]store.Use{},
+		Sessions:      map[string]store.Use{},
 		Networks:      map[store.LoginNetwork]time.Time{},
 	}
 }
@@ -70,6 +76,25 @@ func (u *uses) refreshToken(id string, o Origin) {
 		u.pending.RefreshTokens[id] = u.by(o)
 		u.schedule()
 	}
+}
+
+func (u *uses) session(id string, o Origin) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, again := u.pending.Sessions[id]; again || len(u.pending.Sessions) < maxUses {
+		u.pending.Sessions[id] = u.by(o)
+		u.schedule()
+	}
+}
+
+// page notes the use of a session at the page, once in a while.
+func (u *uses) page(id string, o Origin) {
+	now := u.store.Now()
+	if at, found := u.pages.Get(id); found && now.Sub(at) < pageUseInterval {
+		return
+	}
+	u.pages.Add(id, now)
+	u.refreshToken(id, o)
 }
 
 // pendingRefreshToken reports whether a refresh token was used a moment ago, which
@@ -111,7 +136,7 @@ func (u *uses) record(ctx context.Context) {
 	pending := u.pending
 	u.pending, u.timer = noUses(), nil
 	u.mu.Unlock()
-	if len(pending.AccessTokens)+len(pending.RefreshTokens)+len(pending.Networks) == 0 {
+	if len(pending.AccessTokens)+len(pending.RefreshTokens)+len(pending.Sessions)+len(pending.Networks) == 0 {
 		return
 	}
 	if err := u.store.RecordUses(ctx, pending); err != nil {
@@ -126,6 +151,7 @@ func (u *uses) putBack(old store.Uses) {
 	defer u.mu.Unlock()
 	keep(u.pending.AccessTokens, old.AccessTokens)
 	keep(u.pending.RefreshTokens, old.RefreshTokens)
+	keep(u.pending.Sessions, old.Sessions)
 	keep(u.pending.Networks, old.Networks)
 	u.schedule()
 }

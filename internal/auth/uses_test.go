@@ -5,6 +5,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/dockit-registry/dockit/internal/opaque"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -13,15 +16,11 @@ func TestLastUseIsRecordedNowAndThen(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		token := f.token(TokenRequest{Owner: aliceRef, Name: "a"})
 		parsed, err := opaque.Parse(token)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		lastUse := func() store.Use {
 			t.Helper()
 			stored, err := f.store.AccessToken(t.Context(), parsed.ID())
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			return stored.LastUse
 		}
 		for range 10 {
@@ -31,19 +30,17 @@ func TestLastUseIsRecordedNowAndThen(t *testing.T) {
 		used := time.Now()
 		f.accepted("alice", token, "192.0.2.2")
 		f.refused("bob", token, "192.0.2.3")
-		if use := lastUse(); use != (store.Use{}) {
-			t.Fatalf("recorded at once: %+v", use)
-		}
+		require.Equal(t, store.Use{}, lastUse(), "recorded at once")
 		time.Sleep(useInterval)
 		synctest.Wait()
-		if use := lastUse(); !use.At.Equal(used) || use.Address != "192.0.2.2" || use.Client != "docker/29" {
-			t.Fatalf("recorded %+v", use)
-		}
+		use := lastUse()
+		require.WithinDuration(t, used, use.At, 0, "recorded %+v", use)
+		require.Equal(t, "192.0.2.2", use.Address, "recorded %+v", use)
+		require.Equal(t, "docker/29", use.Client, "recorded %+v", use)
 		f.accepted("alice", token, "192.0.2.4")
 		f.Close()
-		if use := lastUse(); use.Address != "192.0.2.4" {
-			t.Fatalf("after closing: %+v", use)
-		}
+		use = lastUse()
+		require.Equal(t, "192.0.2.4", use.Address, "after closing: %+v", use)
 		f.Close()
 	})
 }
@@ -57,11 +54,12 @@ func TestRefreshTokenLastUse(t *testing.T) {
 		f.accepted("", token, "2001:db8::7")
 		f.Close()
 		tokens, err := f.store.RefreshTokens(t.Context(), aliceRef)
-		if err != nil || len(tokens) != 1 {
-			t.Fatal(tokens, err)
-		}
-		if got := tokens[0]; got.Address != home || got.Client != "docker/29" || !got.LastUse.At.Equal(used) || got.LastUse.Address != "2001:db8::7" {
-			t.Errorf("listed %+v", got)
-		}
+		require.NoError(t, err)
+		require.Len(t, tokens, 1)
+		got := tokens[0]
+		assert.Equal(t, home, got.Address)
+		assert.Equal(t, "docker/29", got.Client)
+		assert.WithinDuration(t, used, got.LastUse.At, 0)
+		assert.Equal(t, "2001:db8::7", got.LastUse.Address)
 	})
 }

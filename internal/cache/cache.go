@@ -32,7 +32,7 @@ var ErrUnavailable = errors.New("the database does not answer, and this is not i
 // DefaultServeStale is how long memory stands in for the database.
 const DefaultServeStale = time.Hour
 
-// Source is what a Directory reads: a [store.Store].
+// Source is what a Cache reads: a [store.Store].
 type Source interface {
 	// Watch has f told of every change by this process before it is
 	// acknowledged.
@@ -46,6 +46,7 @@ type Source interface {
 	RefreshTokenLogin(ctx context.Context, id string) (store.RefreshTokenLogin, error)
 	EffectivePermissionsByID(ctx context.Context, id int64, ref subject.Ref) ([]store.Effective, error)
 	AnonymousPermissions(ctx context.Context) ([]store.Effective, error)
+	Federation(ctx context.Context) (store.Federation, error)
 }
 
 // Cache answers from memory and from a store. It is safe for concurrent
@@ -55,7 +56,7 @@ type Cache struct {
 	serveStale time.Duration
 }
 
-// shared is what the Directories of one store have in common.
+// shared is what the Caches of one store have in common.
 type shared struct {
 	source Source
 	logger *zap.Logger
@@ -71,9 +72,10 @@ type shared struct {
 	asking singleflight.Group
 
 	logins        *memory[string, store.Login]
-	accessTokens  *memory[string, store.AccessTokenLogin]
+	accessTokens  *memory[string, AccessToken]
 	refreshTokens *memory[string, store.RefreshTokenLogin]
-	permissions   *memory[int64, []access.Permission]
+	rights        *memory[holder, *access.Rights]
+	federation    *memory[struct{}, store.Federation]
 
 	observer atomic.Pointer[func(away error, after time.Duration)] // or nil
 
@@ -82,7 +84,7 @@ type shared struct {
 	done    sync.WaitGroup
 }
 
-// New makes a Directory that serves for [DefaultServeStale] without the
+// New makes a Cache that serves for [DefaultServeStale] without the
 // database. It asks for the marks when a request needs them, until Start. Close
 // it before the source.
 func New(source Source, logger *zap.Logger) *Cache {
@@ -91,12 +93,14 @@ func New(source Source, logger *zap.Logger) *Cache {
 		changes:       newLatestChanges(),
 		own:           newLatestChanges(),
 		logins:        newMemory(loginWeight, func(_ string, l store.Login) int64 { return l.ID }),
-		accessTokens:  newMemory(accessTokenWeight, func(_ string, l store.AccessTokenLogin) int64 { return l.ID }),
+		accessTokens:  newMemory(accessTokenWeight, func(_ string, t AccessToken) int64 { return t.ID }),
 		refreshTokens: newMemory(refreshTokenWeight, func(_ string, l store.RefreshTokenLogin) int64 { return l.ID }),
-		permissions:   newMemory(permissionsWeight, func(id int64, _ []access.Permission) int64 { return id }),
+		rights:        newMemory(rightsWeight, func(h holder, _ *access.Rights) int64 { return h.id }),
+		federation:    newMemory(federationWeight, func(struct{}, store.Federation) int64 { return store.FederationID }),
 		changed:       make(chan struct{}, 1),
 		stop:          func() {},
 	}
+	d.rights.bytes = rightsBytes
 	d.known.Store(new(latestMarks))
 	source.Watch(d.hear)
 	return &Cache{shared: d, serveStale: DefaultServeStale}
@@ -112,7 +116,7 @@ func (d *Cache) Start() {
 }
 
 // Observe has f told when the database goes away, and why, and when it answers
-// again, with nil and how long it was away, for every Directory that shares it. f
+// again, with nil and how long it was away, for every Cache that shares it. f
 // must not block.
 func (d *Cache) Observe(f func(away error, after time.Duration)) { d.observer.Store(&f) }
 
@@ -122,7 +126,7 @@ func (d *shared) tell(away error, after time.Duration) {
 	}
 }
 
-// With returns a Directory that serves for another time without the database
+// With returns a Cache that serves for another time without the database
 // and shares everything else. Zero is the default, a negative time is not at
 // all.
 func (d *Cache) With(serveStale time.Duration) *Cache {
@@ -132,7 +136,7 @@ func (d *Cache) With(serveStale time.Duration) *Cache {
 	return &Cache{shared: d.shared, serveStale: serveStale}
 }
 
-// Close ends what goes on in the background, for every Directory that shares
+// Close ends what goes on in the background, for every Cache that shares
 // it.
 func (d *Cache) Close() {
 	d.stop()
@@ -164,54 +168,104 @@ func (d *Cache) Unchanged(ctx context.Context, v Version) bool {
 		v.stamp.epoch == k.epoch && v.stamp.revision == k.marks.Revision && v.stamp.heard == d.heard.Load()
 }
 
-// RecallLogin is what is in memory of a user or robot and holds still, without
+// CachedLogin is what is in memory of a user or robot and holds still, without
 // a query.
-func (d *Cache) RecallLogin(ctx context.Context, name string) (store.Login, bool) {
+func (d *Cache) CachedLogin(ctx context.Context, name string) (store.Login, bool) {
 	k, err := d.confirm(ctx)
 	if e, ok := d.logins.get(name); ok && d.holds(e.stamp, e.value.ID, k, err) {
+		d.logins.hits.Add(1)
 		return e.value, true
 	}
 	return store.Login{}, false
 }
 
+// AccessToken is an access token and its owner.
+type AccessToken struct {
+	store.AccessTokenLogin
+	// Narrow is what the scopes of the token leave of its owner's rights, nil
+	// when it has none and leaves all.
+	Narrow *access.Rights
+}
+
 // AccessToken finds an access token and its owner. Errors: [store.ErrNotFound],
 // [ErrUnavailable].
-func (d *Cache) AccessToken(ctx context.Context, id string) (store.AccessTokenLogin, error) {
-	return lookUp(ctx, d, d.accessTokens, id, true, func(ctx context.Context) (store.AccessTokenLogin, error) {
-		return d.source.AccessTokenLogin(ctx, id)
+func (d *Cache) AccessToken(ctx context.Context, id string) (AccessToken, error) {
+	if t, ok := recall(ctx, d, d.accessTokens, id); ok {
+		return t, nil
+	}
+	return lookUp(ctx, d, d.accessTokens, id, true, func(ctx context.Context) (AccessToken, error) {
+		return d.readAccessToken(ctx, id)
 	})
+}
+
+func (d *shared) readAccessToken(ctx context.Context, id string) (AccessToken, error) {
+	login, err := d.source.AccessTokenLogin(ctx, id)
+	t := AccessToken{AccessTokenLogin: login}
+	if len(login.Scopes) > 0 {
+		t.Narrow = access.NewRights(login.Ref.Name, login.Scopes)
+	}
+	return t, err
 }
 
 // RefreshToken finds a refresh token and its owner. Its last use may be behind
 // by a minute more than [store.RefreshTokenLogin] says. Errors:
 // [store.ErrNotFound], [ErrUnavailable].
 func (d *Cache) RefreshToken(ctx context.Context, id string) (store.RefreshTokenLogin, error) {
+	if l, ok := recall(ctx, d, d.refreshTokens, id); ok {
+		return l, nil
+	}
 	return lookUp(ctx, d, d.refreshTokens, id, true, func(ctx context.Context) (store.RefreshTokenLogin, error) {
 		return d.source.RefreshTokenLogin(ctx, id)
 	})
 }
 
-// Permissions lists what a user or robot may use once it is logged in. Do not
-// change it. It returns [ErrUnavailable].
-func (d *Cache) Permissions(ctx context.Context, id int64, ref subject.Ref) ([]access.Permission, error) {
-	return lookUp(ctx, d, d.permissions, id, true, func(ctx context.Context) ([]access.Permission, error) {
-		return permissionsOf(d.source.EffectivePermissionsByID(ctx, id, ref))
+// holder is whose rights are in memory: its name is in them, where a permission
+// has {username}. A request without credentials has neither; no subject has 0
+// as its id.
+type holder struct {
+	id       int64
+	username string
+}
+
+// Rights is what a user or robot may do once it is logged in. It returns
+// [ErrUnavailable].
+func (d *Cache) Rights(ctx context.Context, id int64, ref subject.Ref) (*access.Rights, error) {
+	return d.rightsOf(ctx, holder{id, ref.Name})
+}
+
+// AnonymousRights is what a request without credentials may do. It returns
+// [ErrUnavailable].
+func (d *Cache) AnonymousRights(ctx context.Context) (*access.Rights, error) {
+	return d.rightsOf(ctx, holder{})
+}
+
+func (d *Cache) rightsOf(ctx context.Context, h holder) (*access.Rights, error) {
+	if rights, ok := recall(ctx, d, d.rights, h); ok {
+		return rights, nil
+	}
+	return lookUp(ctx, d, d.rights, h, true, func(ctx context.Context) (*access.Rights, error) {
+		return d.readRights(ctx, h)
 	})
 }
 
-// anonymous is the key of what a request without credentials may use. No
-// subject has it as its id.
-const anonymous = 0
-
-// AnonymousPermissions lists what a request without credentials may use. Do not
-// change it. It returns [ErrUnavailable].
-func (d *Cache) AnonymousPermissions(ctx context.Context) ([]access.Permission, error) {
-	return lookUp(ctx, d, d.permissions, anonymous, true, func(ctx context.Context) ([]access.Permission, error) {
-		return permissionsOf(d.source.AnonymousPermissions(ctx))
-	})
+// Federation is all issuers, bindings and keys of issuers. Do not change it. What
+// the keys say of when an issuer was asked may be behind. It returns
+// [ErrUnavailable].
+func (d *Cache) Federation(ctx context.Context) (store.Federation, error) {
+	return lookUp(ctx, d, d.federation, struct{}{}, true, d.source.Federation)
 }
 
-func permissionsOf(effective []store.Effective, err error) ([]access.Permission, error) {
+// readRights reads what somebody may do, and makes it ready to answer requests.
+func (d *shared) readRights(ctx context.Context, h holder) (*access.Rights, error) {
+	var (
+		effective []store.Effective
+		err       error
+	)
+	if h == (holder{}) {
+		effective, err = d.source.AnonymousPermissions(ctx)
+	} else {
+		effective, err = d.source.EffectivePermissionsByID(ctx, h.id, subject.Ref{Kind: subject.User, Name: h.username})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -219,15 +273,24 @@ func permissionsOf(effective []store.Effective, err error) ([]access.Permission,
 	for i, e := range effective {
 		permissions[i] = e.Permission
 	}
-	return permissions, nil
+	return access.NewRights(h.username, permissions), nil
 }
 
-const (
-	// readTimeout bounds one question to the database.
-	readTimeout = 3 * time.Second
-	// readAgain is how soon it is asked on another connection.
-	readAgain = 700 * time.Millisecond
-)
+// readTimeout bounds one question to the database.
+const readTimeout = 3 * time.Second
+
+// recall is what is in memory and still true, while the database answers.
+func recall[K comparable, V any](ctx context.Context, d *Cache, m *memory[K, V], key K) (V, bool) {
+	k, unconfirmed := d.confirm(ctx)
+	if unconfirmed == nil && d.failing.Load() == nil {
+		if e, ok := m.get(key); ok && d.holds(e.stamp, m.subject(key, e.value), k, nil) {
+			m.hits.Add(1)
+			return e.value, true
+		}
+	}
+	var none V
+	return none, false
+}
 
 // lookUp answers from memory, if recall allows that, or else by read.
 func lookUp[K comparable, V any](ctx context.Context, d *Cache, m *memory[K, V], key K, recall bool, read func(context.Context) (V, error)) (V, error) {
@@ -241,8 +304,10 @@ func lookUp[K comparable, V any](ctx context.Context, d *Cache, m *memory[K, V],
 		unconfirmed = away.err // the marks are a moment old, and nothing can be read any more
 	}
 	if (recall || away != nil) && holds(unconfirmed) {
+		m.hits.Add(1)
 		return e.value, nil
 	}
+	m.misses.Add(1)
 	var none V
 	if away != nil {
 		return none, fmt.Errorf("%w: %w", ErrUnavailable, away.err)
@@ -250,7 +315,7 @@ func lookUp[K comparable, V any](ctx context.Context, d *Cache, m *memory[K, V],
 	reading, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	s := d.stampNow()
-	value, err := hedged.Do(reading, readAgain, read)
+	value, err := hedged.Do(reading, hedged.ReadAgain, read)
 	switch {
 	case err == nil:
 		m.put(key, value, s)

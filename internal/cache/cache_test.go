@@ -1,13 +1,13 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/access"
@@ -19,23 +19,20 @@ func TestMemoryAnswers(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.gets("alice", 1)
 		for range 3 {
-			if n := f.source.took("access token", func() { f.gets("alice", 1) }); n != 0 {
-				t.Errorf("read %d times what did not change", n)
-			}
+			n := f.source.took("access token", func() { f.gets("alice", 1) })
+			assert.Zero(t, n, "read %d times what did not change", n)
 			f.wait(15 * time.Second)
 		}
 		f.wait(30 * time.Second)
-		if n := f.source.took("access token", func() { f.gets("alice", 1) }); n != 1 {
-			t.Errorf("read %d times after a while, want 1", n)
-		}
+		n := f.source.took("access token", func() { f.gets("alice", 1) })
+		assert.Equal(t, 1, n, "read %d times after a while", n)
 	})
 }
 
 func TestWhoIsUnknownIsAskedForAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
-		if _, err := f.token("carol"); !errors.Is(err, store.ErrNotFound) {
-			t.Fatal(err)
-		}
+		_, err := f.token("carol")
+		require.ErrorIs(t, err, store.ErrNotFound)
 		f.source.mu.Lock()
 		f.source.changed["carol"] = 1 // a new token leaves the revision as it is
 		f.source.mu.Unlock()
@@ -49,9 +46,8 @@ func TestChangeHereCountsAtOnce(t *testing.T) {
 		f.source.here("alice", false)
 		f.gets("alice", 2)
 		f.source.here("alice", true)
-		if _, err := f.token("alice"); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("a revoked token: %v", err)
-		}
+		_, err := f.token("alice")
+		assert.ErrorIs(t, err, store.ErrNotFound, "a revoked token")
 	})
 }
 
@@ -69,30 +65,24 @@ func TestChangeElsewhereCountsSoon(t *testing.T) {
 
 func TestLoginIsReadEachTime(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
-		if _, ok := f.RecallLogin(t.Context(), "alice"); ok {
-			t.Error("recalled what was never read")
-		}
+		_, ok := f.CachedLogin(t.Context(), "alice")
+		assert.False(t, ok, "recalled what was never read")
 		for range 2 {
 			n := f.source.took("login", func() {
-				if _, err := f.Login(t.Context(), "alice"); err != nil {
-					t.Error(err)
-				}
+				_, err := f.Login(t.Context(), "alice")
+				assert.NoError(t, err)
 			})
-			if n != 1 {
-				t.Errorf("read %d times, want 1: the time would tell who is in memory", n)
-			}
+			assert.Equal(t, 1, n, "read %d times, the time would tell who is in memory", n)
 		}
 		n := f.source.took("login", func() {
-			if login, ok := f.RecallLogin(t.Context(), "alice"); !ok || login.Ref.Name != "alice" {
-				t.Errorf("recalled %v %v", login, ok)
-			}
+			login, ok := f.CachedLogin(t.Context(), "alice")
+			require.True(t, ok, "recalled %v %v", login, ok)
+			assert.Equal(t, "alice", login.Ref.Name, "recalled %v %v", login, ok)
 		})
-		if n != 0 {
-			t.Errorf("read %d times to recall", n)
-		}
+		assert.Zero(t, n, "read %d times to recall", n)
 		f.source.here("alice", false)
-		if login, ok := f.RecallLogin(t.Context(), "alice"); ok && asOf(login) != 2 {
-			t.Errorf("recalled what was changed: %+v", login)
+		if login, ok := f.CachedLogin(t.Context(), "alice"); ok {
+			assert.EqualValues(t, 2, asOf(login), "recalled what was changed: %+v", login)
 		}
 	})
 }
@@ -100,38 +90,34 @@ func TestLoginIsReadEachTime(t *testing.T) {
 func TestServesWithoutTheDatabase(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.gets("alice", 1)
-		if _, err := f.Login(t.Context(), "alice"); err != nil {
-			t.Fatal(err)
-		}
+		_, err := f.Login(t.Context(), "alice")
+		require.NoError(t, err)
 		f.source.set(errDown, false)
 		f.wait(30 * time.Minute)
 		f.gets("alice", 1)
 		f.misses("bob")
-		if login, err := f.Login(t.Context(), "alice"); err != nil || login.Ref.Name != "alice" {
-			t.Errorf("login %v %v", login, err)
-		}
-		if _, err := f.Login(t.Context(), "bob"); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errDown) {
-			t.Errorf("login of somebody who is not in memory: %v", err)
-		}
-		if f.Unavailable() == nil {
-			t.Error("not away")
-		}
+		login, err := f.Login(t.Context(), "alice")
+		require.NoError(t, err)
+		assert.Equal(t, "alice", login.Ref.Name, "%v", login)
+		_, err = f.Login(t.Context(), "bob")
+		require.ErrorIs(t, err, ErrUnavailable, "login of somebody who is not in memory")
+		require.ErrorIs(t, err, errDown, "login of somebody who is not in memory")
+		require.Error(t, f.Unavailable(), "not away")
 		status := f.Status(t.Context())
-		if !errors.Is(status.Unavailable, errDown) || !status.Recalls || time.Until(status.Until) > 31*time.Minute {
-			t.Errorf("status %+v", status)
-		}
+		require.ErrorIs(t, status.Unavailable, errDown, "status %+v", status)
+		assert.True(t, status.Recalls, "status %+v", status)
+		assert.LessOrEqual(t, time.Until(status.Until), 31*time.Minute, "status %+v", status)
 		f.wait(31 * time.Minute)
 		f.misses("alice")
-		if status := f.Status(t.Context()); status.Recalls {
-			t.Errorf("status %+v", status)
-		}
+		status = f.Status(t.Context())
+		assert.False(t, status.Recalls, "status %+v", status)
 		f.source.set(nil, false)
 		f.wait(time.Second)
 		f.gets("alice", 1)
 		f.gets("bob", 1)
-		if status := f.Status(t.Context()); status.Unavailable != nil || f.Unavailable() != nil {
-			t.Errorf("status %+v, %v", status, f.Unavailable())
-		}
+		status = f.Status(t.Context())
+		require.NoError(t, status.Unavailable, "status")
+		assert.NoError(t, f.Unavailable(), "status")
 	})
 }
 
@@ -161,9 +147,7 @@ func TestKnownChangesHoldWithoutTheDatabase(t *testing.T) {
 		bubble(t, func(t *testing.T, f *fixture) {
 			f.gets("alice", 1)
 			f.source.elsewhere("alice", true)
-			if err := f.ask(); err != nil {
-				t.Error(err)
-			}
+			require.NoError(t, f.ask())
 			f.source.set(errDown, false)
 			f.misses("alice")
 		})
@@ -193,7 +177,7 @@ func TestKnownChangesHoldWithoutTheDatabase(t *testing.T) {
 	})
 }
 
-// What concerns others must not make anybody wait for the database.
+// What concerns other subjects makes no request wait for the database.
 func TestChangesOfOthersCostNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.gets("alice", 1)
@@ -205,9 +189,7 @@ func TestChangesOfOthersCostNothing(t *testing.T) {
 				f.gets("alice", 1)
 			}
 		})
-		if n != 0 {
-			t.Errorf("read %d times because of others", n)
-		}
+		assert.Zero(t, n, "read %d times because of others", n)
 	})
 }
 
@@ -235,13 +217,10 @@ func TestTouchesAreBounded(t *testing.T) {
 	for i := range int64(maxChanges + 1) {
 		touched.add(i+1, i+10)
 	}
-	if n := len(touched.subjects); n > maxChanges {
-		t.Errorf("%d subjects", n)
-	}
+	assert.LessOrEqual(t, len(touched.subjects), maxChanges, "subjects")
 	for _, id := range []int64{1, 10, maxChanges} {
-		if last := touched.last(id); last != maxChanges+1 {
-			t.Errorf("%d changed at %d last", id, last)
-		}
+		last := touched.last(id)
+		assert.EqualValues(t, maxChanges+1, last, "%d changed at %d last", id, last)
 	}
 }
 
@@ -252,12 +231,10 @@ func TestUnusedIsForgotten(t *testing.T) {
 		f.gets("bob", 1)
 		f.source.elsewhere("carol", false)
 		f.wait(time.Second)
-		if _, ok := f.accessTokens.entries.GetEntryQuietly("alice"); ok {
-			t.Error("alice is still in memory")
-		}
-		if _, ok := f.accessTokens.entries.GetEntryQuietly("bob"); !ok {
-			t.Error("bob is not in memory any more")
-		}
+		_, ok := f.accessTokens.peek("alice")
+		assert.False(t, ok, "alice is still in memory")
+		_, ok = f.accessTokens.peek("bob")
+		assert.True(t, ok, "bob is not in memory any more")
 	})
 }
 
@@ -268,16 +245,13 @@ func TestDatabaseThatHangs(t *testing.T) {
 		for i := range 20 {
 			began := time.Now()
 			f.gets("alice", 1)
-			if took := time.Since(began); took > patience {
-				t.Errorf("waited for %s, %d", took, i)
-			}
+			assert.LessOrEqual(t, time.Since(began), patience, "wait %d", i)
 			f.wait(time.Second)
 		}
 		began := time.Now()
 		f.misses("bob")
-		if took := time.Since(began); took > patience {
-			t.Errorf("waited for %s although nothing is expected", took)
-		}
+		took := time.Since(began)
+		assert.LessOrEqual(t, took, patience, "waited for %s although nothing is expected", took)
 		f.source.set(nil, false)
 		f.wait(askTimeout + time.Second)
 		f.gets("bob", 1)
@@ -291,66 +265,59 @@ func TestOneBadRowIsNoAbsence(t *testing.T) {
 		f.source.set(errDown, false)
 		began := time.Now()
 		f.gets("alice", 1) // it is too old to be taken from memory unasked
-		if f.Unavailable() != nil || time.Since(began) > patience {
-			t.Errorf("away %v after %s", f.Unavailable(), time.Since(began))
-		}
+		require.NoError(t, f.Unavailable())
+		assert.LessOrEqual(t, time.Since(began), patience)
 	})
 }
 
-func TestPermissions(t *testing.T) {
+func TestRights(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		ci := f.source.id("ci")
 		f.source.changed["ci"] = 1
 		f.gets("ci", 1) // who has no credentials in memory needs no permissions there
 		ask := func() string {
-			mine, err := f.Permissions(t.Context(), ci, subject.Ref{Kind: subject.Robot, Name: "ci"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			all, err := f.AnonymousPermissions(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return mine[0].Name + " " + all[0].Name
+			mine, err := f.Rights(t.Context(), ci, subject.Ref{Kind: subject.Robot, Name: "ci"})
+			require.NoError(t, err)
+			all, err := f.AnonymousRights(t.Context())
+			require.NoError(t, err)
+			return opened(mine) + " " + opened(all)
 		}
-		if n := f.source.took("permissions", func() { ask(); ask() }); n != 2 {
-			t.Errorf("read %d times, want once each", n)
-		}
+		n := f.source.took("permissions", func() { ask(); ask() })
+		assert.Equal(t, 2, n, "read %d times, want once each", n)
 		f.source.elsewhere("ci", false)
-		if n := f.source.took("permissions", func() { f.wait(time.Second) }); n != 1 {
-			t.Errorf("read %d times after a change that concerns one of two", n)
-		}
+		n = f.source.took("permissions", func() { f.wait(time.Second) })
+		assert.Equal(t, 1, n, "read %d times after a change that concerns one of two", n)
 		f.source.nameless = true
 		f.source.elsewhere("ci", false)
-		if n := f.source.took("permissions", func() { f.wait(time.Second) }); n != 2 {
-			t.Errorf("read %d times after a change, want once each", n)
-		}
-		if n := f.source.took("permissions", func() {
-			if got := ask(); got != "at/3 at/3" {
-				t.Errorf("rights of %s", got)
-			}
-		}); n != 0 {
-			t.Errorf("read %d times what was read after the change", n)
-		}
+		n = f.source.took("permissions", func() { f.wait(time.Second) })
+		assert.Equal(t, 2, n, "read %d times after a change, want once each", n)
+		n = f.source.took("permissions", func() {
+			assert.Equal(t, "at/3 at/3", ask(), "rights")
+		})
+		assert.Zero(t, n, "read %d times what was read after the change", n)
 	})
 }
 
+func TestRightsOfAnySubjectAreKept(t *testing.T) {
+	patterns := make([]access.Permission, store.DefaultMaxPermissions)
+	for i := range patterns {
+		patterns[i] = access.Permission{Type: access.Repository, Name: fmt.Sprintf("*/tool-%d", i), Actions: access.Push}
+	}
+	assert.Less(t, rightsWeight(access.NewRights("", patterns)), rightsBytes)
+}
+
 func TestMemoryIsBounded(t *testing.T) {
-	m := newMemory(permissionsWeight, func(id int64, _ []access.Permission) int64 { return id })
+	m := newMemory(rightsWeight, func(id int64, _ *access.Rights) int64 { return id })
 	many := make([]access.Permission, 1000)
 	for i := range many {
-		many[i].Name = strings.Repeat("x", 100)
+		many[i] = access.Permission{Type: access.Repository, Name: fmt.Sprintf("%0100d", i), Actions: access.Pull}
 	}
 	for id := range int64(2000) {
-		m.put(id, many, stamp{})
+		m.put(id, access.NewRights("", many), stamp{})
 	}
-	m.entries.CleanUp()
-	if size := m.entries.WeightedSize(); size > memoryBytes {
-		t.Errorf("holds %d bytes, want at most %d", size, memoryBytes)
-	}
-	if n := m.entries.EstimatedSize(); n < 10 {
-		t.Errorf("holds %d subjects", n)
-	}
+	assert.LessOrEqual(t, m.weight, memoryBytes, "bytes")
+	n := m.slots.Len()
+	assert.GreaterOrEqual(t, n, 10, "holds %d subjects", n)
 }
 
 // TestConcurrently is for the race detector, and for what everybody must see at
@@ -372,7 +339,7 @@ func TestConcurrently(t *testing.T) {
 				}
 				_, _ = d.AccessToken(t.Context(), "alice")
 				_, _ = d.Login(t.Context(), fmt.Sprint("user", i))
-				_, _ = d.AnonymousPermissions(t.Context())
+				_, _ = d.AnonymousRights(t.Context())
 			}
 		})
 	}
@@ -384,8 +351,8 @@ func TestConcurrently(t *testing.T) {
 				acknowledged := s.acknowledged
 				s.mu.Unlock()
 				login, err := d.AccessToken(t.Context(), "alice")
-				if err != nil || asOf(login.Login) < acknowledged {
-					t.Errorf("alice is of revision %d, %v; %d was acknowledged", asOf(login.Login), err, acknowledged)
+				if assert.NoError(t, err) {
+					assert.GreaterOrEqual(t, asOf(login.Login), acknowledged, "alice is older than what was acknowledged")
 				}
 			}
 		})
@@ -400,20 +367,14 @@ func TestRemovedSubjectsLeaveNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		for _, name := range []string{"alice", "bob"} {
 			login, err := f.AccessToken(t.Context(), name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := f.Permissions(t.Context(), login.ID, subject.Ref{Kind: subject.Robot, Name: name}); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
+			_, err = f.Rights(t.Context(), login.ID, subject.Ref{Kind: subject.Robot, Name: name})
+			require.NoError(t, err)
 		}
 		f.source.elsewhere("bob", true)
 		f.wait(time.Minute)
-		if n := f.accessTokens.entries.EstimatedSize(); n != 1 {
-			t.Errorf("%d access tokens are in memory", n)
-		}
-		if n := f.permissions.entries.EstimatedSize(); n != 1 {
-			t.Errorf("permissions of %d subjects are in memory", n)
-		}
+		assert.Equal(t, 1, f.accessTokens.slots.Len(), "access tokens are in memory")
+		n := f.rights.slots.Len()
+		assert.Equal(t, 1, n, "rights of %d subjects are in memory", n)
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/access"
@@ -38,19 +40,14 @@ func eachHistory(t *testing.T, test func(h *history)) {
 		t.Run(driver, func(t *testing.T) {
 			config := store.Config{Dialect: driver, DSN: dsn()}
 			s, err := store.Open(t.Context(), config, zaptest.NewLogger(t))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			t.Cleanup(func() { _ = s.Close() })
 			raw, err := sql.Open(driver, config.DSN)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			t.Cleanup(func() { _ = raw.Close() })
 			h := &history{t, s, raw}
-			if _, err := s.CreateSubject(t.Context(), store.NewSubject{Ref: ciRef}); err != nil {
-				t.Fatal(err)
-			}
+			_, err = s.CreateSubject(t.Context(), store.NewSubject{Ref: ciRef})
+			require.NoError(t, err)
 			test(h)
 		})
 	}
@@ -58,9 +55,8 @@ func eachHistory(t *testing.T, test func(h *history)) {
 
 func (h *history) exec(statement string) {
 	h.Helper()
-	if _, err := h.raw.ExecContext(h.Context(), statement); err != nil {
-		h.Fatalf("%s: %v", statement, err)
-	}
+	_, err := h.raw.ExecContext(h.Context(), statement)
+	require.NoError(h, err, statement)
 }
 
 // put back what is changed here.
@@ -84,34 +80,26 @@ func (h *history) restore() {
 func (h *history) grant(permission string) {
 	h.Helper()
 	p, err := access.ParsePermission(permission)
-	if err != nil {
-		h.Fatal(err)
-	}
-	if _, err := h.store.Grant(h.Context(), ciRef, p); err != nil {
-		h.Fatal(err)
-	}
+	require.NoError(h, err)
+	_, err = h.store.Grant(h.Context(), ciRef, p)
+	require.NoError(h, err)
 }
 
 func (h *history) disable() {
 	h.Helper()
 	yes := true
-	if _, err := h.store.UpdateSubject(h.Context(), ciRef, store.SubjectChange{Disabled: &yes}, 0); err != nil {
-		h.Fatal(err)
-	}
+	_, err := h.store.UpdateSubject(h.Context(), ciRef, store.SubjectChange{Disabled: &yes}, 0)
+	require.NoError(h, err)
 }
 
-// opens lists what the robot may do as a node sees it.
-func (h *history) opens(node *Cache) (int, bool) {
+// opens reports whether the robot may do what it was granted, and whether it is disabled, as a node sees it.
+func (h *history) opens(node *Cache) (granted, disabled bool) {
 	h.Helper()
 	login, err := node.Login(h.Context(), ciRef.Name)
-	if err != nil {
-		h.Fatal(err)
-	}
-	permissions, err := node.Permissions(h.Context(), login.ID, ciRef)
-	if err != nil {
-		h.Fatal(err)
-	}
-	return len(permissions), login.Disabled
+	require.NoError(h, err)
+	rights, err := node.Rights(h.Context(), login.ID, ciRef)
+	require.NoError(h, err)
+	return rights.Allowed(access.Repository, "secret/app") != 0, login.Disabled
 }
 
 // TestRestoredDatabaseRepeatsRevisions is about a node that does not ask the
@@ -124,35 +112,29 @@ func TestRestoredDatabaseRepeatsRevisions(t *testing.T) {
 				h.dump()
 				away := New(h.store, zaptest.NewLogger(h))
 				h.grant("repository:secret/app:pull")
-				if n, _ := h.opens(away); n != 1 {
-					h.Fatalf("%d permissions before", n)
-				}
+				granted, _ := h.opens(away)
+				require.True(h, granted, "nothing was granted before")
 				before, err := h.store.Marks(h.Context())
-				if err != nil {
-					h.Fatal(err)
-				}
+				require.NoError(h, err)
 				h.store.Watch(func(store.Change) {}) // the others are changes of another node
 				h.restore()
 				h.disable()
 				for i := range changes { // which do not concern the robot
 					other := subject.Ref{Kind: subject.Robot, Name: fmt.Sprint("other", i)}
-					if _, err := h.store.CreateSubject(h.Context(), store.NewSubject{Ref: other}); err != nil {
-						h.Fatal(err)
-					}
+					_, err := h.store.CreateSubject(h.Context(), store.NewSubject{Ref: other})
+					require.NoError(h, err)
 				}
 				after, err := h.store.Marks(h.Context())
-				if err != nil {
-					h.Fatal(err)
-				}
-				if changes == 0 && before.Revision != after.Revision {
-					h.Fatalf("revision %d is not repeated, but %d", before.Revision, after.Revision)
+				require.NoError(h, err)
+				if changes == 0 {
+					require.Equal(h, before.Revision, after.Revision, "revision %d is not repeated", before.Revision)
 				}
 				aged := *away.known.Load() // so that marks are asked for again
 				aged.asked = aged.asked.Before(freshness)
 				away.known.Store(&aged)
-				if n, disabled := h.opens(away); n != 0 || !disabled {
-					h.Errorf("%d permissions, disabled %v: of a history that does not count any more", n, disabled)
-				}
+				granted, disabled := h.opens(away)
+				assert.False(h, granted, "granted by a history that does not count any more")
+				assert.True(h, disabled, "enabled by a history that does not count any more")
 			})
 		})
 	}

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/store"
@@ -21,9 +23,7 @@ func TestNoGapAtTheStartOfAnOutage(t *testing.T) {
 		f.source.set(errDown, false)
 		for i := range 16 {
 			_, err := f.token("alice")
-			if err != nil {
-				t.Errorf("%d ms after the outage began: %v", i*100, err)
-			}
+			require.NoError(t, err, "%d ms after the outage began", i*100)
 			f.wait(100 * time.Millisecond)
 		}
 	})
@@ -50,9 +50,8 @@ func TestRefreshIsResumed(t *testing.T) {
 			f.wait(2 * time.Second)
 			_, errA := f.token("alice")
 			_, errB := f.token("bob")
-			if errA != nil || errB != nil {
-				t.Errorf("not in memory with %d failed reads: %v, %v", fails, errA, errB)
-			}
+			require.NoError(t, errA, "not in memory with %d failed reads", fails)
+			assert.NoError(t, errB, "not in memory with %d failed reads", fails)
 		})
 	}
 }
@@ -101,9 +100,8 @@ func TestChangeThatMayNotHaveBeenMade(t *testing.T) {
 		f.source.watcher(store.Change{Revision: 2, SubjectID: store.Everybody})
 		f.wait(5 * time.Second)
 		f.gets("alice", 1)
-		if n := f.source.took("access token", func() { f.gets("alice", 1); f.gets("alice", 1) }); n != 0 {
-			t.Errorf("read %d times what did not change", n)
-		}
+		n := f.source.took("access token", func() { f.gets("alice", 1); f.gets("alice", 1) })
+		assert.Zero(t, n, "read %d times what did not change", n)
 		f.wait(10 * time.Minute)
 		f.gets("alice", 1)
 		f.source.set(errDown, false)
@@ -127,17 +125,15 @@ func TestChangeHereInAnOlderDatabase(t *testing.T) {
 		f.source.mu.Unlock()
 		f.source.here("alice", true)
 		f.source.set(errDown, false) // and it goes away
-		if _, err := f.token("alice"); err == nil {
-			t.Errorf("a revoked token works from memory")
-		}
+		_, err := f.token("alice")
+		require.Error(t, err, "a revoked token works from memory")
 		f.wait(time.Minute)
-		if _, err := f.token("alice"); err == nil {
-			t.Errorf("a revoked token works from memory, still")
-		}
+		_, err = f.token("alice")
+		assert.Error(t, err, "a revoked token works from memory, still")
 	})
 }
 
-// Somebody outside hears of an outage once, and of its end.
+// The observer hears of an outage once, and of its end.
 func TestObserve(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		var heard []string
@@ -153,8 +149,6 @@ func TestObserve(t *testing.T) {
 		f.wait(time.Minute)
 		f.source.set(nil, false)
 		f.wait(time.Minute)
-		if len(heard) != 2 || heard[0] != errDown.Error() || heard[1] != "1m0s" {
-			t.Errorf("heard %q", heard)
-		}
+		assert.Equal(t, []string{errDown.Error(), "1m0s"}, heard)
 	})
 }

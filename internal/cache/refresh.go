@@ -9,7 +9,6 @@ import (
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/internal/hedged"
 	"github.com/dockit-registry/dockit/store"
-	"github.com/dockit-registry/dockit/subject"
 )
 
 const (
@@ -28,7 +27,7 @@ const (
 	unusedAfter = 25 * time.Hour
 )
 
-// refresh reads again what is in memory after a change, what is used most
+// refresh reads again what is in memory after a change, what was used last
 // first: should the database go away, what was not read since the last change
 // would be of no use.
 func (d *shared) refresh(ctx context.Context) {
@@ -40,17 +39,15 @@ func (d *shared) refresh(ctx context.Context) {
 		}
 		interval := time.NewTimer(refreshInterval)
 		refreshMemory(ctx, d, d.logins, d.source.Login)
-		refreshMemory(ctx, d, d.accessTokens, d.source.AccessTokenLogin)
+		refreshMemory(ctx, d, d.accessTokens, d.readAccessToken)
 		refreshMemory(ctx, d, d.refreshTokens, d.source.RefreshTokenLogin)
+		refreshMemory(ctx, d, d.federation, func(ctx context.Context, _ struct{}) (store.Federation, error) { return d.source.Federation(ctx) })
 		subjects := sync.OnceValue(d.subjects) // most changes concern no rights in memory
-		refreshMemory(ctx, d, d.permissions, func(ctx context.Context, id int64) ([]access.Permission, error) {
-			switch {
-			case id == anonymous:
-				return permissionsOf(d.source.AnonymousPermissions(ctx))
-			case !subjects()[id]:
+		refreshMemory(ctx, d, d.rights, func(ctx context.Context, h holder) (*access.Rights, error) {
+			if h != (holder{}) && !subjects()[h.id] {
 				return nil, store.ErrNotFound // of no use without credentials
 			}
-			return permissionsOf(d.source.EffectivePermissionsByID(ctx, id, subject.Ref{Kind: subject.User}))
+			return d.readRights(ctx, h)
 		})
 		select {
 		case <-ctx.Done():
@@ -71,7 +68,7 @@ func (d *shared) subjects() map[int64]bool {
 }
 
 func collectSubjects[K comparable, V any](m *memory[K, V], ids map[int64]bool) {
-	for key, e := range m.entries.All() {
+	for key, e := range m.all() {
 		ids[m.subject(key, e.value)] = true
 	}
 }
@@ -89,18 +86,18 @@ func (d *shared) refreshSoon() {
 func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memory[K, V], read func(context.Context, K) (V, error)) {
 	failures := 0
 	for _, key := range m.outdated(d) {
-		e, ok := m.entries.GetEntryQuietly(key)
+		e, ok := m.peek(key)
 		if !ok {
 			continue
 		}
 		s, began := d.stampNow(), time.Now()
 		reading, cancel := context.WithTimeout(ctx, readTimeout)
-		value, err := hedged.Do(reading, readAgain, func(ctx context.Context) (V, error) { return read(ctx, key) })
+		value, err := hedged.Do(reading, hedged.ReadAgain, func(ctx context.Context) (V, error) { return read(ctx, key) })
 		cancel()
 		switch {
 		case err == nil:
 			failures = 0
-			m.renew(key, e.Value, value, s)
+			m.renew(key, e, value, s)
 		case errors.Is(err, store.ErrNotFound):
 			m.forget(key)
 		default:
@@ -122,16 +119,16 @@ func refreshMemory[K comparable, V any](ctx context.Context, d *shared, m *memor
 	}
 }
 
-// outdated lists what may have changed since it was read, what is used most
+// outdated lists what may have changed since it was read, what was used last
 // first, and forgets what no client uses.
 func (m *memory[K, V]) outdated(d *shared) []K {
 	var outdated, unused []K
-	for e := range m.entries.Hottest() {
+	for key, e := range m.all() {
 		switch {
-		case time.Since(time.Unix(0, e.Value.used.Load())) > unusedAfter:
-			unused = append(unused, e.Key)
-		case !d.current(e.Value.stamp, m.subject(e.Key, e.Value.value)):
-			outdated = append(outdated, e.Key)
+		case time.Since(time.Unix(0, e.used.Load())) > unusedAfter:
+			unused = append(unused, key)
+		case !d.current(e.stamp, m.subject(key, e.value)):
+			outdated = append(outdated, key)
 		}
 	}
 	for _, key := range unused {

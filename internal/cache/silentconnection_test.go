@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
 	"github.com/dockit-registry/dockit/store"
@@ -29,9 +31,7 @@ func TestChangeCountsBesideSilentConnections(t *testing.T) {
 				f.source.elsewhere("alice", false)
 				f.wait(2 * time.Second)
 				f.gets("alice", 2)
-				if s.left.Load() > 0 {
-					t.Error("too few connections were silent")
-				}
+				assert.LessOrEqual(t, s.left.Load(), int32(0), "too few connections were silent")
 			})
 		})
 	}
@@ -46,12 +46,10 @@ func TestReadsBesideASilentConnection(t *testing.T) {
 		defer d.Close()
 		s.left.Store(1)
 		began := time.Now()
-		if login, err := d.Login(t.Context(), "alice"); err != nil || login.Ref.Name != "alice" {
-			t.Errorf("read %v, %v", login, err)
-		}
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("took %s", took)
-		}
+		login, err := d.Login(t.Context(), "alice")
+		require.NoError(t, err, "read %v", login)
+		assert.Equal(t, "alice", login.Ref.Name, "read %v", login)
+		assert.LessOrEqual(t, time.Since(began), time.Second)
 	})
 }
 

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/dockit-registry/dockit/access"
@@ -188,7 +191,31 @@ func (s *source) AnonymousPermissions(ctx context.Context) ([]store.Effective, e
 	return []store.Effective{{Permission: access.Permission{Type: access.Repository, Name: fmt.Sprint("at/", s.marks.Revision), Actions: access.Pull}}}, nil
 }
 
-// fixture is a Directory in a bubble whose clock moves when everything waits.
+// opened lists the repositories that rights open: of which revisions they are.
+func opened(rights *access.Rights) string {
+	var all []string
+	for revision := range 100 {
+		if name := fmt.Sprint("at/", revision); rights.Allowed(access.Repository, name) == access.Pull {
+			all = append(all, name)
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// federation is the subject of changes of issuers and bindings.
+const federation = "(federation)"
+
+// Federation has one issuer, whose version is when it changed last.
+func (s *source) Federation(ctx context.Context) (store.Federation, error) {
+	if err := s.read(ctx, federation); err != nil {
+		return store.Federation{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return store.Federation{Issuers: []store.Issuer{{Version: s.changed[federation]}}}, nil
+}
+
+// fixture is a Cache in a bubble whose clock moves when everything waits.
 type fixture struct {
 	*testing.T
 	*Cache
@@ -217,17 +244,16 @@ func (f *fixture) token(name string) (int64, error) {
 // gets fails the test unless a token is known as of a revision.
 func (f *fixture) gets(name string, revision int64) {
 	f.Helper()
-	if got, err := f.token(name); err != nil || got != revision {
-		f.Errorf("%s is of revision %d, %v; want %d", name, got, err, revision)
-	}
+	got, err := f.token(name)
+	require.NoError(f, err, name)
+	assert.Equal(f, revision, got, name)
 }
 
 // misses fails the test unless a token cannot be known.
 func (f *fixture) misses(name string) {
 	f.Helper()
-	if got, err := f.token(name); !errors.Is(err, ErrUnavailable) {
-		f.Errorf("%s is of revision %d, %v; want %v", name, got, err, ErrUnavailable)
-	}
+	got, err := f.token(name)
+	assert.ErrorIs(f, err, ErrUnavailable, "%s is of revision %d", name, got)
 }
 
 // wait lets time pass.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Status is what a Directory can answer.
+// Status is what a Cache can answer.
 type Status struct {
 	// Unavailable is why the database does not answer, or nil.
 	Unavailable error

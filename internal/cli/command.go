@@ -37,7 +37,7 @@ Exit codes: 0 done, 1 failed or denied, 2 wrong usage.`,
 	cmd.CompletionOptions.DisableDefaultCmd = true // it would succeed without saying for which shell
 	RequireSubcommand(cmd)
 	acceptVersionFlag(cmd)
-	prepare(cmd)
+	Prepare(cmd)
 	return cmd
 }
 
@@ -51,8 +51,10 @@ var meantBy = map[string]map[string]string{
 		"create": "add", "new": "add", "delete": "remove", "rm": "remove", "ls": "list", "users": "list users", "robots": "list robots", "groups": "list groups",
 		"user": "show", "passwd": "change-password", "tokens": "token list", "allow": "grant", "doctor": "pki doctor",
 	},
-	"token": {"add": "create", "new": "create", "ls": "list", "delete": "revoke", "remove": "revoke", "renew": "rotate"},
-	"pki":   {"ls": "list", "renew": "rotate", "check": "doctor"},
+	"issuer":  {"create": "add", "new": "add", "trust": "add", "ls": "list", "delete": "remove", "rm": "remove", "test": "try"},
+	"binding": {"create": "add", "new": "add", "ls": "list", "delete": "remove", "rm": "remove"},
+	"token":   {"add": "create", "new": "create", "ls": "list", "delete": "revoke", "remove": "revoke", "renew": "rotate"},
+	"pki":     {"ls": "list", "renew": "rotate", "check": "doctor"},
 }
 
 // RequireSubcommand makes a command without work of its own fail when it is
@@ -91,9 +93,9 @@ func acceptVersionFlag(cmd *cobra.Command) {
 	}
 }
 
-// prepare makes a command and all below it report wrong usage as such and
+// Prepare makes a command and all below it report wrong usage as such and
 // read their flags from the environment.
-func prepare(cmd *cobra.Command) {
+func Prepare(cmd *cobra.Command) {
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError(err) })
 	if args := cmd.Args; args != nil {
@@ -113,6 +115,6 @@ func prepare(cmd *cobra.Command) {
 		}
 	}
 	for _, sub := range cmd.Commands() {
-		prepare(sub)
+		Prepare(sub)
 	}
 }

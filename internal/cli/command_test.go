@@ -10,6 +10,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/internal/cli/clitest"
 	"github.com/dockit-registry/dockit/internal/cli/database"
+	"github.com/dockit-registry/dockit/internal/cli/login"
 	"github.com/dockit-registry/dockit/internal/cli/rbac"
 	"github.com/dockit-registry/dockit/internal/cli/trust"
 )
@@ -18,6 +19,7 @@ import (
 func everyCommand() *cobra.Command {
 	return cli.NewCommand(
 		rbac.NewCommand(), trust.NewInitContainerCommand(), trust.NewPKIGenerateCommand(),
+		login.NewLoginCommand(), login.NewLogoutCommand(),
 		database.NewBackupCommand(), database.NewRestoreCommand(), database.NewMigrateCommand(),
 	)
 }

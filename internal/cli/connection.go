@@ -32,9 +32,22 @@ type ConnectionFlags struct {
 
 func (c *ConnectionFlags) Register(flags *pflag.FlagSet, timeout time.Duration, timeoutUsage string) {
 	flags.StringVar(&c.BaseURL, "base-url", "http://localhost:4315", "`URL` of the Dockit server")
+	c.RegisterTrust(flags, timeout, timeoutUsage)
+}
+
+// RegisterTrust is Register for a command that finds the server by itself.
+func (c *ConnectionFlags) RegisterTrust(flags *pflag.FlagSet, timeout time.Duration, timeoutUsage string) {
 	flags.StringVar(&c.caFile, "ca-file", "", "PEM `file` with the authorities to trust instead of the system's")
 	flags.BoolVar(&c.Insecure, "insecure", false, "do not verify the server's TLS certificate: whoever answers is trusted")
 	duration.Var(flags, &c.Timeout, "timeout", timeout, timeoutUsage)
+}
+
+// CAFileFromEnvironment is for a command whose own flag --ca-file stands before the
+// one of the connection.
+func (c *ConnectionFlags) CAFileFromEnvironment() error {
+	value, _, err := plain(Variable("ca-file"))
+	c.caFile = value
+	return err
 }
 
 // Roots reads the authorities to trust; nil stands for those of the system.
@@ -48,11 +61,27 @@ func (c *ConnectionFlags) Roots(warnings io.Writer) (*x509.CertPool, error) {
 	if c.caFile == "" {
 		return nil, nil //nolint:nilnil // nil means the system's
 	}
+	return c.addAuthorities(x509.NewCertPool())
+}
+
+// RootsBeside are the system's authorities and those of --ca-file, for who else is
+// asked than the server; nil stands for those of the system alone.
+func (c *ConnectionFlags) RootsBeside() (*x509.CertPool, error) {
+	if c.caFile == "" {
+		return nil, nil //nolint:nilnil // nil means the system's
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the system's authorities: %w", err)
+	}
+	return c.addAuthorities(pool)
+}
+
+func (c *ConnectionFlags) addAuthorities(pool *x509.CertPool) (*x509.CertPool, error) {
 	content, err := os.ReadFile(c.caFile)
 	if err != nil {
 		return nil, fmt.Errorf("CA file: %w", err)
 	}
-	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(content) {
 		return nil, fmt.Errorf("CA file %s: no PEM certificate in it", c.caFile)
 	}
@@ -80,7 +109,7 @@ type LoginFlags struct {
 	username      string
 	PasswordStdin bool
 	RegistryURL   string
-	// Silent asks nobody for anything: a shell completes a command.
+	// Silent asks the user for nothing: a shell completes a command.
 	Silent bool
 }
 
@@ -105,7 +134,7 @@ func (l *LoginFlags) Client(cmd *cobra.Command, stdinTaken bool) (*client.Client
 		UserAgent:          "dockit/" + version.Read().Version,
 		Timeout:            l.Timeout,
 	}
-	// A wrong URL is told before anybody is asked for a password.
+	// A wrong URL is an error before the user is asked for a password.
 	if _, err := client.New(options); err != nil {
 		return nil, UsageError(err)
 	}
@@ -130,8 +159,8 @@ func (e *PermanentError) Error() string { return e.Err.Error() }
 
 func (e *PermanentError) Unwrap() error { return e.Err }
 
-// ExplainConnection tells certificates that will not verify a second later
-// either from servers that are not up yet.
+// ExplainConnection distinguishes certificates that will not verify a second
+// later either from servers that are not up yet.
 func ExplainConnection(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dockit-registry/dockit/internal/dockerconfig"
 	"github.com/dockit-registry/dockit/internal/password"
 )
 
@@ -33,12 +34,12 @@ func (l *LoginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username,
 	if err != nil {
 		return "", "", UsageError(err)
 	}
-	stored, pw, err := dockerLogin(cmd.Context(), host)
+	stored, err := dockerconfig.Find(cmd.Context(), host)
 	if err != nil {
 		return "", "", fmt.Errorf("%w: mend it, or use --username with --password-stdin", err)
 	}
-	if pw != "" && (l.username == "" || l.username == stored) {
-		return stored, pw, nil
+	if stored.Secret != "" && (l.username == "" || l.username == stored.Username) {
+		return stored.Username, stored.Secret, nil
 	}
 	if stdinTaken && l.PasswordStdin {
 		return "", "", fmt.Errorf("no credentials: --password-stdin reads the subject's new password here, so set DOCKIT_USERNAME and DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE) to your own, or run docker login %s", host)
@@ -58,11 +59,11 @@ func (l *LoginFlags) credentials(cmd *cobra.Command, stdinTaken bool) (username,
 }
 
 // Registry is where docker's stored credentials are looked for.
-func (l *LoginFlags) Registry() (RegistryHost, error) {
+func (l *LoginFlags) Registry() (dockerconfig.Host, error) {
 	if l.RegistryURL != "" {
-		return hostOf(l.RegistryURL)
+		return dockerconfig.ParseHost(l.RegistryURL)
 	}
-	base, err := hostOf(l.BaseURL)
+	base, err := dockerconfig.ParseHost(l.BaseURL)
 	return base.Host(), err
 }
 

@@ -36,7 +36,7 @@ func BindEnvironment(cmd *cobra.Command) error {
 	warnOfUnknownVariables(cmd)
 	var errs []error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-		if flag.Changed || flag.Name == "help" || flag.Name == "version" {
+		if flag.Changed || !fromEnvironment(flag) {
 			return
 		}
 		read := plain
@@ -61,7 +61,20 @@ func BindEnvironment(cmd *cobra.Command) error {
 	return UsageError(errors.Join(errs...))
 }
 
-const secretAnnotation = "dockit_secret"
+const (
+	secretAnnotation = "dockit_secret"
+	givenAnnotation  = "dockit_given"
+)
+
+// WithoutEnvironment keeps flags of a command from being read from environment
+// variables, which have another meaning. It panics about a flag that does not exist.
+func WithoutEnvironment(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		if err := flags.SetAnnotation(name, givenAnnotation, []string{"true"}); err != nil {
+			panic(err)
+		}
+	}
+}
 
 // MarkSecret makes flags secrets: their values may stand in a file, and no error
 // repeats them. It panics about a flag that does not exist.
@@ -74,6 +87,24 @@ func MarkSecret(flags *pflag.FlagSet, names ...string) {
 }
 
 func isSecret(flag *pflag.Flag) bool { return flag.Annotations[secretAnnotation] != nil }
+
+// Variables are the environment variables that set a flag, with the one that names
+// a file for a secret: none for a flag that the environment does not set.
+func Variables(flag *pflag.Flag) []string {
+	switch {
+	case !fromEnvironment(flag):
+		return nil
+	case isSecret(flag):
+		return []string{Variable(flag.Name), Variable(flag.Name) + "_FILE"}
+	default:
+		return []string{Variable(flag.Name)}
+	}
+}
+
+// fromEnvironment reports whether the environment may set a flag.
+func fromEnvironment(flag *pflag.Flag) bool {
+	return flag.Name != "help" && flag.Name != "version" && flag.Annotations[givenAnnotation] == nil
+}
 
 func set(flags *pflag.FlagSet, flag *pflag.Flag, value string) error {
 	if list, ok := flag.Value.(pflag.SliceValue); ok {

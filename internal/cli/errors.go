@@ -36,7 +36,7 @@ func UsageError(err error) error {
 // Usagef makes an error that is wrong usage.
 func Usagef(format string, args ...any) error { return UsageError(fmt.Errorf(format, args...)) }
 
-// Answer is a result that is told by an exit code. It is no failure, so its
+// Answer is a result that an exit code says. It is no failure, so its
 // Text stands without "Error:", and may be empty.
 type Answer struct {
 	Code int
@@ -65,7 +65,7 @@ func ExitCode(err error) int {
 	return 1
 }
 
-// PrintError tells the user what went wrong when cmd was run.
+// PrintError says to the user what went wrong when cmd was run.
 func PrintError(w io.Writer, cmd *cobra.Command, err error) {
 	if err == nil {
 		return
@@ -122,7 +122,7 @@ func isConnectionError(err error) bool {
 	return !ok || operation.Op != "listen"
 }
 
-// Warnf tells of something beside the result, among it what others wrote.
+// Warnf reports something beside the result, among it what others wrote.
 func Warnf(w io.Writer, format string, args ...any) {
 	fmt.Fprintln(w, printable.Text(fmt.Sprintf(format, args...)))
 }
@@ -137,8 +137,8 @@ func Execute(cmd *cobra.Command, args []string) int {
 	return ExitCode(err)
 }
 
-// Visible keeps what a token says from steering the terminal. Anybody can
-// write a token.
+// Visible keeps what a token says from steering the terminal. Any client
+// can write a token.
 func Visible(s string) string {
 	return printable.Line(printable.Clip(s))
 }

@@ -22,7 +22,7 @@ const (
 type Meter struct {
 	out     io.Writer
 	message string
-	// total is zero when nobody knows it.
+	// total is zero when it is unknown.
 	total int64
 	value atomic.Int64
 	stop  chan struct{}
@@ -111,8 +111,8 @@ func (m *Meter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Clock counts seconds until the returned function is called, for what tells
-// nothing of how far it is.
+// Clock counts seconds until the returned function is called, for what does
+// not report how far it is.
 func (m *Meter) Clock() (stop func()) {
 	if m == nil {
 		return func() {}

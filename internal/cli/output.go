@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -102,7 +100,7 @@ func (p *Printer) One(document any, name string, people func()) error {
 		_, err = fmt.Fprintf(p.Out, "%s\n", encoded)
 		return err
 	case FormatYAML:
-		encoded, err := printable.YAML(document)
+		encoded, err := printableYAML(document)
 		if err != nil {
 			return err
 		}
@@ -143,7 +141,7 @@ func (p *Printer) Append(document any, name, line string) error {
 	return err
 }
 
-// Done tells that something was changed, with the result for programs.
+// Done reports that something was changed, with the result for programs.
 func (p *Printer) Done(document any, name, message string) error {
 	return p.One(document, name, func() {
 		if !p.Quiet {
@@ -193,25 +191,25 @@ func printTable[T any](p *Printer, items iter.Seq2[T, error], l Listing[T]) erro
 	if err != nil {
 		return err
 	}
-	if rows.Length() == 0 {
+	if rows.empty() {
 		if !p.Quiet && l.Empty != "" {
 			p.Line(l.Empty)
 		}
 		return nil
 	}
-	p.Raw(rows.Render())
+	p.Raw(rows.render(p.width, p.colour))
 	return nil
 }
 
-func readRows[T any](p *Printer, items iter.Seq2[T, error], l Listing[T]) (table.Writer, error) {
+func readRows[T any](p *Printer, items iter.Seq2[T, error], l Listing[T]) (*table, error) {
 	m := p.Meter("reading", 0, false)
 	defer m.Finish()
-	rows := p.table(l.Header)
+	rows := newTable(l.Header)
 	for item, err := range Counted(m, items) {
 		if err != nil {
 			return nil, err
 		}
-		rows.AppendRow(printableCells(l.Row(item)))
+		rows.add(printableCells(l.Row(item)))
 	}
 	return rows, nil
 }
@@ -260,7 +258,7 @@ func printYAMLList[T any](out io.Writer, items iter.Seq2[T, error]) error {
 			return err
 		}
 		none = false
-		encoded, err := printable.YAML([]T{item})
+		encoded, err := printableYAML([]T{item})
 		if err != nil {
 			return err
 		}
@@ -285,23 +283,6 @@ func EncodeJSON(v any, prefix string) ([]byte, error) {
 		return nil, fmt.Errorf("write JSON: %w", err)
 	}
 	return printable.JSON(bytes.TrimRight(b.Bytes(), "\n")), nil
-}
-
-// table makes an empty table. On a terminal, rows too wide for it are cut
-// rather than wrapped.
-func (p *Printer) table(header []any) table.Writer {
-	w := table.NewWriter()
-	style := table.StyleLight
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "   "
-	style.Size.WidthMax = p.width
-	if p.colour {
-		style.Color.Header = text.Colors{text.Bold}
-	}
-	w.SetStyle(style)
-	w.SuppressTrailingSpaces()
-	w.AppendHeader(header)
-	return w
 }
 
 // ValuesOf makes a listing of what was read already.

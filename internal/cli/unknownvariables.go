@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -14,8 +15,15 @@ import (
 // Service whose name begins with dockit.
 var ofKubernetes = regexp.MustCompile(`^DOCKIT(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// otherVariables are those without a flag.
-var otherVariables = []string{"DOCKIT_PASSWORD", "DOCKIT_PASSWORD_FILE", "DOCKIT_ID_TOKEN", "DOCKIT_ID_TOKEN_FILE"}
+// OtherVariables are those without a flag, each with what it holds.
+//
+//nolint:gosec // what passwords are, and none
+var OtherVariables = map[string]string{
+	"DOCKIT_PASSWORD":      "Password of --username, or an access token, for the commands that speak to a server.",
+	"DOCKIT_PASSWORD_FILE": "File to read it from.",
+	"DOCKIT_ID_TOKEN":      "Token of the CI service or platform, to log in with.",
+	"DOCKIT_ID_TOKEN_FILE": "File to read it from.",
+}
 
 const warnedAnnotation = "dockit_warned"
 
@@ -46,7 +54,7 @@ func warnOfUnknownVariables(cmd *cobra.Command) {
 
 // knownVariables are those of a command and of all below it.
 func knownVariables(cmd *cobra.Command) []string {
-	known := slices.Clone(otherVariables)
+	known := slices.Collect(maps.Keys(OtherVariables))
 	add := func(flag *pflag.Flag) {
 		known = append(known, Variable(flag.Name))
 		if isSecret(flag) {

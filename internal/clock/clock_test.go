@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestAge(t *testing.T) {
@@ -19,9 +21,7 @@ func TestAge(t *testing.T) {
 			{"after the clock was set back", Moment{began.ticks, began.shown.Add(time.Hour)}, time.Minute},
 			{"after the clock was set forward, or a sleep", Moment{began.ticks, began.shown.Add(-time.Hour)}, time.Hour + time.Minute},
 		} {
-			if age := c.of.Age(); age != c.want {
-				t.Errorf("%s: %s, want %s", c.what, age, c.want)
-			}
+			assert.Equal(t, c.want, c.of.Age(), c.what)
 		}
 	})
 }
@@ -31,14 +31,11 @@ func TestJumped(t *testing.T) {
 		began := This()
 		time.Sleep(time.Minute)
 		now := This()
-		if by := now.Jumped(began); by != 0 {
-			t.Errorf("jumped by %s", by)
-		}
+		assert.Zero(t, now.Jumped(began), "jumped")
 		for _, by := range []time.Duration{time.Hour, -time.Hour} {
 			set := Moment{now.ticks, now.shown.Add(by)}
-			if got := set.Jumped(began); got != by || set.Since(began) != time.Minute {
-				t.Errorf("jumped by %s within %s, want %s within a minute", got, set.Since(began), by)
-			}
+			assert.Equal(t, by, set.Jumped(began))
+			assert.Equal(t, time.Minute, set.Since(began))
 		}
 	})
 }

@@ -7,16 +7,16 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestReleaseBelievesTheMachine: what moves the clock of a test build does nothing.
 func TestReleaseBelievesTheMachine(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "clock")
-	if err := os.WriteFile(name, []byte("1h"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(name, []byte("1h"), 0o600))
 	t.Setenv("DOCKIT_TEST_CLOCK", name)
-	if off := time.Until(Now()).Abs(); off > time.Minute {
-		t.Errorf("the clock is %s off", off)
-	}
+	off := time.Until(Now()).Abs()
+	assert.LessOrEqual(t, off, time.Minute, "the clock is %s off", off)
 }

@@ -2,6 +2,7 @@ package connections
 
 import (
 	"net"
+	"net/http"
 	"runtime"
 	"testing"
 	"time"
@@ -52,6 +53,32 @@ func TestConnectionsWaitWhileAllHaveRequests(t *testing.T) {
 	}()
 	require.NoError(t, listener.Close())
 	require.Error(t, <-accepted)
+}
+
+// TestWhoWaitsLongestMakesRoom guards which connection is closed for one more: the one
+// whose last request is longest ago.
+func TestWhoWaitsLongestMakesRoom(t *testing.T) {
+	limit := NewLimit(2)
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener := limit.Listener(inner)
+	defer listener.Close()
+	accept := func() net.Conn {
+		conn, err := net.Dial("tcp", inner.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		accepted, err := listener.Accept()
+		require.NoError(t, err)
+		return accepted
+	}
+	first, second := accept(), accept()
+	limit.Follow(first, http.StateActive)
+	limit.Follow(first, http.StateIdle)
+	accept()
+	require.Nil(t, limit.find(second))
+	require.NotNil(t, limit.find(first))
+	accept()
+	require.Nil(t, limit.find(first))
 }
 
 // TestRunnableIsKnown guards that the runtime still tells what new connections

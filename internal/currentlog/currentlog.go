@@ -25,11 +25,13 @@ func (c core) With(fields []zapcore.Field) zapcore.Core {
 	return core{c.current, append(slices.Clip(c.fields), fields...)}
 }
 
+// Check asks the logger of the moment: it may consist of several, each with a
+// level and names of its own.
 func (c core) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
 	if !c.Enabled(entry.Level) {
 		return checked
 	}
-	return checked.AddCore(entry, c)
+	return c.current().Core().With(c.fields).Check(entry, checked)
 }
 
 func (c core) Write(entry zapcore.Entry, fields []zapcore.Field) error {

@@ -66,19 +66,20 @@ type creator struct {
 
 // Ensure creates the admin that is asked for where it is missing, and any where
 // there is none. An existing user is never changed: neither its password nor
-// anything else. A random password is printed, once.
-func Ensure(ctx context.Context, s *store.Store, asked User, stdout io.Writer, logger *zap.Logger) error {
+// anything else. A random password is printed, once. It returns the name of the
+// admin when this is the first start of the database: empty when it had an admin.
+func Ensure(ctx context.Context, s *store.Store, asked User, stdout io.Writer, logger *zap.Logger) (first string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c := creator{s, asked, stdout, logger}
 	has, err := s.HasAdmin(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	root := asked
 	if root.Name == "" {
 		if has {
-			return nil
+			return "", nil
 		}
 		root.Name = defaultName
 	}
@@ -87,29 +88,32 @@ func Ensure(ctx context.Context, s *store.Store, asked User, stdout io.Writer, l
 		return c.create(ctx, root)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
-	return c.inspect(ctx, root)
+	return "", c.inspect(ctx, root)
 }
 
 // create creates the user. When another node was faster, that is as good.
-func (c creator) create(ctx context.Context, root User) error {
+func (c creator) create(ctx context.Context, root User) (first string, err error) {
 	random := root.Password == ""
 	if random {
 		root.Password = password.Random()
 		// A password that cannot be printed must not be set.
 		if _, err := fmt.Fprint(c.stdout, announcement); err != nil {
-			return fmt.Errorf("print the password of the admin %q on standard output: %w", root.Name, err)
+			return "", fmt.Errorf("print the password of the admin %q on standard output: %w", root.Name, err)
 		}
 	}
 	if err := password.Check(root.Password); err != nil {
-		return fmt.Errorf("create the admin %q: %w", root.Name, err)
+		return "", fmt.Errorf("create the admin %q: %w", root.Name, err)
 	}
 	hash, err := password.Hash(root.Password)
 	if err != nil {
-		return err
+		return "", err
 	}
 	_, err = c.store.CreateFirstAdmin(ctx, root.ref(), hash, permissions)
+	if err == nil {
+		first = root.Name
+	}
 	if errors.Is(err, store.ErrExists) && c.asked.Name != "" {
 		_, err = c.store.CreateSubject(ctx, store.NewSubject{Ref: root.ref(), Admin: true, PasswordHash: hash})
 	}
@@ -118,16 +122,16 @@ func (c creator) create(ctx context.Context, root User) error {
 		if random {
 			fmt.Fprint(c.stdout, "Another node was faster.\n\n")
 		}
-		return c.inspect(ctx, root)
+		return "", c.inspect(ctx, root)
 	case err != nil:
-		return fmt.Errorf("create the admin %q: %w", root.Name, err)
+		return "", fmt.Errorf("create the admin %q: %w", root.Name, err)
 	}
 	c.logger.Info("created an admin", zap.Stringer("subject", root.ref()))
 	if random {
 		// Standard output, because a log is kept and read by others.
 		_, err = fmt.Fprintf(c.stdout, firstPassword, root.Name, root.Password, root.ref())
 	}
-	return err
+	return first, err
 }
 
 // announcement is printed before a random password is set.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -23,7 +25,9 @@ const testPassword = "correct-horse-battery"
 
 // startOf is what a start of a node left behind.
 type startOf struct {
-	err            error
+	err error
+	// first is the admin that a first start made.
+	first          string
 	stdout, logged string
 }
 
@@ -37,9 +41,7 @@ type node struct {
 func openNode(t testing.TB, path string) node {
 	t.Helper()
 	s, err := store.Open(t.Context(), store.Config{Dialect: "sqlite", DSN: path}, zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	known := cache.New(s, zap.NewNop())
 	known.Start()
 	n := node{s, auth.New(s, known, zap.NewNop())}
@@ -61,7 +63,7 @@ func start(t testing.TB, d node, root User) startOf {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
 	var stdout bytes.Buffer
-	err := Ensure(t.Context(), d.store, root, &stdout, zap.New(core))
+	first, err := Ensure(t.Context(), d.store, root, &stdout, zap.New(core))
 	var logged strings.Builder
 	for _, entry := range logs.All() {
 		logged.WriteString(entry.Level.String() + " " + entry.Message)
@@ -72,7 +74,7 @@ func start(t testing.TB, d node, root User) startOf {
 		}
 		logged.WriteString("\n")
 	}
-	return startOf{err, stdout.String(), logged.String()}
+	return startOf{err, first, stdout.String(), logged.String()}
 }
 
 var printedPassword = regexp.MustCompile(`(?m)^    (\S+)$`)
@@ -80,12 +82,9 @@ var printedPassword = regexp.MustCompile(`(?m)^    (\S+)$`)
 func printed(t testing.TB, s startOf) string {
 	t.Helper()
 	match := printedPassword.FindStringSubmatch(s.stdout)
-	if s.err != nil || match == nil {
-		t.Fatalf("%v, no password in %q", s.err, s.stdout)
-	}
-	if strings.Contains(s.logged, match[1]) {
-		t.Error("the password is in the log")
-	}
+	require.NoError(t, s.err, "no password in %q", s.stdout)
+	require.NotNil(t, match, "no password in %q", s.stdout)
+	assert.NotContains(t, s.logged, match[1], "the password is in the log")
 	return match[1]
 }
 
@@ -97,9 +96,7 @@ func login(t testing.TB, d node, name, pw string) (auth.Principal, error) {
 func mayPushEverything(t testing.TB, d node, name string) bool {
 	t.Helper()
 	permissions, err := d.store.Permissions(t.Context(), subject.Ref{Kind: subject.User, Name: name}, store.Page{Limit: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var texts []string
 	for _, p := range permissions {
 		texts = append(texts, p.String())
@@ -110,83 +107,69 @@ func mayPushEverything(t testing.TB, d node, name string) bool {
 
 func TestFirstStart(t *testing.T) {
 	d := newNode(t)
-	pw := printed(t, start(t, d, User{}))
-	if len(pw) < 20 {
-		t.Errorf("password of %d characters", len(pw))
-	}
+	first := start(t, d, User{})
+	assert.Equal(t, "admin", first.first)
+	pw := printed(t, first)
+	assert.GreaterOrEqual(t, len(pw), 20, "password of %d characters", len(pw))
 	p, err := login(t, d, "admin", pw)
-	if err != nil || !p.Admin {
-		t.Fatalf("%+v, %v", p, err)
-	}
-	if !mayPushEverything(t, d, "admin") {
-		t.Error("the first admin may not push")
-	}
-	if again := start(t, d, User{}); again != (startOf{}) {
-		t.Errorf("the second start said %+v", again)
-	}
+	require.NoError(t, err)
+	require.True(t, p.Admin, "%+v", p)
+	assert.True(t, mayPushEverything(t, d, "admin"), "the first admin may not push")
+	assert.Equal(t, startOf{}, start(t, d, User{}), "the second start said")
 }
 
 func TestRootUser(t *testing.T) {
 	d := newNode(t)
-	if s := start(t, d, User{Name: "root", Password: testPassword}); s.err != nil || s.stdout != "" {
-		t.Fatalf("%+v", s)
-	}
-	if p, err := login(t, d, "root", testPassword); err != nil || !p.Admin {
-		t.Fatalf("%+v, %v", p, err)
-	}
-	if !mayPushEverything(t, d, "root") {
-		t.Error("the first admin may not push")
-	}
+	s := start(t, d, User{Name: "root", Password: testPassword})
+	require.NoError(t, s.err, "%+v", s)
+	require.Empty(t, s.stdout, "%+v", s)
+	assert.Equal(t, "root", s.first)
+	p, err := login(t, d, "root", testPassword)
+	require.NoError(t, err)
+	require.True(t, p.Admin, "%+v", p)
+	assert.True(t, mayPushEverything(t, d, "root"), "the first admin may not push")
 
 	t.Run("same again", func(t *testing.T) {
-		if s := start(t, d, User{Name: "root", Password: testPassword}); s != (startOf{}) {
-			t.Errorf("%+v", s)
-		}
+		assert.Equal(t, startOf{}, start(t, d, User{Name: "root", Password: testPassword}))
 	})
 	t.Run("another root user, random password", func(t *testing.T) {
-		pw := printed(t, start(t, d, User{Name: "second"}))
-		if p, err := login(t, d, "second", pw); err != nil || !p.Admin {
-			t.Fatalf("%+v, %v", p, err)
-		}
-		if mayPushEverything(t, d, "second") {
-			t.Error("only the first admin gets permissions")
-		}
+		another := start(t, d, User{Name: "second"})
+		assert.Empty(t, another.first, "this is no first start")
+		pw := printed(t, another)
+		p, err := login(t, d, "second", pw)
+		require.NoError(t, err)
+		require.True(t, p.Admin, "%+v", p)
+		assert.False(t, mayPushEverything(t, d, "second"), "only the first admin gets permissions")
 	})
 	t.Run("existing, without a configured password", func(t *testing.T) {
-		if s := start(t, d, User{Name: "second"}); s != (startOf{}) {
-			t.Errorf("%+v", s)
-		}
+		assert.Equal(t, startOf{}, start(t, d, User{Name: "second"}))
 	})
 	t.Run("other password", func(t *testing.T) {
 		s := start(t, d, User{Name: "root", Password: "another-horse-battery"})
-		if s.err != nil || strings.Count(s.logged, "warn") != 1 || strings.Contains(s.logged, "another-horse") {
-			t.Errorf("%+v", s)
-		}
-		if _, err := login(t, d, "root", testPassword); err != nil {
-			t.Error("the password was reset")
-		}
+		require.NoError(t, s.err, "%+v", s)
+		assert.Equal(t, 1, strings.Count(s.logged, "warn"), "%+v", s)
+		assert.NotContains(t, s.logged, "another-horse", "%+v", s)
+		_, err := login(t, d, "root", testPassword)
+		assert.NoError(t, err, "the password was reset")
 	})
 	t.Run("disabled and no admin", func(t *testing.T) {
 		yes, no := true, false
 		ref := subject.Ref{Kind: subject.User, Name: "root"}
-		if _, err := d.store.UpdateSubject(t.Context(), ref, store.SubjectChange{Admin: &no, Disabled: &yes}, 0); err != nil {
-			t.Fatal(err)
-		}
+		_, err := d.store.UpdateSubject(t.Context(), ref, store.SubjectChange{Admin: &no, Disabled: &yes}, 0)
+		require.NoError(t, err)
 		s := start(t, d, User{Name: "root", Password: testPassword})
-		if s.err != nil || strings.Count(s.logged, "warn") != 1 {
-			t.Errorf("%+v", s)
-		}
-		if found, err := d.store.Subject(t.Context(), ref); err != nil || found.Admin || !found.Disabled {
-			t.Errorf("%+v, %v", found, err)
-		}
+		require.NoError(t, s.err, "%+v", s)
+		assert.Equal(t, 1, strings.Count(s.logged, "warn"), "%+v", s)
+		found, err := d.store.Subject(t.Context(), ref)
+		require.NoError(t, err)
+		assert.False(t, found.Admin, "%+v", found)
+		assert.True(t, found.Disabled, "%+v", found)
 	})
 	t.Run("name of a robot", func(t *testing.T) {
-		if _, err := d.store.CreateSubject(t.Context(), store.NewSubject{Ref: subject.Ref{Kind: subject.Robot, Name: "ci"}}); err != nil {
-			t.Fatal(err)
-		}
-		if s := start(t, d, User{Name: "ci"}); s.err == nil || !strings.Contains(s.err.Error(), `"ci"`) {
-			t.Errorf("%+v", s)
-		}
+		_, err := d.store.CreateSubject(t.Context(), store.NewSubject{Ref: subject.Ref{Kind: subject.Robot, Name: "ci"}})
+		require.NoError(t, err)
+		s := start(t, d, User{Name: "ci"})
+		assert.ErrorContains(t, s.err, `"ci"`, "%+v", s)
 	})
 }
 
@@ -207,28 +190,23 @@ func TestFirstStartOfSeveralNodes(t *testing.T) {
 	wg.Wait()
 	passwords := 0
 	for _, s := range starts {
-		if s.err != nil {
-			t.Error(s.err)
-		}
+		require.NoError(t, s.err)
 		if printedPassword.MatchString(s.stdout) {
 			passwords++
 		}
 	}
-	if passwords != 1 {
-		t.Errorf("%d passwords were printed, want 1", passwords)
-	}
+	assert.Equal(t, 1, passwords, "passwords were printed")
 }
 
 // TestFirstStartWithoutOutput has nowhere to print the password: an admin whose
 // password nobody saw would keep every later start from making another.
 func TestFirstStartWithoutOutput(t *testing.T) {
 	d := newNode(t)
-	if err := Ensure(t.Context(), d.store, User{}, failingWriter{}, zap.NewNop()); err == nil {
-		t.Error("started without telling the password")
-	}
-	if has, err := d.store.HasAdmin(t.Context()); has || err != nil {
-		t.Errorf("an admin whose password nobody knows: %v, %v", has, err)
-	}
+	_, err := Ensure(t.Context(), d.store, User{}, failingWriter{}, zap.NewNop())
+	require.Error(t, err, "started without telling the password")
+	has, err := d.store.HasAdmin(t.Context())
+	assert.False(t, has, "an admin whose password nobody knows: %v", has)
+	assert.NoError(t, err, "an admin whose password nobody knows: %v", has)
 }
 
 // failingWriter is standard output on a full disk.
@@ -239,24 +217,14 @@ func (failingWriter) Write([]byte) (int, error) { return 0, errors.New("no space
 func TestStartNeedsTheDatabase(t *testing.T) {
 	d := newNode(t)
 	_ = d.store.Close()
-	if s := start(t, d, User{}); s.err == nil {
-		t.Error("started without a database")
-	}
+	assert.Error(t, start(t, d, User{}).err, "started without a database")
 }
 
 func TestUserCheck(t *testing.T) {
-	if err := (User{Name: "root", Password: "short"}).Check(); !errors.Is(err, password.ErrLength) {
-		t.Error(err)
-	}
+	require.ErrorIs(t, (User{Name: "root", Password: "short"}).Check(), password.ErrLength)
 	spaced := User{Name: "root", Password: "correct horse battery "}
-	if err := spaced.Check(); err != nil {
-		t.Errorf("an existing user may have this password: %v", err)
-	}
+	require.NoError(t, spaced.Check(), "an existing user may have this password")
 	d := newNode(t)
-	if s := start(t, d, spaced); !errors.Is(s.err, password.ErrSpace) {
-		t.Errorf("created with white space that docker login takes away: %v", s.err)
-	}
-	if err := (User{Name: "no:colon"}).Check(); !errors.Is(err, subject.ErrInvalidName) {
-		t.Error(err)
-	}
+	require.ErrorIs(t, start(t, d, spaced).err, password.ErrSpace, "created with white space that docker login takes away")
+	assert.ErrorIs(t, (User{Name: "no:colon"}).Check(), subject.ErrInvalidName)
 }

@@ -1,17 +1,19 @@
 package freeport
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
 
 func TestNext(t *testing.T) {
 	seen := map[int]bool{}
 	for range 50 {
 		port, err := Next(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if seen[port] || port < first || port > last {
-			t.Fatalf("port %d", port)
-		}
+		require.NoError(t, err)
+		require.False(t, seen[port])
+		require.GreaterOrEqual(t, port, first)
+		require.LessOrEqual(t, port, last)
 		seen[port] = true
 	}
 }

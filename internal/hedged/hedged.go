@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// ReadAgain is how soon what concerns one client is asked on another connection.
+const ReadAgain = 700 * time.Millisecond
+
 // most is how often a question is asked at most.
 const most = 12
 

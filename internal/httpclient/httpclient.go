@@ -1,5 +1,5 @@
-// Package httpclient makes the HTTP clients that speak to a server of Dockit or
-// to a registry.
+// Package httpclient makes the HTTP clients that speak to a server of Dockit, to a
+// registry or to an issuer.
 package httpclient
 
 import (
@@ -18,6 +18,9 @@ type Options struct {
 	InsecureSkipVerify bool
 	// Timeout bounds a request, with reading its answer. Default: none.
 	Timeout time.Duration
+	// MaxHeaders bounds the headers of an answer, in bytes. Default: that of
+	// net/http.
+	MaxHeaders int64
 }
 
 // New makes a client with connections of its own. It follows no redirects:
@@ -30,6 +33,7 @@ func New(o Options) *http.Client {
 		RootCAs:            o.RootCAs,
 		InsecureSkipVerify: o.InsecureSkipVerify, //nolint:gosec // the caller asked for it by name
 	}
+	transport.MaxResponseHeaderBytes = o.MaxHeaders
 	return &http.Client{
 		Transport:     transport,
 		Timeout:       o.Timeout,

@@ -142,15 +142,15 @@ func (i *aclImport) permission(r *aclRule, p access.Permission, to []*account, l
 	}
 	for _, actions := range rest {
 		l.given = true
-		// The rest of a permission is said with what it is the rest of: nobody
+		// The rest of a permission is said with what it is the rest of: no client
 		// pushes without pulling.
 		whole := access.Permission{Type: p.Type, Name: p.Name, Actions: actions | (open|shared)&access.Pull}
 		i.lift(r, whole, members[actions])
 	}
 }
 
-// shared is what can be given to whoever logs in, of what others have: what
-// nobody has less of.
+// shared is what can be given to every user who logs in, of what others have:
+// what no account has less of.
 func (i *aclImport) shared(p access.Permission, actions access.Actions) access.Actions {
 	for _, a := range i.sorted {
 		if actions != 0 && a.name != "" && a.fits(p.Name) {
@@ -161,7 +161,7 @@ func (i *aclImport) shared(p access.Permission, actions access.Actions) access.A
 	return actions
 }
 
-// tellWider tells of accounts that had less when logged in than without.
+// tellWider reports accounts that had less when logged in than without.
 func (i *aclImport) tellWider(r *aclRule, p access.Permission) {
 	var fewer []*account
 	for _, a := range i.sorted {

@@ -27,7 +27,7 @@ func (i *aclImport) group(purpose string, names []string, members []*account, ma
 	return ref
 }
 
-// freeName is the first of some names that nobody has, made valid, or the last
+// freeName is the first of some names that no subject has, made valid, or the last
 // with a number.
 func (i *aclImport) freeName(names []string) string {
 	var name string

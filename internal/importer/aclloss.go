@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/printable"
 )
 
 // losses are what of one rule is not carried over.
 type losses struct {
-	// applies tells that the rule may apply to somebody who has a name in the
+	// applies says that the rule may apply to an account that has a name in the
 	// file, and given that something is carried over.
 	applies, given bool
 	list           []*loss
@@ -143,9 +144,5 @@ func (i *aclImport) listed(accounts []*account) string {
 			names = append(names, a.display())
 		}
 	}
-	const most = 5
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-	}
-	return strings.Join(names, ", ")
+	return printable.Some(names)
 }

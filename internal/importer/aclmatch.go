@@ -11,14 +11,14 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// account is somebody to whom rules may apply.
+// account is a caller to whom rules may apply.
 type account struct {
 	name   string
 	labels map[string][]string
-	// carried tells that the account becomes a user.
+	// carried says that the account becomes a user.
 	carried bool
-	// stranger tells of one that is not in the file and may come from somewhere
-	// else, with whatever labels.
+	// stranger says that it is not in the file and may come from somewhere else,
+	// with whatever labels.
 	stranger bool
 }
 
@@ -26,7 +26,7 @@ type account struct {
 var others = &account{stranger: true}
 
 // fill puts the name of an account into the name of a permission. What others
-// are called is nobody's name.
+// are called is no account's name.
 func (a *account) fill(name string) string {
 	if a == others {
 		return strings.ReplaceAll(name, placeholder, marker)
@@ -165,7 +165,7 @@ func literal(pattern string) bool {
 	return !expression && !strings.ContainsAny(pattern, `*?[\`) && !strings.Contains(pattern, "${")
 }
 
-// strangers are the names in rules that are nobody's in the file.
+// strangers are the names in rules that no user in the file has.
 func (d *dockerAuth) strangers() {
 	for _, r := range d.rules {
 		name, asked := r.conditions[onAccount]

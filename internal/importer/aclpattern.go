@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// placeholder stands in permissions for the name of whoever asks.
+// placeholder stands in permissions for the name of the caller.
 const placeholder = "{username}"
 
 // marker stands for the name of an account in a pattern, until it becomes the

@@ -28,7 +28,7 @@ type aclRule struct {
 	// actions is what it gives on repositories, without push where it gives no
 	// pull: push alone cannot be given here.
 	actions access.Actions
-	// catalog tells that it gives the catalog, where it matches that.
+	// catalog says that it gives the catalog, where it matches that.
 	catalog bool
 }
 

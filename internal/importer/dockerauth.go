@@ -27,15 +27,15 @@ type DockerAuthOptions struct {
 // There, the first rule that matches decides, and a rule may deny. Permissions
 // only add up. So for each user and each rule a permission is carried over only
 // with the actions that the old rules certainly give that user on every
-// repository that the permission covers. What is lost by that is told.
+// repository that the permission covers. What is lost by that is reported.
 //
 // Rules for everyone who logged in become permissions of group:authenticated,
 // rules for requests without credentials those of user:anonymous, rules for a
 // label those of a group with the label's name. A rule that fits none of these
 // goes to the user, or to a group made for the rule.
 //
-// What anonymous may do, everyone may, also somebody to whom the old rules gave
-// less when logged in than without. That is told as well.
+// What anonymous may do, everyone may, also a user to whom the old rules gave
+// less when logged in than without. That is reported as well.
 func DockerAuth(r io.Reader, o DockerAuthOptions) (*Result, error) {
 	data, err := readAll(r)
 	if err != nil {

@@ -56,7 +56,7 @@ func TestDockerAuthRules(t *testing.T) {
 		acl     string
 		service string
 		want    []string
-		// finding is a part of what is told; empty: nothing of severity warning
+		// finding is a part of what is reported; empty: nothing of severity warning
 		// or error.
 		finding string
 	}{

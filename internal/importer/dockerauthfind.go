@@ -117,7 +117,7 @@ func decodeSecret(data *yaml.Node) {
 }
 
 // moveTo gives everything in a document the line where it stands in the file,
-// as far as that can be told: a block keeps its lines.
+// as far as that is known: a block keeps its lines.
 func moveTo(document, text *yaml.Node) {
 	if text.Style&yaml.LiteralStyle != 0 {
 		document.Line += text.Line

@@ -86,7 +86,7 @@ func (u *htpasswdUsers) line(number int, line string) {
 }
 
 // twice handles a name that came before. Of two lines Apache takes the first
-// and registries the last: nobody can tell which password is meant.
+// and registries the last: which password is meant is unknown.
 func (u *htpasswdUsers) twice(number, first int, what, name, hash string) {
 	i, carried := u.entry[name]
 	if !carried || u.result.Document.Subjects[i].PasswordHash == hash {

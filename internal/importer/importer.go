@@ -43,7 +43,7 @@ const (
 	Error Severity = "error"
 )
 
-// Finding is what somebody should know before an import is applied.
+// Finding is what an administrator should know before an import is applied.
 type Finding struct {
 	Severity Severity `json:"severity"`
 	// Line is where in the file, starting at 1; 0 is the file as a whole.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
@@ -292,7 +293,7 @@ func randomConfig(r *rand.Rand) naiveConfig {
 	return c
 }
 
-// granted is what a document gives somebody.
+// granted is what a document gives an account.
 func granted(d *state.Document, who string) *access.Rights {
 	var permissions []access.Permission
 	user := subject.Ref{Kind: subject.User, Name: who}
@@ -367,7 +368,7 @@ func checkNeverMore(t *testing.T, seed uint64, most int) (asked, given, lost int
 		check := func(kind access.Type, name string) {
 			before, without, after := old(who, string(kind), name), old("", string(kind), name), rights.Allowed(kind, name)
 			asked++
-			if !(before | without).Has(after) {
+			if !assert.True(t, (before | without).Has(after)) {
 				t.Fatalf("seed %d: %q may %s on %s, before %s and without credentials %s:\n%s\n%s\n%s",
 					seed, who, after, name, before, without, text, document, findings(result))
 			}
@@ -376,8 +377,8 @@ func checkNeverMore(t *testing.T, seed uint64, most int) (asked, given, lost int
 			if carried {
 				given, lost = given+len(after.List()), lost+len(rest.List())
 			}
-			if rest != 0 && (carried || c.LDAP != nil) && !told {
-				t.Fatalf("seed %d: %q lost %s on %s, and nothing tells so:\n%s\n%s\n%s", seed, who, rest, name, text, document, findings(result))
+			if rest != 0 && (carried || c.LDAP != nil) && !assert.True(t, told) {
+				t.Fatalf("seed %d: %q lost %s on %s, and nothing says so:\n%s\n%s\n%s", seed, who, rest, name, text, document, findings(result))
 			}
 		}
 		check(access.Registry, "catalog")
@@ -388,9 +389,9 @@ func checkNeverMore(t *testing.T, seed uint64, most int) (asked, given, lost int
 	return asked, given, lost
 }
 
-// No document gives anybody what the rules did not give before, logged in or
+// No document gives an account what the rules did not give before, logged in or
 // without credentials: nor users of LDAP and those who are made later. What is
-// lost is told.
+// lost is reported.
 func TestDockerAuthNeverGivesMore(t *testing.T) {
 	var asked, given, lost int
 	for seed := range uint64(300) {

@@ -5,29 +5,23 @@ import (
 	"errors"
 	"math"
 	"os"
-	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"go.uber.org/zap"
 )
 
-const (
-	// gcPercent is how much garbage there may be for what is in use. Little is in
-	// use but for what passwords are checked with, some 20 MB each, so that to
-	// look for garbage often costs little, and garbage is as dear as that.
-	gcPercent = 25
-	// maxOutside is how much of a limit is left to what is not Go's: the program
-	// itself, and what the kernel has for connections and files.
-	maxOutside = 48 << 20
-)
+// maxOutside is how much of a limit is left to what is not Go's: the program
+// itself, and what the kernel has for connections and files.
+const maxOutside = 48 << 20
 
 // Set has the garbage collector keep the process within the memory of its
-// container or, without a limit there, of the machine, and leave little garbage.
+// container or, without a limit there, of the machine, and leave little garbage
+// while requests do not make it all the time.
 // GOMEMLIMIT, AUTOMEMLIMIT and GOGC in the environment are left as they are. It
 // is for programs that serve; Caddy's own do something alike.
 func Set(logger *zap.Logger) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		followGarbage()
 	}
 	provider := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)
 	limit, err := memlimit.Set(memlimit.WithRatio(1), memlimit.WithProvider(func() (uint64, error) {

@@ -1,14 +1,15 @@
 // Package opaque makes and reads the random tokens that Dockit hands out as
-// credentials: access tokens, which people and machines use as passwords, and
-// refresh tokens, which docker login may keep instead of one.
+// credentials: access tokens, which people and machines use as passwords,
+// refresh tokens, which docker login may keep instead of one, and what a browser
+// keeps that is signed in at the page.
 //
 // A token is written <kind>_<id>_<secret><checksum>:
 //
 //	dockit_k3v7q2mzx4ta_7h5wq…
 //
 // It is safe in a shell, a URL and HTTP Basic. The id finds the token in the
-// database and is no secret. The secret has 160 random bits, so that a plain
-// SHA-256 of the token is all that needs to be stored. The checksum lets a
+// database and is no secret. The secret has 160 random bits, and 256 or more at the
+// page, so that a plain SHA-256 of the token is all that needs to be stored. The checksum lets a
 // scanner of source code, or Dockit itself, tell a token from a password and
 // from a token that was cut or mistyped, without asking a database.
 //
@@ -33,7 +34,12 @@ const (
 	Access Kind = "dockit"
 	// Refresh is a refresh token of a user.
 	Refresh Kind = "dockitrefresh"
+	// Page is a session of a user at the page.
+	Page Kind = "dockitpage"
 )
+
+// secretLengths are how long the secrets of the kinds are, five bits a character.
+var secretLengths = map[Kind]int{Access: secretLength, Refresh: secretLength, Page: longSecretLength}
 
 const (
 	// alphabet is that of base32 in lower case: five bits each, and no digit
@@ -43,6 +49,8 @@ const (
 	idLength       = 12 // 60 bits
 	secretLength   = 32 // 160 bits
 	checksumLength = 7  // the 32 bits of a CRC-32
+
+	longSecretLength = 52 // 260 bits
 )
 
 var (
@@ -53,7 +61,7 @@ var (
 	errID = errors.New("not the id of a token")
 )
 
-// Token is an access token or a refresh token. Printed, it shows its kind and
+// Token is an access token, a refresh token or a session at the page. Printed, it shows its kind and
 // its id only; see [Token.Reveal].
 type Token struct {
 	kind       Kind
@@ -62,12 +70,12 @@ type Token struct {
 
 // New makes a random token.
 func New(kind Kind) Token {
-	return Token{kind: kind, id: random(idLength), secret: random(secretLength)}
+	return WithNewSecret(kind, random(idLength))
 }
 
 // WithNewSecret makes a token of the same kind and id with another secret.
 func WithNewSecret(kind Kind, id string) Token {
-	return Token{kind: kind, id: id, secret: random(secretLength)}
+	return Token{kind: kind, id: id, secret: random(secretLengths[kind])}
 }
 
 // random takes five bits from each of n random bytes.
@@ -85,14 +93,14 @@ func Parse(text string) (Token, error) {
 	kind, rest, _ := strings.Cut(text, "_")
 	id, rest, found := strings.Cut(rest, "_")
 	token := Token{kind: Kind(kind), id: id}
+	length, known := secretLengths[token.kind]
 	switch {
-	case !found, token.kind != Access && token.kind != Refresh,
-		!isRandom(id, idLength), !isRandom(rest, secretLength+checksumLength):
+	case !found, !known, !isRandom(id, idLength), !isRandom(rest, length+checksumLength):
 		return Token{}, errNoToken
 	}
-	token.secret = rest[:secretLength]
+	token.secret = rest[:length]
 	// Not secret, for it follows from what the caller has.
-	if rest[secretLength:] != token.checksum() {
+	if sum := token.checksum(); rest[length:] != string(sum[:]) {
 		return Token{}, errNoToken
 	}
 	return token, nil
@@ -121,7 +129,11 @@ func (t Token) Kind() Kind { return t.kind }
 func (t Token) ID() string { return t.id }
 
 // Reveal writes the whole token, for its owner and nobody else.
-func (t Token) Reveal() string { return t.withoutChecksum() + t.checksum() }
+func (t Token) Reveal() string {
+	sum := t.checksum()
+	var room written
+	return string(t.write(&room)) + string(sum[:])
+}
 
 // String shows which token it is, and hides the secret.
 func (t Token) String() string { return string(t.kind) + "_" + t.id + "_…" }
@@ -131,28 +143,42 @@ func (t Token) GoString() string { return t.String() }
 
 // Hash is what is stored of the token.
 func (t Token) Hash() []byte {
-	hash := sha256.Sum256([]byte(t.withoutChecksum()))
+	hash := t.sum()
 	return hash[:]
+}
+
+func (t Token) sum() [sha256.Size]byte {
+	var room written
+	return sha256.Sum256(t.write(&room))
 }
 
 // Matches reports whether a stored hash is that of the token, in a time that
 // does not depend on the answer.
 func (t Token) Matches(hash []byte) bool {
-	return subtle.ConstantTimeCompare(t.Hash(), hash) == 1
+	sum := t.sum()
+	return subtle.ConstantTimeCompare(sum[:], hash) == 1
 }
 
-func (t Token) withoutChecksum() string {
-	return string(t.kind) + "_" + t.id + "_" + t.secret
+// written has room for a token without its checksum.
+type written [len(Refresh) + 1 + idLength + 1 + longSecretLength]byte
+
+// write writes the token without its checksum.
+func (t Token) write(room *written) []byte {
+	text := append(room[:0], t.kind...)
+	text = append(text, '_')
+	text = append(text, t.id...)
+	text = append(text, '_')
+	return append(text, t.secret...)
 }
 
 // checksum is the CRC-32 (IEEE) of everything before it, five bits a
 // character, the highest first.
-func (t Token) checksum() string {
-	sum := crc32.ChecksumIEEE([]byte(t.withoutChecksum()))
-	text := make([]byte, checksumLength)
+func (t Token) checksum() (text [checksumLength]byte) {
+	var room written
+	sum := crc32.ChecksumIEEE(t.write(&room))
 	for i := checksumLength - 1; i >= 0; i-- {
 		text[i] = alphabet[sum%uint32(len(alphabet))]
 		sum /= uint32(len(alphabet))
 	}
-	return string(text)
+	return text
 }

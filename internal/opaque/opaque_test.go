@@ -1,11 +1,13 @@
 package opaque
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // fixed is a token that never changes: what was handed out once stays valid.
@@ -17,12 +19,9 @@ func TestForm(t *testing.T) {
 		Refresh: `^dockitrefresh_[a-z2-7]{12}_[a-z2-7]{39}$`,
 	} {
 		token := New(kind)
-		if text := token.Reveal(); !regexp.MustCompile(form).MatchString(text) {
-			t.Errorf("%s does not match %s", text, form)
-		}
-		if token.Kind() != kind {
-			t.Errorf("kind %q, want %q", token.Kind(), kind)
-		}
+		text := token.Reveal()
+		assert.True(t, regexp.MustCompile(form).MatchString(text), "%s does not match %s", text, form)
+		assert.Equal(t, kind, token.Kind())
 	}
 }
 
@@ -49,11 +48,10 @@ func TestParse(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			token, err := Parse(tc.text)
-			if !errors.Is(err, tc.err) || token.ID() != tc.id {
-				t.Fatalf("Parse = %v, %v; want id %q, %v", token, err, tc.id, tc.err)
-			}
-			if err == nil && token.Reveal() != tc.text {
-				t.Fatalf("Reveal = %q, want %q", token.Reveal(), tc.text)
+			require.ErrorIs(t, err, tc.err, "Parse = %v", token)
+			require.Equal(t, tc.id, token.ID(), "Parse = %v", token)
+			if err == nil {
+				require.Equal(t, tc.text, token.Reveal())
 			}
 		})
 	}
@@ -62,25 +60,17 @@ func TestParse(t *testing.T) {
 func TestHash(t *testing.T) {
 	one := New(Access)
 	again, err := Parse(one.Reveal())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !again.Matches(one.Hash()) {
-		t.Error("a token does not match its own hash")
-	}
+	require.NoError(t, err)
+	assert.True(t, again.Matches(one.Hash()), "a token does not match its own hash")
 	for name, other := range map[string]Token{
 		"another token":          New(Access),
 		"another secret":         WithNewSecret(Access, one.ID()),
 		"the same of other kind": {Refresh, one.id, one.secret},
 	} {
-		if other.Matches(one.Hash()) {
-			t.Errorf("%s matches", name)
-		}
+		assert.False(t, other.Matches(one.Hash()), "%s matches", name)
 	}
 	for name, hash := range map[string][]byte{"no hash": nil, "half a hash": one.Hash()[:16]} {
-		if one.Matches(hash) {
-			t.Errorf("%s matches", name)
-		}
+		assert.False(t, one.Matches(hash), "%s matches", name)
 	}
 }
 
@@ -88,24 +78,18 @@ func TestPrintedWithoutSecret(t *testing.T) {
 	token := New(Refresh)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		for _, value := range []any{token, &token, struct{ Inner Token }{token}} {
-			if text := fmt.Sprintf(verb, value); strings.Contains(text, token.secret) {
-				t.Errorf("%s of %T shows the secret: %s", verb, value, text)
-			}
+			assert.NotContains(t, fmt.Sprintf(verb, value), token.secret, "%s of %T shows the secret", verb, value)
 		}
 	}
 }
 
 func TestValidateID(t *testing.T) {
-	if err := ValidateID(New(Access).ID()); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, ValidateID(New(Access).ID()))
 	for _, id := range []string{"", "17", "ABCDEFGHIJKL", "abcdefghijk1", "abcdefghij-2", fixed} {
 		err := ValidateID(id)
-		if !errors.Is(err, errID) {
-			t.Errorf("ValidateID(%q) = %v", id, err)
-		}
-		if err != nil && strings.Contains(err.Error(), fixed[20:]) {
-			t.Errorf("the error repeats a secret: %v", err)
+		require.ErrorIs(t, err, errID, "ValidateID(%q)", id)
+		if err != nil {
+			assert.NotContains(t, err.Error(), fixed[20:], "the error repeats a secret: %v", err)
 		}
 	}
 }
@@ -115,17 +99,14 @@ func TestNewIsRandom(t *testing.T) {
 	letters := map[rune]bool{}
 	for range 1000 {
 		token := New(Access)
-		if seen[token.id] || seen[token.secret] {
-			t.Fatalf("made twice: %s", token)
-		}
+		require.False(t, seen[token.id], "made twice: %s", token)
+		require.False(t, seen[token.secret], "made twice: %s", token)
 		seen[token.id], seen[token.secret] = true, true
 		for _, letter := range token.secret {
 			letters[letter] = true
 		}
 	}
-	if len(letters) != len(alphabet) {
-		t.Errorf("secrets use %d letters of %d", len(letters), len(alphabet))
-	}
+	assert.Len(t, letters, len(alphabet), "secrets use %d letters of %d", len(letters), len(alphabet))
 }
 
 func FuzzParse(f *testing.F) {
@@ -135,16 +116,10 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		token, err := Parse(text)
 		if err != nil {
-			if token != (Token{}) {
-				t.Fatal("an error with a token")
-			}
+			require.Equal(t, Token{}, token, "an error with a token")
 			return
 		}
-		if token.Reveal() != text {
-			t.Fatalf("Parse(%q).Reveal() = %q", text, token.Reveal())
-		}
-		if err := ValidateID(token.ID()); err != nil {
-			t.Fatal(err)
-		}
+		require.Equal(t, text, token.Reveal(), "Parse(%q).Reveal()", text)
+		require.NoError(t, ValidateID(token.ID()))
 	})
 }

@@ -1,26 +1,21 @@
 package password
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/alexedwards/argon2id"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 )
 
 func TestCost(t *testing.T) {
 	ours, err := Hash("correct horse")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	bcrypted, err := bcrypt.GenerateFromPassword([]byte("correct horse"), 5)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cheap, err := argon2id.CreateHash("correct horse", &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 2, SaltLength: 8, KeyLength: 16})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, tc := range []struct {
 		name, hash string
 		says       string
@@ -36,28 +31,21 @@ func TestCost(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cost, err := CostOf(tc.hash)
-			if !errors.Is(err, tc.err) {
-				t.Fatalf("CostOf = %v, want %v", err, tc.err)
-			}
+			require.ErrorIs(t, err, tc.err, "CostOf")
 			if err != nil {
 				return
 			}
-			if cost.String() != tc.says || cost.Current() != tc.current {
-				t.Errorf("cost %q, current %v", cost, cost.Current())
-			}
+			assert.Equal(t, tc.says, cost.String())
+			assert.Equal(t, tc.current, cost.Current())
 			decoy := cost.Decoy()
-			if again, err := CostOf(decoy); err != nil || again != cost {
-				t.Errorf("decoy %q has cost %v, %v", decoy, again, err)
-			}
-			if ok, err := Verify(decoy, "correct horse"); ok || err != nil {
-				t.Errorf("a password against the decoy: %v, %v", ok, err)
-			}
-			if decoy == cost.Decoy() {
-				t.Error("two decoys are equal")
-			}
+			again, err := CostOf(decoy)
+			require.NoError(t, err, "decoy %q has cost %v", decoy, again)
+			assert.Equal(t, cost, again, "decoy %q has cost %v", decoy, again)
+			ok, err := Verify(decoy, "correct horse")
+			assert.False(t, ok, "a password against the decoy: %v", ok)
+			require.NoError(t, err, "a password against the decoy: %v", ok)
+			assert.NotEqual(t, cost.Decoy(), decoy, "two decoys are equal")
 		})
 	}
-	if !CurrentCost().Current() {
-		t.Error("the current cost is not current")
-	}
+	assert.True(t, CurrentCost().Current(), "the current cost is not current")
 }

@@ -1,10 +1,11 @@
 package password
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -12,17 +13,13 @@ func TestVerify(t *testing.T) {
 	bcrypted := func(pw string) string {
 		t.Helper()
 		hash, err := bcrypt.GenerateFromPassword([]byte(pw), bcrypt.MinCost)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return string(hash)
 	}
 	argon := func(pw string) string {
 		t.Helper()
 		hash, err := Hash(pw)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return hash
 	}
 	long := strings.Repeat("0123456789", 8)
@@ -49,27 +46,19 @@ func TestVerify(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := Verify(tc.hash, tc.pw)
-			if got != tc.want || !errors.Is(err, tc.err) {
-				t.Fatalf("Verify = %v, %v; want %v, %v", got, err, tc.want, tc.err)
-			}
+			require.Equal(t, tc.want, got)
+			require.ErrorIs(t, err, tc.err)
 		})
 	}
 }
 
 func TestHashFollowsOWASP(t *testing.T) {
 	one, err := Hash("correct horse")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasPrefix(one, "$argon2id$v=19$m=19456,t=2,p=1$") {
-		t.Errorf("Hash = %q", one)
-	}
-	if two, _ := Hash("correct horse"); one == two {
-		t.Error("two hashes of one password are equal: no salt")
-	}
-	if err := ValidHash(one); err != nil {
-		t.Errorf("ValidHash of our own hash: %v", err)
-	}
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(one, "$argon2id$v=19$m=19456,t=2,p=1$"), "Hash = %q", one)
+	two, _ := Hash("correct horse")
+	assert.NotEqual(t, two, one, "two hashes of one password are equal: no salt")
+	assert.NoError(t, ValidHash(one), "ValidHash of our own hash")
 }
 
 func TestValidHash(t *testing.T) {
@@ -90,8 +79,10 @@ func TestValidHash(t *testing.T) {
 		{"empty", "", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if err := ValidHash(tc.hash); (err == nil) != tc.ok || (err != nil && !errors.Is(err, ErrHash)) {
-				t.Fatalf("ValidHash = %v, want ok=%v", err, tc.ok)
+			if err := ValidHash(tc.hash); tc.ok {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, ErrHash)
 			}
 		})
 	}
@@ -99,18 +90,15 @@ func TestValidHash(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for length, ok := range map[int]bool{0: false, 11: false, 12: true, 1024: true, 1025: false} {
-		if err := Check(strings.Repeat("a", length)); (err == nil) != ok {
-			t.Errorf("Check of %d bytes = %v, want ok=%v", length, err, ok)
-		}
+		err := Check(strings.Repeat("a", length))
+		assert.Equal(t, ok, err == nil, "Check of %d bytes = %v", length, err)
 	}
-	if err := Check("éééééé"); err == nil {
-		t.Error("six characters of two bytes passed for twelve")
-	}
+	require.Error(t, Check("éééééé"), "six characters of two bytes passed for twelve")
 	for _, space := range []string{" ", "\t", "\n", "\r\n", "\u00a0", "\u2003"} {
 		for _, pw := range []string{space + "correct horse battery", "correct horse battery" + space, strings.Repeat(space, 12)} {
-			if err := Check(pw); !errors.Is(err, ErrSpace) || !strings.Contains(err.Error(), "docker login --password-stdin") {
-				t.Errorf("Check(%q) = %v, want %v", pw, err, ErrSpace)
-			}
+			err := Check(pw)
+			require.ErrorIs(t, err, ErrSpace, "Check(%q)", pw)
+			assert.ErrorContains(t, err, "docker login --password-stdin", "Check(%q)", pw)
 		}
 	}
 }
@@ -123,8 +111,7 @@ func FuzzValidHash(f *testing.F) {
 		if ValidHash(hash) != nil || strings.Contains(hash, "$2") {
 			return
 		}
-		if _, err := Verify(hash, "correct horse"); err != nil {
-			t.Fatalf("ValidHash(%q) passed, Verify says %v", hash, err)
-		}
+		_, err := Verify(hash, "correct horse")
+		require.NoError(t, err, "ValidHash(%q) passed, Verify says", hash)
 	})
 }

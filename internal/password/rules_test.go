@@ -1,11 +1,13 @@
 package password
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/internal/opaque"
 )
@@ -13,17 +15,13 @@ import (
 func writeList(t *testing.T, content string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "refused.txt")
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 	return file
 }
 
 func TestRules(t *testing.T) {
 	rules, err := LoadRules(writeList(t, "123456\nPassword1234\r\nqwertyuiopas\n\nQwertyuiopas\n  spaces count\npässwörd mit ö"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, tc := range []struct {
 		name  string
 		rules *Rules
@@ -45,11 +43,9 @@ func TestRules(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tc.rules.Check(tc.pw)
-			if !errors.Is(err, tc.err) {
-				t.Fatalf("Check = %v, want %v", err, tc.err)
-			}
-			if err != nil && strings.Contains(err.Error(), tc.pw) {
-				t.Errorf("the error shows the password: %v", err)
+			require.ErrorIs(t, err, tc.err, "Check")
+			if err != nil {
+				assert.NotContains(t, err.Error(), tc.pw, "the error shows the password: %v", err)
 			}
 		})
 	}
@@ -58,8 +54,7 @@ func TestRules(t *testing.T) {
 func TestLoadRulesRefuses(t *testing.T) {
 	binary := writeList(t, strings.Repeat("x", 1<<20))
 	for name, file := range map[string]string{"missing file": filepath.Join(t.TempDir(), "missing"), "no lines": binary} {
-		if _, err := LoadRules(file); err == nil || !strings.Contains(err.Error(), file) {
-			t.Errorf("%s: %v, want an error that names the file", name, err)
-		}
+		_, err := LoadRules(file)
+		assert.ErrorContains(t, err, file, "%s: want an error that names the file", name)
 	}
 }

@@ -18,9 +18,22 @@ const mark = '?'
 // direction of what follows, nor the one that stands for bytes that are no text.
 func Rune(r rune) bool { return unicode.IsPrint(r) && r != utf8.RuneError }
 
+// plain reports whether all of a text is printable ASCII, as most is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // Line returns a text on one line: whatever is not shown as what it is becomes
 // a question mark, line breaks and tabs included.
 func Line(s string) string {
+	if plain(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if !Rune(r) {
 			return mark
@@ -31,6 +44,9 @@ func Line(s string) string {
 
 // Text is [Line] for a text that keeps its line breaks and tabs.
 func Text(s string) string {
+	if plain(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && !Rune(r) {
 			return mark
@@ -41,6 +57,9 @@ func Text(s string) string {
 
 // Strip returns a text without what [Line] marks, and without space around it.
 func Strip(s string) string {
+	if plain(s) {
+		return strings.TrimSpace(s)
+	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if !Rune(r) {
 			return -1

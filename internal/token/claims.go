@@ -1,71 +1,96 @@
 package token
 
 import (
-	"time"
-
-	"github.com/golang-jwt/jwt/v5"
+	"encoding/json"
+	"strconv"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/internal/jsonstring"
 )
 
-// Claims is the payload of a registry token. Every field is always present.
-//
-// The dates are seconds since 1970 and the audience is one string, rather than
-// the types of the jwt package for them: registries refuse fractions and some
-// refuse lists, and what those types write depends on variables that any other
-// package in the process may set.
-type Claims struct {
-	// Issuer is what the registry has as REGISTRY_AUTH_TOKEN_ISSUER.
-	Issuer string `json:"iss"`
-	// Subject is the name of whoever asked, empty for an anonymous request.
-	Subject string `json:"sub"`
-	// Audience is what the registry has as REGISTRY_AUTH_TOKEN_SERVICE.
-	Audience  string `json:"aud"`
-	ExpiresAt int64  `json:"exp"`
-	NotBefore int64  `json:"nbf"`
-	IssuedAt  int64  `json:"iat"`
-	// ID is different in every token.
-	ID string `json:"jti"`
-	// Access is what the token opens, nothing in the token of a login.
-	Access []Access `json:"access"`
-}
-
-// Access is what may be done to one resource.
+// Access is what may be done to one resource, as a token says it.
 type Access struct {
 	Type    string   `json:"type"`
 	Name    string   `json:"name"`
 	Actions []string `json:"actions"`
 }
 
-// accessTo writes granted scopes as claims. It never returns nil, which
-// registries would have to read as null.
-func accessTo(granted []access.Scope) []Access {
-	list := make([]Access, len(granted))
-	for i, scope := range granted {
-		list[i] = Access{Type: string(scope.Type), Name: scope.Name, Actions: scope.ActionList()}
-	}
-	return list
+// claims are what differs from token to token of a service. Dates are seconds
+// since 1970, without the fractions that registries refuse.
+type claims struct {
+	// subject is the name of whoever asked, empty for an anonymous request.
+	subject   string
+	expiresAt int64
+	// notBefore is also when the token counts as issued.
+	notBefore int64
+	// id is different in every token.
+	id string
+	// access is what the token opens, nothing in the token of a login.
+	access []access.Scope
 }
 
-// GetExpirationTime implements [jwt.Claims].
-func (c Claims) GetExpirationTime() (*jwt.NumericDate, error) { return date(c.ExpiresAt), nil }
+// constantClaims are the same in every token of a service, written once. The
+// audience is one string, for some registries refuse lists.
+type constantClaims struct {
+	// issuer stands before the subject, and audience behind it.
+	issuer, audience string
+}
 
-// GetNotBefore implements [jwt.Claims].
-func (c Claims) GetNotBefore() (*jwt.NumericDate, error) { return date(c.NotBefore), nil }
+func newConstantClaims(issuer, audience string) constantClaims {
+	return constantClaims{
+		issuer:   `{"iss":` + string(jsonstring.Append(nil, issuer)) + `,"sub":`,
+		audience: `,"aud":` + string(jsonstring.Append(nil, audience)) + `,"exp":`,
+	}
+}
 
-// GetIssuedAt implements [jwt.Claims].
-func (c Claims) GetIssuedAt() (*jwt.NumericDate, error) { return date(c.IssuedAt), nil }
+// append appends the payload of a token. Every claim is always present: where
+// access is missing, registries read null.
+func (c *constantClaims) append(dst []byte, of *claims) []byte {
+	dst = append(dst, c.issuer...)
+	dst = jsonstring.Append(dst, of.subject)
+	dst = append(dst, c.audience...)
+	dst = strconv.AppendInt(dst, of.expiresAt, 10)
+	dst = append(dst, `,"nbf":`...)
+	dst = strconv.AppendInt(dst, of.notBefore, 10)
+	dst = append(dst, `,"iat":`...)
+	dst = strconv.AppendInt(dst, of.notBefore, 10)
+	dst = append(dst, `,"jti":`...)
+	dst = jsonstring.Append(dst, of.id)
+	dst = append(dst, `,"access":[`...)
+	for i, scope := range of.access {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"type":`...)
+		dst = jsonstring.Append(dst, string(scope.Type))
+		dst = append(dst, `,"name":`...)
+		dst = jsonstring.Append(dst, scope.Name)
+		dst = append(dst, `,"actions":`...)
+		dst = append(dst, actionsOf(scope)...)
+		dst = append(dst, '}')
+	}
+	return append(dst, `]}`...)
+}
 
-// GetIssuer implements [jwt.Claims].
-func (c Claims) GetIssuer() (string, error) { return c.Issuer, nil }
+// actionLists are what can be done to a repository, as JSON, by the set.
+var actionLists = func() (lists [access.All + 1]string) {
+	for set := range lists {
+		lists[set] = listOf(access.Scope{Type: access.Repository, Actions: access.Actions(set)})
+	}
+	return lists
+}()
 
-// GetSubject implements [jwt.Claims].
-func (c Claims) GetSubject() (string, error) { return c.Subject, nil }
+func actionsOf(scope access.Scope) string {
+	if scope.Type == access.Repository && int(scope.Actions) < len(actionLists) {
+		return actionLists[scope.Actions]
+	}
+	return listOf(scope)
+}
 
-// GetAudience implements [jwt.Claims].
-func (c Claims) GetAudience() (jwt.ClaimStrings, error) { return jwt.ClaimStrings{c.Audience}, nil }
-
-func date(seconds int64) *jwt.NumericDate { return jwt.NewNumericDate(time.Unix(seconds, 0)) }
-
-// Interface guard
-var _ jwt.Claims = Claims{}
+func listOf(scope access.Scope) string {
+	list, err := json.Marshal(scope.ActionList())
+	if err != nil {
+		panic(err) // no list of strings is an error
+	}
+	return string(list)
+}

@@ -2,6 +2,8 @@ package token
 
 import (
 	"crypto/rand"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dockit-registry/dockit/access"
@@ -18,14 +20,44 @@ const (
 	backdating = 10 * time.Second
 )
 
-// Request is what goes into a token.
-type Request struct {
+// Config is what all tokens of a service have in common.
+type Config struct {
 	// Issuer is what the registry has as REGISTRY_AUTH_TOKEN_ISSUER.
 	Issuer string
-	// Service is what it has as REGISTRY_AUTH_TOKEN_SERVICE.
+	// Service is what it has as REGISTRY_AUTH_TOKEN_SERVICE. It becomes the
+	// audience.
 	Service string
-	// Profile is how the token names its key.
+	// Profile is how the tokens name their key.
 	Profile Profile
+	// TTL is how long they are valid, in whole seconds. Less than [MinTTL]
+	// means that.
+	TTL time.Duration
+	// Share has who asks for the very same within a second get the very same
+	// token, signed once; but for its ID, it is what another one would be.
+	Share bool
+}
+
+// Issuer issues the tokens of one service. It is safe for concurrent use.
+type Issuer struct {
+	profile  Profile
+	ttl      time.Duration
+	constant constantClaims
+	// signer is that of the key that was used last. Keys change rarely.
+	signer atomic.Pointer[signer]
+	shared *sharedTokens // or nil
+}
+
+// NewIssuer makes one.
+func NewIssuer(c Config) *Issuer {
+	i := &Issuer{profile: c.Profile, ttl: max(c.TTL, MinTTL).Truncate(time.Second), constant: newConstantClaims(c.Issuer, c.Service)}
+	if c.Share {
+		i.shared = new(sharedTokens)
+	}
+	return i
+}
+
+// Request is what goes into one token.
+type Request struct {
 	// Subject is the name of whoever asked, empty for an anonymous request.
 	Subject string
 	// Access is what was granted.
@@ -33,9 +65,6 @@ type Request struct {
 	// Now is the time by which the token is issued. Default: by the clock of this
 	// machine.
 	Now time.Time
-	// TTL is how long the token is valid, in whole seconds. Less than
-	// [MinTTL] means that.
-	TTL time.Duration
 }
 
 // Issued is a signed token and what a client is told about it.
@@ -50,27 +79,63 @@ type Issued struct {
 	ExpiresIn int
 }
 
-// Issue makes and signs a token that is valid from now.
-func Issue(key *pki.SigningKey, request Request) (Issued, error) {
+// Issue makes and signs a token that is valid from now. Only its ID tells it from
+// another one of the same second for the same request.
+func (i *Issuer) Issue(key *pki.SigningKey, request Request) (Issued, error) {
+	signer := i.signer.Load()
+	if signer == nil || signer.key != key {
+		var err error
+		if signer, err = newSigner(key, i.profile); err != nil {
+			return Issued{}, err
+		}
+		i.signer.Store(signer)
+	}
 	now := request.Now
 	if now.IsZero() {
 		now = time.Now()
 	}
 	now = now.UTC().Truncate(time.Second)
-	ttl := max(request.TTL, MinTTL).Truncate(time.Second)
-	start := now.Add(-backdating).Unix()
-	signed, err := sign(key, request.Profile, Claims{
-		Issuer:    request.Issuer,
-		Subject:   request.Subject,
-		Audience:  request.Service,
-		ExpiresAt: now.Add(ttl).Unix(),
-		NotBefore: start,
-		IssuedAt:  start,
-		ID:        rand.Text(),
-		Access:    accessTo(request.Access),
-	})
-	if err != nil {
+	issued := Issued{IssuedAt: now, ExpiresIn: int(i.ttl / time.Second)}
+	payload := claims{
+		subject:   request.Subject,
+		expiresAt: now.Add(i.ttl).Unix(),
+		notBefore: now.Add(-backdating).Unix(),
+		access:    request.Access,
+	}
+	room := payloads.Get().(*[]byte)
+	defer putBack(room)
+	var nameless string
+	if i.shared != nil {
+		*room = i.constant.append((*room)[:0], &payload)
+		var found bool
+		if issued.Token, found = i.shared.find(signer, now.Unix(), *room); found {
+			return issued, nil
+		}
+		nameless = string(*room)
+	}
+	payload.id = rand.Text()
+	*room = i.constant.append((*room)[:0], &payload)
+	var err error
+	if issued.Token, err = signer.sign(room); err != nil {
 		return Issued{}, err
 	}
-	return Issued{Token: signed, IssuedAt: now, ExpiresIn: int(ttl / time.Second)}, nil
+	if i.shared != nil {
+		i.shared.keep(signer, now.Unix(), nameless, issued.Token)
+	}
+	return issued, nil
+}
+
+// payloads are where the payloads of tokens are written, one after the other.
+var payloads = sync.Pool{New: func() any {
+	const usual = 2 << 10
+	room := make([]byte, 0, usual)
+	return &room
+}}
+
+// putBack keeps the room of a payload, unless that was uncommonly long.
+func putBack(room *[]byte) {
+	const most = 32 << 10
+	if cap(*room) <= most {
+		payloads.Put(room)
+	}
 }

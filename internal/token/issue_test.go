@@ -9,17 +9,27 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/pki"
 )
 
-func issue(t testing.TB, key *pki.SigningKey, request Request) Issued {
+// tokenRequest is what goes into a token of any service.
+type tokenRequest struct {
+	Issuer, Service string
+	Profile         Profile
+	Subject         string
+	Access          []access.Scope
+	TTL             time.Duration
+}
+
+func issue(t testing.TB, key *pki.SigningKey, r tokenRequest) Issued {
 	t.Helper()
-	issued, err := Issue(key, request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	issuer := NewIssuer(Config{Issuer: r.Issuer, Service: r.Service, Profile: r.Profile, TTL: r.TTL})
+	issued, err := issuer.Issue(key, Request{Subject: r.Subject, Access: r.Access})
+	require.NoError(t, err)
 	return issued
 }
 
@@ -27,19 +37,19 @@ func TestIssuedClaims(t *testing.T) {
 	key, _ := newKey(t, pki.EC256)
 	for _, tc := range []struct {
 		name    string
-		request Request
+		request tokenRequest
 		want    map[string]string
 	}{
 		{
 			name: "login",
-			request: Request{
+			request: tokenRequest{
 				Issuer: "dockit", Service: "registry.example.com", Profile: ProfileX5C, Subject: "alice", TTL: 5 * time.Minute,
 			},
 			want: map[string]string{"iss": `"dockit"`, "sub": `"alice"`, "aud": `"registry.example.com"`, "access": `[]`},
 		},
 		{
 			name: "anonymous pull",
-			request: Request{
+			request: tokenRequest{
 				Issuer: "dockit", Service: "zot", Profile: ProfileZot, TTL: 5 * time.Minute,
 				Access: []access.Scope{{Type: access.Repository, Name: "host:5000/a", Actions: access.Pull}},
 			},
@@ -50,7 +60,7 @@ func TestIssuedClaims(t *testing.T) {
 		},
 		{
 			name: "everything",
-			request: Request{
+			request: tokenRequest{
 				Issuer: "dockit", Service: "registry", Profile: ProfileJWKS, Subject: "admin", TTL: 5 * time.Minute,
 				Access: []access.Scope{
 					{Type: access.Repository, Name: "a", Actions: access.All},
@@ -65,18 +75,13 @@ func TestIssuedClaims(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			claims := segment(t, issue(t, key, tc.request).Token, 1)
 			for name, want := range tc.want {
-				if got := string(claims[name]); got != want {
-					t.Errorf("%s is %s, want %s", name, got, want)
-				}
+				assert.Equal(t, want, string(claims[name]), name)
 			}
 			for _, name := range []string{"exp", "nbf", "iat"} {
-				if _, err := strconv.ParseInt(string(claims[name]), 10, 64); err != nil {
-					t.Errorf("%s is %s, no integer", name, claims[name])
-				}
+				_, err := strconv.ParseInt(string(claims[name]), 10, 64)
+				require.NoError(t, err, "%s is %s, no integer", name, claims[name])
 			}
-			if len(claims) != 8 {
-				t.Errorf("there are %d claims, want 8: %s", len(claims), claims)
-			}
+			assert.Len(t, claims, 8, "there are %d claims", len(claims))
 		})
 	}
 }
@@ -99,32 +104,22 @@ func TestIssuedDates(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(1999 * time.Millisecond)
 				now := time.Now()
-				issued := issue(t, key, Request{Service: "registry", Profile: ProfileX5C, TTL: tc.ttl})
+				issued := issue(t, key, tokenRequest{Service: "registry", Profile: ProfileX5C, TTL: tc.ttl})
 
-				if issued.IssuedAt.Nanosecond() != 0 || issued.IssuedAt.Location() != time.UTC {
-					t.Errorf("issued at %v, want whole seconds of UTC", issued.IssuedAt)
-				}
-				if ahead := issued.IssuedAt.Sub(now); ahead > 0 || ahead <= -time.Second {
-					t.Errorf("issued %v ahead of now", ahead)
-				}
-				if issued.ExpiresIn != tc.expiresIn {
-					t.Errorf("expires in %d, want %d", issued.ExpiresIn, tc.expiresIn)
-				}
+				assert.Zero(t, issued.IssuedAt.Nanosecond(), "issued at %v, want whole seconds of UTC", issued.IssuedAt)
+				assert.Same(t, time.UTC, issued.IssuedAt.Location(), "issued at %v, want whole seconds of UTC", issued.IssuedAt)
+				ahead := issued.IssuedAt.Sub(now)
+				assert.LessOrEqual(t, ahead, time.Duration(0))
+				assert.Greater(t, ahead, -time.Second)
+				assert.Equal(t, tc.expiresIn, issued.ExpiresIn)
 				var claims struct{ Exp, Nbf, Iat int64 }
 				payload, err := json.Marshal(segment(t, issued.Token, 1))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := json.Unmarshal(payload, &claims); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
+				require.NoError(t, json.Unmarshal(payload, &claims))
 				told := issued.IssuedAt.Unix()
-				if claims.Exp != told+int64(issued.ExpiresIn) {
-					t.Errorf("exp is %d seconds after issuing, the client was told %d", claims.Exp-told, issued.ExpiresIn)
-				}
-				if claims.Nbf != told-10 || claims.Iat != told-10 {
-					t.Errorf("nbf and iat are %d and %d seconds after issuing, want -10", claims.Nbf-told, claims.Iat-told)
-				}
+				assert.EqualValues(t, issued.ExpiresIn, claims.Exp-told, "exp, in seconds after issuing as the client was told")
+				assert.EqualValues(t, -10, claims.Nbf-told, "nbf, in seconds after issuing")
+				assert.EqualValues(t, -10, claims.Iat-told, "iat, in seconds after issuing")
 			})
 		})
 	}
@@ -139,14 +134,10 @@ func TestIssuedClaimsIgnoreGlobalVariables(t *testing.T) {
 	integer := regexp.MustCompile(`^[0-9]+$`)
 	for _, list := range []bool{true, false} {
 		jwt.TimePrecision, jwt.MarshalSingleStringAsArray = time.Microsecond, list
-		claims := segment(t, issue(t, key, Request{Service: "registry", Profile: ProfileX5C}).Token, 1)
-		if got := string(claims["aud"]); got != `"registry"` {
-			t.Errorf("aud is %s", got)
-		}
+		claims := segment(t, issue(t, key, tokenRequest{Service: "registry", Profile: ProfileX5C}).Token, 1)
+		assert.Equal(t, `"registry"`, string(claims["aud"]), "aud")
 		for _, name := range []string{"exp", "nbf", "iat"} {
-			if !integer.Match(claims[name]) {
-				t.Errorf("%s is %s", name, claims[name])
-			}
+			assert.True(t, integer.Match(claims[name]), "%s is %s", name, claims[name])
 		}
 	}
 }
@@ -155,44 +146,42 @@ func TestIssuedTokensDiffer(t *testing.T) {
 	key, _ := newKey(t, pki.Ed25519)
 	seen := map[string]bool{}
 	for range 100 {
-		id := string(segment(t, issue(t, key, Request{Service: "registry", Profile: ProfileX5C}).Token, 1)["jti"])
-		if len(id) < 22 || seen[id] {
-			t.Fatalf("jti %s is short or was there before", id)
-		}
+		id := string(segment(t, issue(t, key, tokenRequest{Service: "registry", Profile: ProfileX5C}).Token, 1)["jti"])
+		require.GreaterOrEqual(t, len(id), 22, "jti %s is short or was there before", id)
+		require.False(t, seen[id], "jti %s is short or was there before", id)
 		seen[id] = true
 	}
 }
 
 func TestClaimsAsTheLibraryReadsThem(t *testing.T) {
 	key, roots := newKey(t, pki.EC256)
-	issued := issue(t, key, Request{Issuer: "dockit", Service: "registry", Profile: ProfileX5C, Subject: "alice", TTL: time.Minute})
+	issued := issue(t, key, tokenRequest{Issuer: "dockit", Service: "registry", Profile: ProfileX5C, Subject: "alice", TTL: time.Minute})
 	var claims Claims
-	if _, err := jwt.ParseWithClaims(issued.Token, &claims, func(token *jwt.Token) (any, error) {
+	_, err := jwt.ParseWithClaims(issued.Token, &claims, func(token *jwt.Token) (any, error) {
 		return publicKeyOf(t, ProfileX5C, token, key, roots), nil
-	}, jwt.WithAudience("registry"), jwt.WithIssuer("dockit"), jwt.WithSubject("alice"), jwt.WithIssuedAt(), jwt.WithExpirationRequired()); err != nil {
-		t.Fatal(err)
-	}
-	if claims.Audience != "registry" || claims.Subject != "alice" || claims.ExpiresAt-claims.IssuedAt != 70 {
-		t.Errorf("claims are %+v", claims)
-	}
+	}, jwt.WithAudience("registry"), jwt.WithIssuer("dockit"), jwt.WithSubject("alice"), jwt.WithIssuedAt(), jwt.WithExpirationRequired())
+	require.NoError(t, err)
+	assert.Equal(t, "registry", claims.Audience)
+	assert.Equal(t, "alice", claims.Subject)
+	assert.EqualValues(t, 70, claims.ExpiresAt-claims.IssuedAt)
 }
 
-func TestAccessTo(t *testing.T) {
+func TestAccessIsAListAlways(t *testing.T) {
+	key, _ := newKey(t, pki.EC256)
 	for name, granted := range map[string][]access.Scope{"nil": nil, "empty": {}} {
-		if text, err := json.Marshal(accessTo(granted)); err != nil || string(text) != `[]` {
-			t.Errorf("%s: %s, %v", name, text, err)
-		}
+		text := segment(t, issue(t, key, tokenRequest{Profile: ProfileX5C, Access: granted}).Token, 1)["access"]
+		assert.Equal(t, `[]`, string(text), name)
 	}
 }
 
 func BenchmarkIssue(b *testing.B) {
 	key, _ := newKey(b, pki.EC256)
-	request := Request{
-		Issuer: "dockit", Service: "registry", Profile: ProfileX5C, Subject: "alice", TTL: 5 * time.Minute,
-		Access: []access.Scope{{Type: access.Repository, Name: "team/app", Actions: access.Pull | access.Push}},
-	}
+	issuer := NewIssuer(Config{Issuer: "dockit", Service: "registry", Profile: ProfileX5C, TTL: 5 * time.Minute})
+	request := Request{Subject: "alice", Access: []access.Scope{{Type: access.Repository, Name: "team/app", Actions: access.Pull | access.Push}}}
 	b.ReportAllocs()
 	for b.Loop() {
-		issue(b, key, request)
+		if _, err := issuer.Issue(key, request); err != nil {
+			require.NoError(b, err)
+		}
 	}
 }

@@ -1,25 +1,24 @@
 package token
 
 import (
-	"errors"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestParseProfile(t *testing.T) {
 	for _, want := range []Profile{ProfileX5C, ProfileJWKS, ProfileZot} {
-		if got, err := ParseProfile(string(want)); got != want || err != nil {
-			t.Errorf("ParseProfile(%q) = %q, %v", want, got, err)
-		}
+		got, err := ParseProfile(string(want))
+		assert.Equal(t, want, got)
+		require.NoError(t, err)
 	}
 	for _, s := range []string{"", "X5C", "kid", strings.Repeat("x", 10_000)} {
 		got, err := ParseProfile(s)
-		if got != "" || !errors.Is(err, errInvalidProfile) {
-			t.Errorf("ParseProfile(%.20q) = %q, %v; want ErrInvalidProfile", s, got, err)
-			continue
-		}
-		if !strings.Contains(err.Error(), "use x5c, jwks or zot") || len(err.Error()) > 200 {
-			t.Errorf("error is %.300q", err)
-		}
+		require.Empty(t, got, "ParseProfile(%.20q)", s)
+		require.ErrorIs(t, err, errInvalidProfile, "ParseProfile(%.20q)", s)
+		require.ErrorContains(t, err, "use x5c, jwks or zot")
+		assert.LessOrEqual(t, len(err.Error()), 200)
 	}
 }

@@ -7,13 +7,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"math/big"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/pki"
 )
@@ -36,13 +37,9 @@ func certify(t testing.TB, name string, public crypto.PublicKey, parent *x509.Ce
 		parent = template
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return certificate
 }
 
@@ -51,18 +48,12 @@ func certify(t testing.TB, name string, public crypto.PublicKey, parent *x509.Ce
 func newKey(t testing.TB, keyType pki.KeyType) (*pki.SigningKey, *x509.CertPool) {
 	t.Helper()
 	authorityKey, err := pki.EC256.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	authority := certify(t, "authority", authorityKey.Public(), nil, authorityKey)
 	signer, err := keyType.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	key, err := pki.NewSigningKey(signer, certify(t, "leaf", signer.Public(), authority, authorityKey))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	roots := x509.NewCertPool()
 	roots.AddCert(authority)
 	return key, roots
@@ -72,17 +63,11 @@ func newKey(t testing.TB, keyType pki.KeyType) (*pki.SigningKey, *x509.CertPool)
 func segment(t testing.TB, token string, i int) map[string]json.RawMessage {
 	t.Helper()
 	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		t.Fatalf("token has %d parts", len(parts))
-	}
+	require.Len(t, parts, 3, "token has %d parts", len(parts))
 	text, err := base64.RawURLEncoding.DecodeString(parts[i])
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(text, &fields); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(text, &fields))
 	return fields
 }
 
@@ -98,20 +83,16 @@ func TestSignWithEachKeyType(t *testing.T) {
 					Issuer: "dockit", Subject: "alice", Audience: "registry", ID: "1",
 					ExpiresAt: time.Now().Add(time.Minute).Unix(),
 				})
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				parsed, err := jwt.Parse(signed, func(token *jwt.Token) (any, error) {
 					return publicKeyOf(t, profile, token, key, roots), nil
 				}, jwt.WithValidMethods([]string{algorithm}), jwt.WithAudience("registry"), jwt.WithIssuer("dockit"), jwt.WithExpirationRequired())
-				if err != nil || !parsed.Valid {
-					t.Fatalf("profile %s: %v", profile, err)
-				}
+				require.NoError(t, err, "profile %s", profile)
+				require.True(t, parsed.Valid, "profile %s", profile)
 
 				tampered := strings.Replace(signed, ".", ".e", 1)
-				if _, err := jwt.Parse(tampered, func(*jwt.Token) (any, error) { return key.Signer.Public(), nil }); err == nil {
-					t.Errorf("profile %s: a changed token is still valid", profile)
-				}
+				_, err = jwt.Parse(tampered, func(*jwt.Token) (any, error) { return key.Signer.Public(), nil })
+				assert.Error(t, err, "profile %s: a changed token is still valid", profile)
 			}
 		})
 	}
@@ -120,27 +101,18 @@ func TestSignWithEachKeyType(t *testing.T) {
 // publicKeyOf finds the key as a registry with that profile does.
 func publicKeyOf(t *testing.T, profile Profile, token *jwt.Token, key *pki.SigningKey, roots *x509.CertPool) crypto.PublicKey {
 	t.Helper()
-	if token.Header["kid"] != key.ID {
-		t.Errorf("profile %s: kid is %v, want %s", profile, token.Header["kid"], key.ID)
-	}
+	assert.Equal(t, key.ID, token.Header["kid"], "profile %s", profile)
 	chain, carried := token.Header["x5c"].([]any)
-	if carried != (profile != ProfileJWKS) {
-		t.Fatalf("profile %s: x5c is %v", profile, token.Header["x5c"])
-	}
+	require.Equal(t, profile != ProfileJWKS, carried, "profile %s: x5c is %v", profile, token.Header["x5c"])
 	if !carried {
 		return key.Signer.Public()
 	}
 	der, err := base64.StdEncoding.DecodeString(chain[0].(string))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	require.NoError(t, err)
 	return leaf.PublicKey
 }
 
@@ -149,16 +121,10 @@ func TestSignCarriesTheWholeChain(t *testing.T) {
 	other, _ := newKey(t, pki.EC256)
 	key.Chain = append(key.Chain, other.Chain...)
 	signed, err := sign(key, ProfileX5C, Claims{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var chain [][]byte
-	if err := json.Unmarshal(segment(t, signed, 0)["x5c"], &chain); err != nil {
-		t.Fatal(err)
-	}
-	if len(chain) != 2 || string(chain[0]) != string(key.Chain[0].Raw) || string(chain[1]) != string(key.Chain[1].Raw) {
-		t.Errorf("x5c holds %d certificates, or not those of the key in their order", len(chain))
-	}
+	require.NoError(t, json.Unmarshal(segment(t, signed, 0)["x5c"], &chain))
+	assert.Equal(t, [][]byte{key.Chain[0].Raw, key.Chain[1].Raw}, chain, "the certificates of the key in their order")
 }
 
 func TestSignRefuses(t *testing.T) {
@@ -188,13 +154,11 @@ func TestSignRefuses(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			signed, err := sign(&tc.key, tc.profile, Claims{})
-			if signed != "" || !errors.Is(err, tc.err) {
-				t.Errorf("Sign = %q, %v; want %v", signed, err, tc.err)
-			}
+			assert.Empty(t, signed)
+			assert.ErrorIs(t, err, tc.err)
 		})
 	}
 	key := bare(pki.EC256)
-	if _, err := sign(&key, ProfileJWKS, Claims{}); err != nil {
-		t.Errorf("profile jwks needs no certificate, but: %v", err)
-	}
+	_, err := sign(&key, ProfileJWKS, Claims{})
+	assert.NoError(t, err, "profile jwks needs no certificate")
 }

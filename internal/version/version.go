@@ -27,7 +27,7 @@ type Build struct {
 	Caddy   string `json:"caddy"`
 }
 
-// Read tells what this binary was built from.
+// Read reports what this binary was built from.
 func Read() Build {
 	b := Build{Version: Version, Commit: Commit, Go: runtime.Version(), Caddy: unknown}
 	info, ok := debug.ReadBuildInfo()

@@ -22,13 +22,14 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
 )
 
 // User and Password are those in the DSNs. The user has all rights on the
 // databases of tests, and no others.
 const (
 	User     = "dockit"
-	Password = "p@ss:w/rd?" //nolint:gosec // of a server that nobody else reaches
+	Password = "p@ss:w/rd?" //nolint:gosec // of a server that only tests reach
 )
 
 var (
@@ -66,14 +67,12 @@ func Started(tb testing.TB) *Server {
 	tb.Helper()
 	if err := findPrograms(); err != nil {
 		if os.Getenv("CI") == "true" {
-			tb.Fatal(err)
+			require.NoError(tb, err)
 		}
 		tb.Skip(err)
 	}
 	s, err := start()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, err)
 	return s
 }
 
@@ -90,9 +89,8 @@ func (s *Server) DSN(user, password, database string) string {
 func (s *Server) Exec(tb testing.TB, statement string, args ...any) {
 	tb.Helper()
 	// A test's context is cancelled before its cleanup runs.
-	if _, err := s.admin.Exec(statement, args...); err != nil { //nolint:noctx // see above
-		tb.Fatalf("%s: %v", statement, err)
-	}
+	_, err := s.admin.Exec(statement, args...) //nolint:noctx // see above
+	require.NoError(tb, err, statement)
 }
 
 // Admin is a pool of connections of the administrator.

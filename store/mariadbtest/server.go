@@ -86,7 +86,7 @@ func startServer() (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	const attempts = 3 // somebody else may take the port in between
+	const attempts = 3 // another process may take the port in between
 	for attempt := 1; ; attempt++ {
 		if err = s.run(append(common, tls...)); err == nil || attempt == attempts {
 			break

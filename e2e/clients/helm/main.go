@@ -1,18 +1,23 @@
 // Command helm logs in to a registry, and pushes and pulls a chart, by the library that the helm command is made of.
 // The command itself would bring all of Kubernetes' client along.
 //
-//	helm login HOST USERNAME PASSWORD
-//	helm push REFERENCE
-//	helm pull REFERENCE
+//	helm [-https] login HOST USERNAME PASSWORD
+//	helm [-https] logout HOST
+//	helm [-https] push REFERENCE [SIZE]
+//	helm [-https] pull REFERENCE
+//	helm [-https] tags REPOSITORY
 package main
 
 import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 
 	"helm.sh/helm/v4/pkg/registry"
 )
@@ -25,15 +30,34 @@ func main() {
 }
 
 func run(args []string) error {
-	client, err := registry.NewClient(registry.ClientOptPlainHTTP())
+	plain := len(args) == 0 || args[0] != "-https"
+	var options []registry.ClientOption
+	if plain {
+		options = append(options, registry.ClientOptPlainHTTP())
+	} else {
+		args = args[1:]
+	}
+	client, err := registry.NewClient(options...)
 	if err != nil {
 		return err
 	}
 	switch {
 	case len(args) == 4 && args[0] == "login":
-		return client.Login(args[1], registry.LoginOptPlainText(true), registry.LoginOptBasicAuth(args[2], args[3]))
-	case len(args) == 2 && args[0] == "push":
-		chart, err := chart()
+		return client.Login(args[1], registry.LoginOptPlainText(plain), registry.LoginOptBasicAuth(args[2], args[3]))
+	case len(args) == 2 && args[0] == "logout":
+		return client.Logout(args[1])
+	case len(args) == 2 && args[0] == "tags":
+		tags, err := client.Tags(args[1])
+		fmt.Println(strings.Join(tags, "\n"))
+		return err
+	case (len(args) == 2 || len(args) == 3) && args[0] == "push":
+		size := 0
+		if len(args) == 3 {
+			if size, err = strconv.Atoi(args[2]); err != nil {
+				return err
+			}
+		}
+		chart, err := chart(size)
 		if err != nil {
 			return err
 		}
@@ -43,12 +67,12 @@ func run(args []string) error {
 		_, err := client.Pull(args[1])
 		return err
 	default:
-		return errors.New("use login, push or pull")
+		return errors.New("use login, logout, push, pull or tags")
 	}
 }
 
-// chart is the archive of the chart app 1.0.0.
-func chart() ([]byte, error) {
+// chart is the archive of the chart app 1.0.0 with a file of that many bytes, which is another one each time.
+func chart(size int) ([]byte, error) {
 	const metadata = "apiVersion: v2\nname: app\nversion: 1.0.0\n"
 	var archive bytes.Buffer
 	zipped := gzip.NewWriter(&archive)
@@ -57,6 +81,14 @@ func chart() ([]byte, error) {
 		return nil, err
 	}
 	if _, err := files.Write([]byte(metadata)); err != nil {
+		return nil, err
+	}
+	content := make([]byte, size)
+	_, _ = rand.Read(content) // it never fails
+	if err := files.WriteHeader(&tar.Header{Name: "app/files/random", Mode: 0o644, Size: int64(size)}); err != nil {
+		return nil, err
+	}
+	if _, err := files.Write(content); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(files.Close(), zipped.Close()); err != nil {

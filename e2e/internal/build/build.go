@@ -25,6 +25,8 @@ const (
 const (
 	Helm = "github.com/dockit-registry/dockit/e2e/clients/helm"
 	Oras = "oras.land/oras/cmd/oras"
+	// Conformance is the suite of the distribution specification.
+	Conformance = "github.com/opencontainers/distribution-spec/conformance"
 )
 
 // Tags leave out of Caddy what Dockit does not need; xcaddy builds with the same.
@@ -56,7 +58,7 @@ func Dockit(ctx context.Context, folder string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return goBuild(ctx, root, filepath.Join(folder, "dockit"), "-tags", Tags, "./cmd/dockit")
+	return goBuild(ctx, root, filepath.Join(folder, "dockit"), "-tags", Tags, "-ldflags", "-s -w", "./cmd/dockit")
 }
 
 // TestClock builds cmd/dockit so that the file that DOCKIT_TEST_CLOCK names says by how much its clock is wrong, and returns
@@ -86,6 +88,34 @@ func Client(ctx context.Context, folder, pkg string) (string, error) {
 		return "", err
 	}
 	return goBuild(ctx, filepath.Join(root, "e2e", "clients"), filepath.Join(folder, filepath.Base(pkg)), pkg)
+}
+
+// KubeAPIServer builds the API server of Kubernetes that the module in kubernetes pins, which keeps its many dependencies apart, and
+// returns the path of the binary in folder. The first time takes many minutes.
+func KubeAPIServer(ctx context.Context, folder string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return goBuild(ctx, filepath.Join(root, "e2e", "kubernetes"), filepath.Join(folder, "kube-apiserver"), "k8s.io/kubernetes/cmd/kube-apiserver")
+}
+
+// Pulls builds the program that asks for the credentials of pods by the kubelet's own package, beside that API server.
+func Pulls(ctx context.Context, folder string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return goBuild(ctx, filepath.Join(root, "e2e", "kubernetes"), filepath.Join(folder, "pulls"), "./pulls")
+}
+
+// CredentialProvider builds the plugin of the kubelet.
+func CredentialProvider(ctx context.Context, folder string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return goBuild(ctx, root, filepath.Join(folder, "dockit-credential-provider"), "./cmd/dockit-credential-provider")
 }
 
 func goBuild(ctx context.Context, dir, out string, args ...string) (string, error) {

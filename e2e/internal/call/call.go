@@ -21,6 +21,8 @@ func CloseIdle() { http1.CloseIdleConnections() }
 // Caller calls one Dockit as one user, or as nobody without a name.
 type Caller struct {
 	Base, Username, Password string
+	// HTTP makes the requests. Default: a client that keeps connections, and trusts what the machine trusts.
+	HTTP *http.Client
 }
 
 // Answer is what a request got.
@@ -49,6 +51,14 @@ func (a Answer) Problem() (p Problem) {
 	return p
 }
 
+// Decode reads a body in JSON, unless into is nil or there is no body.
+func (a Answer) Decode(into any) error {
+	if into == nil || len(a.Body) == 0 {
+		return nil
+	}
+	return json.Unmarshal(a.Body, into)
+}
+
 func (a Answer) String() string {
 	return fmt.Sprintf("%d %s", a.Status, bytes.TrimSpace(a.Body))
 }
@@ -73,7 +83,11 @@ func (c Caller) Send(ctx context.Context, method, path string, body any) (Answer
 	if c.Username != "" {
 		req.SetBasicAuth(c.Username, c.Password)
 	}
-	resp, err := http1.Do(req)
+	client := http1
+	if c.HTTP != nil {
+		client = c.HTTP
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return Answer{}, err
 	}

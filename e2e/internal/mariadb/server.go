@@ -38,8 +38,8 @@ type Server struct {
 	admin *sql.DB
 }
 
-// Start makes a server with an empty Database. Stop it, also after an error.
-func Start(ctx context.Context) (*Server, error) {
+// Start makes a server with an empty Database, and further options of its own. Stop it, also after an error.
+func Start(ctx context.Context, options ...string) (*Server, error) {
 	s := &Server{}
 	programs, err := Find()
 	if err != nil {
@@ -69,9 +69,9 @@ func Start(ctx context.Context) (*Server, error) {
 	}
 	s.Process, err = process.Start(process.Command{
 		Name: "mariadbd at " + s.Address, Path: programs.Daemon, Env: env, Dir: s.dir,
-		Args: append(common, "--socket="+socket, "--port="+strconv.Itoa(p), "--bind-address=127.0.0.1", "--pid-file="+filepath.Join(s.dir, "pid"),
+		Args: append(append(common, "--socket="+socket, "--port="+strconv.Itoa(p), "--bind-address=127.0.0.1", "--pid-file="+filepath.Join(s.dir, "pid"),
 			"--skip-name-resolve", "--skip-log-bin", "--performance-schema=OFF", "--innodb-flush-log-at-trx-commit=1",
-			"--innodb-buffer-pool-size=32M", "--key-buffer-size=64K", "--aria-pagecache-buffer-size=1M", "--max-connections=300"),
+			"--innodb-buffer-pool-size=32M", "--key-buffer-size=64K", "--aria-pagecache-buffer-size=1M", "--max-connections=300"), options...),
 		Attributes: EndWithUs(&syscall.SysProcAttr{Setpgid: true}),
 	})
 	if err != nil {

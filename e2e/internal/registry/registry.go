@@ -48,13 +48,16 @@ type Config struct {
 	// JWKS is a file with a JWK set, instead of or beside the bundle. Version 2.8 knows none.
 	JWKS string
 
+	// Open is a registry that asks for no token. What else is here about tokens does not count then.
+	Open bool
+
 	// Extra are further variables, as NAME=value.
 	Extra []string
 }
 
 // Prepare fills in what c leaves out and writes the configuration file, whose path it returns.
 func (c *Config) Prepare(ctx context.Context) (string, error) {
-	if c.RootCertBundle == "" && c.JWKS == "" {
+	if c.RootCertBundle == "" && c.JWKS == "" && !c.Open {
 		return "", ErrNoTrust
 	}
 	if c.Port == 0 {
@@ -78,12 +81,14 @@ func (c *Config) Host() string {
 
 // Environment is the registry's configuration as environment variables, once it is prepared.
 func (c *Config) Environment() []string {
-	env := []string{
-		"REGISTRY_HTTP_ADDR=" + c.Host(),
-		"REGISTRY_AUTH=token",
-		"REGISTRY_AUTH_TOKEN_REALM=" + c.Realm,
-		"REGISTRY_AUTH_TOKEN_SERVICE=" + c.Service,
-		"REGISTRY_AUTH_TOKEN_ISSUER=" + c.Issuer,
+	env := []string{"REGISTRY_HTTP_ADDR=" + c.Host()}
+	if !c.Open {
+		env = append(env,
+			"REGISTRY_AUTH=token",
+			"REGISTRY_AUTH_TOKEN_REALM="+c.Realm,
+			"REGISTRY_AUTH_TOKEN_SERVICE="+c.Service,
+			"REGISTRY_AUTH_TOKEN_ISSUER="+c.Issuer,
+		)
 	}
 	if c.RootCertBundle != "" {
 		env = append(env, "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE="+c.RootCertBundle)
@@ -102,9 +107,12 @@ type Registry struct {
 
 	// Host is its address as image references name it, such as localhost:15000.
 	Host string
+
+	// open is set when it asks for no token.
+	open bool
 }
 
-// Start runs a registry and waits until it answers that it wants a token.
+// Start runs a registry and waits until it answers.
 func Start(ctx context.Context, c Config) (*Registry, error) {
 	file, err := c.Prepare(ctx)
 	if err != nil {
@@ -120,14 +128,18 @@ func Start(ctx context.Context, c Config) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{Process: p, Host: c.Host()}
+	r := &Registry{Process: p, Host: c.Host(), open: c.Open}
 	if err := r.WaitReady(ctx); err != nil {
 		return nil, errors.Join(err, p.Stop())
 	}
 	return r, nil
 }
 
-// WaitReady waits until the registry answers that it wants a token.
+// WaitReady waits until the registry answers, that it wants a token unless it is open.
 func (r *Registry) WaitReady(ctx context.Context) error {
-	return r.Process.WaitReady(ctx, http.DefaultClient, "http://"+r.Host+"/v2/", http.StatusUnauthorized)
+	status := http.StatusUnauthorized
+	if r.open {
+		status = http.StatusOK
+	}
+	return r.Process.WaitReady(ctx, http.DefaultClient, "http://"+r.Host+"/v2/", status)
 }

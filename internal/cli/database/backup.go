@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/store/sqlitefile"
 )
 
 // NewBackupCommand makes the command backup.
@@ -27,12 +28,12 @@ The database is that of api-server with the same flags and environment.`,
   dockit backup --force --sql-dsn /data/dockit.sqlite /backup/dockit.sqlite`,
 		Args: cobra.ExactArgs(1),
 	}
-	f.register(cmd, "replace FILE when it exists", "wrote", func(ctx context.Context, config store.Config, file string, force bool) (store.Copy, error) {
+	f.register(cmd, "replace FILE when it exists", "wrote", func(ctx context.Context, config store.Config, file string, force bool) (sqlitefile.Copy, error) {
 		c, err := store.Backup(ctx, config, file, force)
 		switch {
-		case errors.Is(err, store.ErrFileExists):
+		case errors.Is(err, sqlitefile.ErrFileExists):
 			err = fmt.Errorf("%w; nothing was written: name another file, or replace it with --force", err)
-		case errors.Is(err, store.ErrDamaged):
+		case errors.Is(err, sqlitefile.ErrDamaged):
 			err = fmt.Errorf("%w; nothing was written: restore an earlier backup with 'dockit restore'", err)
 		}
 		return c, err

@@ -10,7 +10,7 @@ import (
 	"github.com/dockit-registry/dockit/store"
 )
 
-// DefaultDSN is the SQLite database of commands that are told of no other.
+// DefaultDSN is the SQLite database of commands that are given no other.
 const DefaultDSN = "dockit.sqlite"
 
 // flags name a database as those of api-server do.

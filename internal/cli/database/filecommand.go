@@ -8,10 +8,11 @@ import (
 
 	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/store/sqlitefile"
 )
 
 // fileCommand is a command that copies a SQLite database from or to a file, and
-// tells what it wrote.
+// reports what it wrote.
 type fileCommand struct {
 	database flags
 	output   cli.OutputFlags
@@ -19,7 +20,7 @@ type fileCommand struct {
 }
 
 // copyFunc copies between the database of a configuration and a file.
-type copyFunc func(ctx context.Context, config store.Config, file string, force bool) (store.Copy, error)
+type copyFunc func(ctx context.Context, config store.Config, file string, force bool) (sqlitefile.Copy, error)
 
 // Register adds the flags, with the usage of --force, and what the command does.
 func (f *fileCommand) register(cmd *cobra.Command, force, done string, run copyFunc) {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/store/sqlitefile"
 )
 
 // NewRestoreCommand makes the command restore.
@@ -31,14 +32,14 @@ The database is that of api-server with the same flags and environment.`,
   dockit restore --force --sql-dsn /data/dockit.sqlite /backup/dockit.sqlite`,
 		Args: cobra.ExactArgs(1),
 	}
-	f.register(cmd, "replace the database when it exists", "restored", func(ctx context.Context, config store.Config, file string, force bool) (store.Copy, error) {
+	f.register(cmd, "replace the database when it exists", "restored", func(ctx context.Context, config store.Config, file string, force bool) (sqlitefile.Copy, error) {
 		c, err := store.Restore(ctx, config, file, force)
 		switch {
-		case errors.Is(err, store.ErrFileExists):
+		case errors.Is(err, sqlitefile.ErrFileExists):
 			err = fmt.Errorf("%w; nothing was changed: name another database with --sql-dsn, or replace it with --force", err)
-		case errors.Is(err, store.ErrInUse):
+		case errors.Is(err, sqlitefile.ErrInUse):
 			err = fmt.Errorf("%w; nothing was changed", err)
-		case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrForeign):
+		case errors.Is(err, sqlitefile.ErrDamaged), errors.Is(err, sqlitefile.ErrForeign):
 			err = fmt.Errorf("%w; nothing was changed: name another backup", err)
 		}
 		return c, err

@@ -43,7 +43,7 @@ func (f *findings) bad(check, format string, args ...any) {
 	f.Findings = append(f.Findings, finding{Check: check, Message: fmt.Sprintf(format, args...)})
 }
 
-// maybe says what is wrong perhaps: by itself it makes nobody ill.
+// maybe says what is wrong perhaps: by itself it fails no examination.
 func (f *findings) maybe(check, format string, args ...any) {
 	f.Findings = append(f.Findings, finding{Check: check, Possible: true, Message: fmt.Sprintf(format, args...)})
 }
@@ -56,7 +56,8 @@ type doctor struct {
 	keys        []adminapi.Key
 	dockitClock clockReading
 
-	// issuer and bundle are what the registry was told, where that is known.
+	// issuer and bundle are what the registry is configured with, where that is
+	// known.
 	issuer string
 	bundle string
 
@@ -176,6 +177,6 @@ func (d *doctor) examine(ctx context.Context) {
 	if !ok {
 		return
 	}
-	d.tryToken(ctx, raw, asked.service)
+	d.tryToken(ctx, raw, asked.Service)
 	d.lookAtCaches(asked)
 }

@@ -7,12 +7,13 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"github.com/dockit-registry/dockit/internal/challenge"
 	"github.com/dockit-registry/dockit/internal/cli"
 )
 
 // isMadeUp reports whether a registry makes its realm out of the address that
 // it was asked at, which it does with autoredirect: with https, whatever it
-// speaks itself, and its own path unless told another one.
+// speaks itself, and its own path unless another one is configured.
 func (d *doctor) isMadeUp(realm *url.URL) bool {
 	return strings.EqualFold(realm.Host, d.registry.Host) &&
 		(realm.Path == "/auth/token" || realm.Scheme == "https" && d.registry.Scheme == "http")
@@ -24,10 +25,10 @@ func (d *doctor) explainMadeUp(realm *url.URL) {
 		"set REGISTRY_AUTH_TOKEN_AUTOREDIRECTPATH to /v2/token (from version 3.0 on; the realm is on https unless a proxy in front sends X-Forwarded-Proto)", cli.Visible(realm.String()))
 }
 
-// lookAtCaches tells of registries that are a pull-through cache of this one.
+// lookAtCaches reports registries that are a pull-through cache of this one.
 // Version 3.1.2 does not send its credentials to every realm.
-func (d *doctor) lookAtCaches(asked challenge) {
-	realm, err := url.Parse(asked.realm)
+func (d *doctor) lookAtCaches(asked challenge.Challenge) {
+	realm, err := url.Parse(asked.Realm)
 	if err != nil || cacheAnswers(d.registry, realm) {
 		return
 	}

@@ -3,14 +3,13 @@ package doctor
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
-	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/internal/cli/registrytoken"
 	"github.com/dockit-registry/dockit/internal/cli/trust"
+	"github.com/dockit-registry/dockit/internal/diagnosis"
 	"github.com/dockit-registry/dockit/internal/token"
 )
 
@@ -32,7 +31,7 @@ func (d *doctor) explainRefusal(raw, service string) {
 		switch {
 		case errors.Is(err, errCarriesCertificate):
 			certain = true
-			d.findings.bad("bundle", "%s: %v; %s", d.bundle, err, giveProfile(service, "jwks"))
+			d.findings.bad("bundle", "%s: %v; %s", d.bundle, err, diagnosis.GiveProfile(service, "jwks"))
 		case err != nil:
 			certain = true
 			d.findings.bad("bundle", "%s: %v; fetch it with 'dockit init-container' and restart the registry", d.bundle, err)
@@ -43,47 +42,12 @@ func (d *doctor) explainRefusal(raw, service string) {
 	if certain {
 		return
 	}
-	for _, cause := range d.possible(raw, service) {
+	refusal := diagnosis.Refusal{
+		PKI: d.pki, Keys: d.keys, Service: service, Algorithm: algorithmIn(raw), IssuerIsRight: d.issuer != "", BundleIsRight: d.bundle != "",
+	}
+	for _, cause := range refusal.Causes() {
 		d.findings.maybe("cause", "%s", cause)
 	}
-}
-
-// possible lists what may be wrong, the likeliest first.
-func (d *doctor) possible(raw, service string) []string {
-	var causes []string
-	if d.bundle != "" && d.issuer != "" {
-		causes = append(causes, "issuer and bundle are right, and the registry runs with older ones: it reads both when it starts, so restart it")
-	}
-	if d.issuer == "" {
-		causes = append(causes, fmt.Sprintf("wrong issuer: REGISTRY_AUTH_TOKEN_ISSUER at the registry must be %q (--issuer tells this command what it is)", d.pki.Issuer))
-	}
-	switch authority := d.authority(service); {
-	case d.bundle != "":
-	case authority != nil && d.wasSwitched():
-		causes = append([]string{fmt.Sprintf("bundle older than the certificate authority in use, which has been in bundles since %s: a registry that started before that, or with a file from before, does not know it; fetch it again with 'dockit init-container' and restart the registry (--bundle makes this certain)",
-			authority.CreatedAt.Local().Format(time.RFC3339))}, causes...)
-	default:
-		stale := "bundle from elsewhere: the file that the registry was started with must be that of this Dockit (--bundle tells this command which)"
-		if authority == nil { // whose registries are to be given every new key
-			causes = append([]string{stale}, causes...)
-		} else {
-			causes = append(causes, stale)
-		}
-	}
-	switch profile := d.profile(service); {
-	case profile == string(token.ProfileJWKS):
-		causes = append(causes, "the registry is version 2.8, which refuses tokens that name their key by its ID alone: "+giveProfile(service, "x5c")+", and it the new bundle as REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE")
-	case d.bundle == "" && profile == string(token.ProfileX5C):
-		causes = append(causes, "the registry has REGISTRY_AUTH_TOKEN_JWKS without REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE, and refuses tokens that carry a certificate: "+giveProfile(service, "jwks"))
-	}
-	if algorithm := algorithmIn(raw); algorithm != "" && d.profile(service) != string(token.ProfileZot) {
-		causes = append(causes, fmt.Sprintf("signingalgorithms at the registry does not name %s, with which this token is signed: add it there, or leave the setting out", algorithm))
-	}
-	return causes
-}
-
-func giveProfile(service, profile string) string {
-	return fmt.Sprintf("give the service %q the profile %s in Dockit's Caddyfile", service, profile)
 }
 
 // profile is what Dockit makes the tokens of a service for.
@@ -103,27 +67,6 @@ func algorithmIn(raw string) string {
 		return ""
 	}
 	return cli.Visible(parsed.Header().Algorithm)
-}
-
-// authority is the one above the service's key in use, or nil.
-func (d *doctor) authority(service string) *adminapi.Key {
-	for i, key := range d.keys {
-		if key.Purpose == "authority" && key.State == "active" {
-			for _, s := range d.pki.Services {
-				if s.Name == service && slices.Contains(s.Bundle, key.Fingerprint) {
-					return &d.keys[i]
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// wasSwitched reports whether the authority in use is not the first one.
-func (d *doctor) wasSwitched() bool {
-	return slices.ContainsFunc(d.keys, func(k adminapi.Key) bool {
-		return k.Purpose == "authority" && (k.State == "retired" || k.State == "revoked")
-	})
 }
 
 var (

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -62,7 +63,7 @@ With --follow, new entries are printed as they come, in JSON one on each line.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.since, "since", "24h", "only what happened since then: a `time` such as 2026-01-31 or 2026-01-31T12:00:00Z, or how long ago, such as 90m or 7d; 0 for everything")
 	flags.StringVar(&f.until, "until", "", "only what happened before that `time`, written likewise")
-	flags.StringVar(&f.subject, "subject", "", "only what was done to this `REF`")
+	flags.StringVar(&f.subject, "subject", "", "only what was done to this `REF`, or to issuer:NAME or binding:NAME")
 	flags.StringVar(&f.actor, "actor", "", "only what was done by this `REF`")
 	flags.StringVar(&f.action, "action", "", "only what was done in this way, such as grant or login-failed")
 	flags.BoolVarP(&f.follow, "follow", "f", false, "print new entries as they come, until interrupted")
@@ -84,7 +85,11 @@ func optionalRef(s string) (subject.Ref, error) {
 	if s == "" {
 		return subject.Ref{}, nil
 	}
-	return subject.ParseRef(s)
+	if _, err := audit.ParseName(s); err != nil {
+		return subject.Ref{}, err
+	}
+	kind, name, _ := strings.Cut(s, ":") // of an issuer or a binding as well
+	return subject.Ref{Kind: subject.Kind(kind), Name: name}, nil
 }
 
 // auditListing shows times of the place where one is.

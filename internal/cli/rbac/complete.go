@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// completionTimeout is how long somebody who pressed a key may wait.
+	// completionTimeout is how long the user who pressed a key may wait.
 	completionTimeout = 3 * time.Second
 	// maxCompletions is how many names a shell is offered at most.
 	maxCompletions = 100
@@ -25,7 +25,7 @@ const (
 // completer offers what may stand in place of what was typed so far.
 type completer = cobra.CompletionFunc
 
-// completeArguments tells the shell what the arguments and flags of every
+// completeArguments says to the shell what the arguments and flags of every
 // command below rbac are.
 func (r *rbac) completeArguments(cmd *cobra.Command) {
 	anyRef := r.completeRefs(subject.Kinds...)
@@ -47,6 +47,7 @@ func (r *rbac) completeArguments(cmd *cobra.Command) {
 		"grant":           {anyRef, permission},
 		"revoke":          {anyRef, r.completeHeld},
 		"can-i":           {anyRef, actions},
+		"who-can":         {actions},
 		"add":             {cobra.FixedCompletions([]string{"user:", "robot:", "group:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp)},
 		"export":          {},
 		"audit":           {},
@@ -152,8 +153,8 @@ func (r *rbac) completeHeld(cmd *cobra.Command, args []string, _ string) ([]cobr
 	return held, cobra.ShellCompDirectiveNoFileComp
 }
 
-// ask speaks to the server without asking anybody for anything. What goes
-// wrong completes nothing, and is shown to nobody: a line is being typed.
+// ask speaks to the server without asking the user for anything. What goes
+// wrong completes nothing, and is not shown: a line is being typed.
 func (r *rbac) ask(cmd *cobra.Command, f func(ctx context.Context, c *client.Client)) {
 	if cli.BindEnvironment(cmd) != nil || r.login.PasswordStdin {
 		return

@@ -21,9 +21,9 @@ const tokenLeeway = time.Minute
 
 // explanation is what can be said about a token.
 type explanation struct {
-	// Signed tells whether the Dockit that was asked signed it.
+	// Signed reports whether the Dockit that was asked signed it.
 	Signed bool `json:"signed"`
-	// Valid tells whether a registry would take it now.
+	// Valid reports whether a registry would take it now.
 	Valid bool `json:"valid"`
 	// Problems say why it is not valid.
 	Problems []string `json:"problems,omitempty"`

@@ -20,7 +20,7 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// imported is what an import tells programs.
+// imported is what an import prints for programs.
 type imported struct {
 	Applied  bool               `json:"applied"`
 	Findings []importer.Finding `json:"findings"`

@@ -7,7 +7,7 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// membership is what add-member and remove-member tell programs.
+// membership is what add-member and remove-member print for programs.
 type membership struct {
 	Group  subject.Ref `json:"group"`
 	Member subject.Ref `json:"member"`

@@ -18,6 +18,9 @@ func permissionNotes(ref subject.Ref, p access.Permission) []string {
 	if name, hosted := access.WithoutHost(p.Name); hosted {
 		notes = append(notes, fmt.Sprintf("%s: %s", p, hostNote(name)))
 	}
+	if placeholders := p.Placeholders(); len(placeholders) > 0 && ref.Kind == subject.User {
+		notes = append(notes, fmt.Sprintf("%s: {%s} stands for what a binding exposes of the token of a robot: it gives %s nothing", p, placeholders[0], ref))
+	}
 	switch {
 	case ref.Kind == subject.Group && strings.Contains(p.Name, "{username}"):
 		notes = append(notes, fmt.Sprintf("%s: {username} never fits a name with an @, which no repository has: it gives such members nothing", p))
@@ -32,7 +35,7 @@ func hostNote(name string) string {
 	return fmt.Sprintf("a registry sees %[1]s, without the host and port that clients write before it: write %[1]s", name)
 }
 
-// printNotes tells of what does nothing, on standard error.
+// printNotes reports what does nothing, on standard error.
 func printNotes(cmd *cobra.Command, notes []string) {
 	for _, note := range notes {
 		cli.Warnf(cmd.ErrOrStderr(), "note: %s", note)

@@ -12,23 +12,27 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// held is what grant and revoke tell programs: what the subject has now for
-// the type and name in question, nothing if Permission is nil.
+// held is what grant and revoke print for programs: what the subject has now
+// for the type and name in question, nothing if Permission is nil.
 type held struct {
 	Subject    subject.Ref        `json:"subject"`
 	Permission *access.Permission `json:"permission"`
 }
 
 func (r *rbac) grantCommand() *cobra.Command {
-	return &cobra.Command{
+	var dry bool
+	cmd := &cobra.Command{
 		Use:   "grant REF PERMISSION",
 		Short: "Give a subject a permission, in addition to what it has",
 		Long: `Give a subject a permission, in addition to what it has. Actions for the same type and
-name become one permission. See 'dockit rbac --help' for how permissions are written.`,
+name become one permission. See 'dockit rbac --help' for how permissions are written.
+
+With --dry-run nothing is changed: it shows who could do what in addition then.`,
 		Example: `  dockit rbac grant user:alice repository:team/app:push
   dockit rbac grant group:dev 'repository:team/*:pull,delete'
   dockit rbac grant robot:ci namespace:team:push
-  dockit rbac grant user:anonymous namespace:public:pull`,
+  dockit rbac grant user:anonymous namespace:public:pull
+  dockit rbac grant group:dev 'repository:team/**:push' --dry-run`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, permission, err := permissionArgs(args)
@@ -39,24 +43,39 @@ name become one permission. See 'dockit rbac --help' for how permissions are wri
 			if err != nil {
 				return err
 			}
-			now, err := c.Grant(cmd.Context(), ref, permission)
+			if dry {
+				tried, err := c.TryGrant(cmd.Context(), ref, permission)
+				if err != nil {
+					return err
+				}
+				printNotes(cmd, permissionNotes(ref, tried.Permission.Permission))
+				return printEffects(p, ref, &tried.Permission.Permission, permission, tried.Effects)
+			}
+			granted, err := c.GrantWarned(cmd.Context(), ref, permission)
 			if err != nil {
 				return err
 			}
-			printNotes(cmd, permissionNotes(ref, now))
+			now := granted.Permission.Permission
+			printNotes(cmd, append(permissionNotes(ref, now), granted.Warnings...))
 			return p.Done(held{ref, &now}, now.String(), fmt.Sprintf("%s has %s", ref, now))
 		},
 	}
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "change nothing, and show who could do what then")
+	return cmd
 }
 
 func (r *rbac) revokeCommand() *cobra.Command {
-	return &cobra.Command{
+	var dry bool
+	cmd := &cobra.Command{
 		Use:   "revoke REF PERMISSION",
 		Short: "Take a permission, or some of its actions, from a subject",
 		Long: `Take a permission, or some of its actions, from a subject. Type and name are those that
-were granted: what another permission or a group gives stays.`,
+were granted: what another permission or a group gives stays.
+
+With --dry-run nothing is changed: it shows who could not do what any more then.`,
 		Example: `  dockit rbac revoke user:alice repository:team/app:push
-  dockit rbac revoke group:dev 'repository:team/*:*'`,
+  dockit rbac revoke group:dev 'repository:team/*:*'
+  dockit rbac revoke group:dev 'repository:team/*:push' --dry-run`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, permission, err := permissionArgs(args)
@@ -66,6 +85,13 @@ were granted: what another permission or a group gives stays.`,
 			c, p, err := r.connect(cmd)
 			if err != nil {
 				return err
+			}
+			if dry {
+				tried, err := c.TryRevoke(cmd.Context(), ref, permission)
+				if err != nil {
+					return err
+				}
+				return printEffects(p, ref, tried.Remaining, permission, tried.Effects)
 			}
 			left, err := c.Revoke(cmd.Context(), ref, permission)
 			if err != nil {
@@ -80,6 +106,8 @@ were granted: what another permission or a group gives stays.`,
 			return p.Done(held{ref, left.Remaining}, name, message)
 		},
 	}
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "change nothing, and show who could not do what then")
+	return cmd
 }
 
 func permissionArgs(args []string) (subject.Ref, access.Permission, error) {
@@ -128,7 +156,7 @@ group:authenticated (everyone who logged in) or user:anonymous (everyone).`,
 	return cmd
 }
 
-// notedPermissions lists permissions and, at the end, tells which of them do
+// notedPermissions lists permissions and, at the end, says which of them do
 // nothing for the subject.
 func notedPermissions[T any](cmd *cobra.Command, ref subject.Ref, list iter.Seq2[T, error], of func(T) access.Permission) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -154,7 +154,7 @@ a day; --force does without.`,
 	return cmd
 }
 
-// rotate replaces keys and tells what that means for registries. A deadline
+// rotate replaces keys and says what that means for registries. A deadline
 // says until when registries that still work are to be seen to.
 func (r *rbac) rotate(cmd *cobra.Command, deadline string, do func(context.Context, *client.Client) (adminapi.Rotation, error)) error {
 	c, p, err := r.connect(cmd)
@@ -210,7 +210,7 @@ under it, and counts at each registry as soon as it has the new bundle.`,
 	}
 }
 
-// minKeyPrefix is how much of a key's ID tells it from others.
+// minKeyPrefix is how much of a key's ID distinguishes it from others.
 const minKeyPrefix = 4
 
 func findKey(ctx context.Context, c *client.Client, prefix string) (adminapi.Key, error) {
@@ -236,7 +236,7 @@ func findKey(ctx context.Context, c *client.Client, prefix string) (adminapi.Key
 	}
 }
 
-// revoked tells until when a revoked key still counts, and what ends that.
+// revoked says until when a revoked key still counts, and what ends that.
 func revoked(key adminapi.Key, rotation adminapi.Rotation) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "revoked %s\n", key.ID)

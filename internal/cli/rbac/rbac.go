@@ -32,6 +32,7 @@ A permission is written <type>:<name>:<actions>:
   repository:team/*:pull        pull from everything one level below team
   namespace:team:push,delete    everything in and below team
   namespace:{username}:*        everybody a namespace of their own
+  namespace:{k8s.namespace}:pull  what a binding exposes: see 'rbac binding add'
   registry:catalog:*            list all repositories
 
 You need the name and password of an admin: with --username and --password-stdin, in
@@ -48,18 +49,19 @@ login stored them for --registry-url, or typed in at a terminal.`,
 		r.addCommand(), r.removeCommand(), r.enableCommand(), r.disableCommand(), r.changePasswordCommand(),
 		r.addMemberCommand(), r.removeMemberCommand(),
 		r.listCommand(), r.showCommand(),
-		r.grantCommand(), r.revokeCommand(), r.permissionsCommand(), r.canICommand(), r.explainTokenCommand(),
+		r.grantCommand(), r.revokeCommand(), r.permissionsCommand(), r.canICommand(), r.whoCanCommand(), r.explainTokenCommand(),
 		r.auditCommand(),
 		r.exportCommand(), r.planCommand(), r.applyCommand(), r.importCommand(),
-		r.tokenCommand(), r.lockoutsCommand(), r.pkiCommand(),
+		r.tokenCommand(), r.issuerCommand(), r.bindingCommand(), r.lockoutsCommand(), r.pkiCommand(),
 	)
 	cli.RequireSubcommand(cmd)
 	r.completeArguments(cmd)
+	r.completeIssuers(cmd)
 	return cmd
 }
 
 // connect makes what a command works with. The printer comes first: a wrong
-// flag is told before anybody is asked for a password.
+// flag is an error before the user is asked for a password.
 func (r *rbac) connect(cmd *cobra.Command) (*client.Client, *cli.Printer, error) {
 	return r.connectWith(cmd, false)
 }

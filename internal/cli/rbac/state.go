@@ -20,9 +20,9 @@ func (r *rbac) exportCommand() *cobra.Command {
 	var schema bool
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Write users, robots, groups, members and permissions as one document",
-		Long: `Write users, robots, groups, members and permissions as one YAML document, or with -o json
-as JSON. It holds no secrets. 'plan' compares such a document with the server, 'apply'
+		Short: "Write users, robots, groups, members, permissions, issuers and bindings as one document",
+		Long: `Write users, robots, groups, members, permissions, issuers and bindings as one YAML document,
+or with -o json as JSON. It holds no secrets. 'plan' compares such a document with the server, 'apply'
 makes the server what it says.`,
 		Example: `  dockit rbac export > state.yaml
   dockit rbac export -o json
@@ -62,10 +62,10 @@ type documentFlags struct {
 
 func (d *documentFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&d.file, "file", "f", "", "`file` with the document, - for standard input")
-	cmd.Flags().BoolVar(&d.prune, "prune", false, "remove the users, robots and groups that the document does not list")
+	cmd.Flags().BoolVar(&d.prune, "prune", false, "remove the users, robots, groups, issuers and bindings that the document does not list")
 }
 
-// open opens and checks the document: mistakes are told with their lines before
+// open opens and checks the document: mistakes are reported with their lines before
 // anything is sent. How large it may be is for the server to say.
 func (d *documentFlags) open(cmd *cobra.Command) (*cli.Document, error) {
 	if d.file == "" {
@@ -121,7 +121,7 @@ Exit codes: 0 the server is what the document says, 2 it differs, 1 failed.`,
 			if err := printPlan(p, plan, "nothing would change", "would be"); err != nil {
 				return failed(err)
 			}
-			if len(plan.Changes) > 0 {
+			if plan.Created+plan.Updated+plan.Removed > 0 {
 				return &cli.Answer{Code: 2}
 			}
 			return nil
@@ -140,7 +140,10 @@ func failed(err error) error {
 }
 
 func (r *rbac) applyCommand() *cobra.Command {
-	var d documentFlags
+	var (
+		d   documentFlags
+		tag string
+	)
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Make the server what a document says, all of it or nothing",
@@ -148,13 +151,22 @@ func (r *rbac) applyCommand() *cobra.Command {
 that the document lists get exactly its members and permissions; those that it does not
 list stay as they are, unless --prune removes them. Applying twice changes nothing.
 
+The keys of new issuers are fetched then. One that is away is trusted all the same, and told
+of on standard error.
+
 Passwords stay. A new user has none before 'change-password' sets one, unless the document
-brings a password_hash.`,
+brings a password_hash.
+
+With --if-match, the tag that 'plan -o json' shows, nothing is done but what that plan said:
+whatever somebody else changes in between makes it fail.`,
 		Example: `  dockit rbac apply -f state.yaml
+  dockit rbac apply -f state.yaml --if-match "$(dockit rbac plan -f state.yaml -o json | jq -r .tag)"
   dockit rbac apply --prune -f - < state.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plan, p, err := r.sendDocument(cmd, &d, "applying", (*client.Client).ApplyState)
+			plan, p, err := r.sendDocument(cmd, &d, "applying", func(c *client.Client, ctx context.Context, document io.Reader, options state.Options) (adminapi.Plan, error) {
+				return c.ApplyPlanned(ctx, document, options, tag)
+			})
 			if err != nil {
 				return err
 			}
@@ -162,6 +174,7 @@ brings a password_hash.`,
 		},
 	}
 	d.register(cmd)
+	cmd.Flags().StringVar(&tag, "if-match", "", "do only what the plan with this `tag` said")
 	return cmd
 }
 
@@ -185,7 +198,10 @@ func (r *rbac) sendDocument(cmd *cobra.Command, d *documentFlags, doing string, 
 	defer m.Clock()()
 	plan, err := send(c, cmd.Context(), content, state.Options{Prune: d.prune})
 	if err == nil {
-		printNotes(cmd, planNotes(plan))
+		printNotes(cmd, append(planNotes(plan), plan.Warnings...))
+		for _, away := range plan.Away {
+			cli.Warnf(cmd.ErrOrStderr(), "Warning: the issuer %s is trusted, and away: %s", away.Issuer, away.Why)
+		}
 	}
 	return plan, p, err
 }
@@ -196,16 +212,23 @@ func printPlan(p *cli.Printer, plan adminapi.Plan, nothing, were string) error {
 		for _, change := range plan.Changes {
 			p.Line(change.Subject.String())
 		}
+		for _, change := range plan.Issuers {
+			p.Line("issuer:" + change.Name)
+		}
+		for _, change := range plan.Bindings {
+			p.Line("binding:" + change.Name)
+		}
 		return nil
 	}
 	return p.One(plan, "", func() {
-		if len(plan.Changes) == 0 {
+		shown := state.Plan{Changes: plan.Changes, Issuers: plan.Issuers, Bindings: plan.Bindings}
+		if shown.Empty() {
 			if !p.Quiet {
 				p.Line(nothing)
 			}
 			return
 		}
-		for line := range (state.Plan{Changes: plan.Changes}).Lines() {
+		for line := range shown.Lines() {
 			p.Raw(p.Coloured(line.Mark, printable.Text(line.String())))
 		}
 		if !p.Quiet {

@@ -76,6 +76,7 @@ func (r *rbac) removeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "remove REF",
 		Short:   "Remove a user, a robot or a group with its memberships and permissions",
+		Long:    "Remove a user, a robot or a group with its memberships and permissions, and the bindings of a\nrobot, which are listed.",
 		Example: "  dockit rbac remove user:alice",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -87,10 +88,11 @@ func (r *rbac) removeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.Delete(cmd.Context(), ref, 0); err != nil {
+			removed, err := c.Remove(cmd.Context(), ref, 0)
+			if err != nil {
 				return err
 			}
-			return p.Done(map[string]any{"removed": ref}, ref.String(), "removed "+ref.String())
+			return printRemoved(p, ref.String(), removed)
 		},
 	}
 }
@@ -251,11 +253,12 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// shown is everything that `show` tells about a subject.
+// shown is everything that `show` prints about a subject.
 type shown struct {
 	adminapi.Subject
 	Groups      []subject.Ref                  `json:"groups,omitempty"`
 	Members     []subject.Ref                  `json:"members,omitempty"`
+	Bindings    []string                       `json:"bindings,omitempty"`
 	Permissions []adminapi.EffectivePermission `json:"effective_permissions"`
 }
 
@@ -300,6 +303,14 @@ func collectShown(ctx context.Context, c *client.Client, ref subject.Ref) (shown
 		}
 		*into = append(*into, one.Ref())
 	}
+	if ref.Kind == subject.Robot {
+		for binding, err := range c.Bindings(ctx, client.BindingOptions{Robot: ref.Name}) {
+			if err != nil {
+				return s, err
+			}
+			s.Bindings = append(s.Bindings, binding.Name)
+		}
+	}
 	for permission, err := range c.EffectivePermissions(ctx, ref) {
 		if err != nil {
 			return s, err
@@ -322,6 +333,9 @@ func printShown(p *cli.Printer, s shown) {
 	}
 	if len(s.Members) > 0 {
 		p.Line("  members:  " + joinRefs(s.Members))
+	}
+	if len(s.Bindings) > 0 {
+		p.Line("  bindings: " + strings.Join(s.Bindings, ", "))
 	}
 	p.Line("")
 	// A table of what was read already has nothing left to fail on.

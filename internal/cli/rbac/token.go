@@ -21,9 +21,10 @@ import (
 func (r *rbac) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Make, list, rotate and revoke access tokens, and list and revoke docker logins",
+		Short: "Make, list, rotate and revoke access tokens, and list and revoke docker logins and sessions",
 		Long: `Make, list, rotate and revoke access tokens: long-lived secrets of users and robots, used as
-passwords. The only credentials of a robot are access tokens. Where an operator turned
+passwords. The only credentials of a robot are access tokens, and the sessions of jobs that
+log in with the token of an issuer. Where an operator turned
 refresh tokens on, the docker logins that hold one are listed and revoked here too.
 
 Users may do this for themselves, without being admins, with their name and password.`,
@@ -116,8 +117,10 @@ expiry stay. With --grace the old secret keeps working for that time; without, i
 	cmd.Flags().StringVar(&expires, "expires", "", "`when` the token ends from now on: in 90d or 12h, on 2027-01-31, or never: as late as is allowed (default as before)")
 	shape.register(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var rotation adminapi.AccessTokenRotation
-		rotation.Grace = int(grace / time.Second)
+		if grace%time.Second != 0 {
+			return cli.Usagef("--grace %s: write whole seconds, such as 1s or 1h", duration.Format(grace))
+		}
+		rotation := adminapi.AccessTokenRotation{Grace: int(grace / time.Second)}
 		if expires != "" {
 			at, err := cli.ParseExpiry(expires, time.Now())
 			if err != nil {
@@ -139,31 +142,38 @@ expiry stay. With --grace the old secret keeps working for that time; without, i
 }
 
 func (r *rbac) tokenRevokeCommand() *cobra.Command {
-	var all, logins bool
+	var all, logins, sessions bool
 	var options client.RevokeOptions
 	cmd := &cobra.Command{
-		Use:   "revoke ID | revoke REF --all | revoke REF --logins",
-		Short: "End an access token or a docker login, or all of a subject",
-		Long: `End an access token or the refresh token of a docker login by its id. With --all and a
-subject, end every one that it has; with --logins, its docker logins only.
+		Use:   "revoke ID | revoke REF --all | revoke REF --logins | revoke REF --sessions",
+		Short: "End an access token, a login or a session, or all of a subject",
+		Long: `End an access token, the refresh token of a docker login, the session of a browser at the
+page or that of a job by its id. With --all and a subject, end every one that it has; with
+--logins, the docker logins and browsers of a user only, and with --sessions the sessions of
+a robot.
 
 What was made with a token ends with it: access tokens, and passwords of users that it
 added. With --keep-made, which takes your password, that goes on. Either is listed.`,
 		Example: `  dockit rbac token revoke k3v7q2mzx4ta
   dockit rbac token revoke k3v7q2mzx4ta --keep-made
   dockit rbac token revoke robot:ci --all
-  dockit rbac token revoke user:alice --logins`,
+  dockit rbac token revoke user:alice --logins
+  dockit rbac token revoke robot:ci --sessions`,
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "end every access token and docker login of a subject")
-	cmd.Flags().BoolVar(&logins, "logins", false, "end every docker login of a user")
+	cmd.Flags().BoolVar(&all, "all", false, "end every access token, login and session of a subject")
+	cmd.Flags().BoolVar(&logins, "logins", false, "end every docker login of a user, and every session at the page")
+	cmd.Flags().BoolVar(&sessions, "sessions", false, "end every session of a robot")
 	cmd.Flags().BoolVar(&options.KeepMade, "keep-made", false, "let what was made with it go on (takes a password)")
-	cmd.MarkFlagsMutuallyExclusive("all", "logins")
+	cmd.MarkFlagsMutuallyExclusive("all", "logins", "sessions")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if all || logins {
+		if all || logins || sessions {
 			owner, err := tokenOwnerArg(args[0])
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case sessions:
+				return r.revokeSessions(cmd, owner)
 			}
 			return r.revokeAll(cmd, owner, logins, options)
 		}
@@ -184,7 +194,7 @@ added. With --keep-made, which takes your password, that goes on. Either is list
 	return cmd
 }
 
-// printRevoked tells what was revoked, and what became of what that had made.
+// printRevoked says what was revoked, and what became of what that had made.
 func printRevoked(p *cli.Printer, ids []string, became adminapi.RevokedToken, name, done string) error {
 	texts := []string{done}
 	for _, one := range became.Ended {
@@ -209,19 +219,43 @@ func madeText(m adminapi.MadeCredential) string {
 	return fmt.Sprintf("access token %s (%s) of %s", m.AccessToken, m.Name, m.Owner)
 }
 
-// revokeToken ends a token of either kind. Who is no admin is not told whether
-// there is an access token of that id, so it may be a refresh token as well.
+// revokeToken ends a token of any kind. A caller who is no admin does not
+// learn whether there is an access token of that id, so it may be a refresh token
+// as well.
 func revokeToken(cmd *cobra.Command, c *client.Client, id string, options client.RevokeOptions) (adminapi.RevokedToken, error) {
 	became, err := c.RevokeAccessToken(cmd.Context(), id, options)
 	if !errors.Is(err, client.ErrNotFound) && !errors.Is(err, client.ErrForbidden) {
 		return became, err
 	}
-	return c.RevokeRefreshToken(cmd.Context(), id, options)
+	became, err = c.RevokeRefreshToken(cmd.Context(), id, options)
+	if !errors.Is(err, client.ErrNotFound) && !errors.Is(err, client.ErrForbidden) {
+		return became, err
+	}
+	// Who is no admin has no session, and hears of the token.
+	if ended := c.RevokeSession(cmd.Context(), id); !errors.Is(ended, client.ErrNotFound) && !errors.Is(ended, client.ErrForbidden) {
+		return adminapi.RevokedToken{}, ended
+	}
+	return became, err
+}
+
+func (r *rbac) revokeSessions(cmd *cobra.Command, owner subject.Ref) error {
+	if owner.Kind != subject.Robot {
+		return cli.Usagef("%s: only robots have sessions; --logins ends the docker logins of a user", owner)
+	}
+	c, p, err := r.connect(cmd)
+	if err != nil {
+		return err
+	}
+	revoked, err := c.RevokeSessions(cmd.Context(), owner.Name)
+	if err != nil {
+		return err
+	}
+	return p.Done(adminapi.RevokedSessions{Revoked: revoked}, owner.String(), fmt.Sprintf("ended %d sessions of %s", revoked, owner))
 }
 
 func (r *rbac) revokeAll(cmd *cobra.Command, owner subject.Ref, logins bool, options client.RevokeOptions) error {
 	if logins && owner.Kind != subject.User {
-		return cli.Usagef("%s: only users have docker logins that hold a refresh token", owner)
+		return cli.Usagef("%s: only users have logins; --sessions ends the sessions of a robot", owner)
 	}
 	c, p, err := r.connect(cmd)
 	if err != nil {
@@ -232,7 +266,7 @@ func (r *rbac) revokeAll(cmd *cobra.Command, owner subject.Ref, logins bool, opt
 		if err != nil {
 			return err
 		}
-		if !logins || token.Kind == kindRefresh {
+		if !logins || token.Kind == kindRefresh || token.Kind == kindPage {
 			held = append(held, token)
 		}
 	}
@@ -240,10 +274,13 @@ func (r *rbac) revokeAll(cmd *cobra.Command, owner subject.Ref, logins bool, opt
 	var all adminapi.RevokedToken
 	for _, token := range held {
 		var became adminapi.RevokedToken
-		if token.Kind == kindAccess {
+		switch token.Kind {
+		case kindAccess:
 			became, err = c.RevokeAccessToken(cmd.Context(), token.ID, options)
-		} else {
+		case kindRefresh, kindPage:
 			became, err = c.RevokeRefreshToken(cmd.Context(), token.ID, options)
+		default:
+			err = c.RevokeSession(cmd.Context(), token.ID)
 		}
 		// One that ended by itself in between is what was asked for.
 		if err != nil && !errors.Is(err, client.ErrNotFound) {

@@ -1,19 +1,16 @@
 package rbac
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"sigs.k8s.io/yaml"
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/client"
 	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/dockerconfig"
 	"github.com/dockit-registry/dockit/internal/printable"
 )
 
@@ -76,20 +73,20 @@ func (r *rbac) connectForToken(cmd *cobra.Command, shape credentialShape) (*clie
 	}
 	c, err := r.login.Client(cmd, false)
 	return c, func(issued adminapi.IssuedAccessToken, done string) error {
-		login := registryLogin{host: string(host.Host()), username: issued.Owner.Name, password: issued.Token}
+		login := dockerconfig.Issued{Hosts: []string{string(host.Host())}, Username: issued.Owner.Name, Password: issued.Token}
 		switch p.Format {
 		case formatDockerConfig:
-			_, err := fmt.Fprintf(p.Out, "%s\n", login.dockerConfig())
+			_, err := fmt.Fprintf(p.Out, "%s\n", login.Config())
 			return err
 		case formatKubernetesSecret:
-			manifest, err := login.kubernetesSecret(shape)
+			manifest, err := login.PullSecret(shape.secretName, shape.namespace)
 			if err != nil {
 				return err
 			}
 			_, err = p.Out.Write(manifest)
 			return err
 		case formatEnv:
-			_, err := fmt.Fprintf(p.Out, "DOCKIT_REGISTRY_URL=%s\nDOCKIT_USERNAME=%s\nDOCKIT_PASSWORD=%s\n", login.host, login.username, login.password)
+			_, err := fmt.Fprintf(p.Out, "DOCKIT_REGISTRY_URL=%s\nDOCKIT_USERNAME=%s\nDOCKIT_PASSWORD=%s\n", login.Hosts[0], login.Username, login.Password)
 			return err
 		default:
 			return p.One(issued, issued.ID, func() { printIssued(p, issued, done) })
@@ -120,54 +117,4 @@ func printIssued(p *cli.Printer, issued adminapi.IssuedAccessToken, done string)
 	}
 	p.Line("  token:   " + issued.Token)
 	p.Line("The token cannot be shown again.")
-}
-
-// registryLogin is what a client needs to log in to a registry.
-type registryLogin struct {
-	host, username, password string
-}
-
-// dockerConfig is the login as docker's config.json has it.
-func (l registryLogin) dockerConfig() []byte {
-	type entry struct {
-		Auth string `json:"auth"`
-	}
-	config, err := json.MarshalIndent(map[string]map[string]entry{"auths": {
-		l.host: {base64.StdEncoding.EncodeToString([]byte(l.username + ":" + l.password))},
-	}}, "", "  ")
-	if err != nil {
-		panic(err) // strings can always be written
-	}
-	return config
-}
-
-// unnamed are the runs of characters that a name in Kubernetes cannot have
-// (RFC 1123 subdomains) and a subject's can.
-var unnamed = regexp.MustCompile(`[^a-z0-9.]+`)
-
-// kubernetesSecret is the manifest of a Secret for imagePullSecrets.
-func (l registryLogin) kubernetesSecret(shape credentialShape) ([]byte, error) {
-	if shape.secretName == "" {
-		shape.secretName = strings.Trim(unnamed.ReplaceAllString("dockit-"+l.username, "-"), "-.")
-	}
-	type metadata struct {
-		Name      string `json:"name"`
-		Namespace string `json:"namespace,omitempty"`
-	}
-	manifest, err := yaml.Marshal(struct {
-		APIVersion string            `json:"apiVersion"`
-		Kind       string            `json:"kind"`
-		Metadata   metadata          `json:"metadata"`
-		Type       string            `json:"type"`
-		Data       map[string][]byte `json:"data"`
-	}{
-		"v1", "Secret",
-		metadata{shape.secretName, shape.namespace},
-		"kubernetes.io/dockerconfigjson",
-		map[string][]byte{".dockerconfigjson": l.dockerConfig()},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("write the secret: %w", err)
-	}
-	return manifest, nil
 }

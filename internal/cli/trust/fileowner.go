@@ -16,7 +16,7 @@ type owner struct{ uid, gid int }
 // parseOwner reads USER, USER:GROUP or :GROUP, each a name or a number.
 func parseOwner(s string) (*owner, error) {
 	if s == "" {
-		return nil, nil //nolint:nilnil // nobody in particular
+		return nil, nil //nolint:nilnil // no owner in particular
 	}
 	o := &owner{-1, -1}
 	userName, groupName, _ := strings.Cut(s, ":")

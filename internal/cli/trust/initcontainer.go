@@ -120,7 +120,7 @@ type initContainer struct {
 	interval   time.Duration
 	notify     notification
 
-	// stdout is told what was done, stderr what is in the way.
+	// stdout gets what was done, stderr what is in the way.
 	stdout, stderr io.Writer
 }
 
@@ -200,7 +200,7 @@ func (i *initContainer) run(ctx context.Context) (*written, error) {
 	}
 	i.remember()
 	if i.vouching.required {
-		// Waiting for an answer that cannot be taken helps nobody.
+		// Waiting for an answer that cannot be taken does not help.
 		if _, err := i.vouching.anchors(i.source.format); err != nil {
 			return nil, fmt.Errorf("%s: %w", i.source.URL.Redacted(), err)
 		}

@@ -54,7 +54,7 @@ func TestInitContainerRefusesAForeignBundle(t *testing.T) {
 	assert.NoFileExists(t, path)
 }
 
-// Whoever redirects is not Dockit, however good what it leads to is.
+// A server that redirects is not Dockit, however good what it leads to is.
 func TestInitContainerFollowsNoRedirect(t *testing.T) {
 	good := dockitWith(t, goodBundle(t))
 	elsewhere := trustServer(t, good)

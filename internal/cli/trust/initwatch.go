@@ -11,8 +11,8 @@ import (
 	"github.com/dockit-registry/dockit/internal/cli"
 )
 
-// runAndWatch writes the file and keeps it as Dockit says until it is told to
-// stop.
+// runAndWatch writes the file and keeps it as Dockit says until a signal
+// stops it.
 func (i *initContainer) runAndWatch(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -42,14 +42,14 @@ func (i *initContainer) runAndWatch(ctx context.Context) error {
 type watch struct {
 	*initContainer
 	present *Trusted
-	// owed is set while somebody is to be told of a change.
+	// owed is set while the registry is to be notified of a change.
 	owed bool
-	// problems are the last ones that were told, by what failed.
+	// problems are the last ones that were reported, by what failed.
 	problems map[string]string
 }
 
-// look rewrites the file if Dockit has something new, or if somebody else has
-// changed it.
+// look rewrites the file if Dockit has something new, or if another process
+// has changed it.
 func (w *watch) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
@@ -72,7 +72,7 @@ func (w *watch) look(ctx context.Context) error {
 	return nil
 }
 
-// notifyOwed tells of a change; what fails is tried again.
+// notifyOwed notifies the registry of a change; what fails is tried again.
 func (w *watch) notifyOwed(ctx context.Context) {
 	if !w.owed || w.notify.none() {
 		return

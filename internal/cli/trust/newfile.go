@@ -15,8 +15,8 @@ type newFile struct {
 	mode    fs.FileMode
 }
 
-// writeFiles writes every file, or none. Whoever reads one of them finds all
-// of the content or what was there before. A file that exists is replaced with
+// writeFiles writes every file, or none. A process that reads one of them finds
+// all of the content or what was there before. A file that exists is replaced with
 // force only. Errors: [atomicfile.ErrExists].
 func writeFiles(force bool, files ...newFile) (err error) {
 	var pending []*atomicfile.File

@@ -20,7 +20,7 @@ import (
 const (
 	// notifyTimeout bounds the command that is run on a change, in all.
 	notifyTimeout = time.Minute
-	// notifyGrace is the part of it that is left to a command that was told to
+	// notifyGrace is the part of it that is left to a command that was asked to
 	// end.
 	notifyGrace = 5 * time.Second
 )
@@ -58,10 +58,10 @@ func (n notification) String() string {
 	return "ran " + n.command[0]
 }
 
-// none reports whether nobody is to be told.
+// none reports whether there is neither a signal to send nor a command to run.
 func (n notification) none() bool { return n.signal == nil && len(n.command) == 0 }
 
-// send tells whoever is to be told.
+// send sends the signal, or runs the command.
 func (n notification) send(ctx context.Context, stdout, stderr io.Writer) error {
 	if n.signal != nil {
 		return n.sendSignal()
@@ -93,7 +93,7 @@ func (n notification) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// unpiped spares output that nobody reads a pipe, which whatever holds it open
+// unpiped spares output that is not read a pipe, which whatever holds it open
 // would keep the command from ending by.
 func unpiped(w io.Writer) io.Writer {
 	if w == io.Discard {

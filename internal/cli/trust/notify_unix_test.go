@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// commandThat is told of a change, by a shell.
+// commandThat runs on a change, by a shell.
 func commandThat(script string, timeout time.Duration) notification {
 	return notification{command: []string{"sh", "-c", script}, timeout: timeout, grace: timeout / 4}
 }

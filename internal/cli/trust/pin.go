@@ -45,7 +45,7 @@ func isSHA256(s string) bool {
 }
 
 // Check takes content that is pinned as a whole, or part by part. One part
-// that nobody expects is enough to refuse it: a registry would trust that one.
+// that is not expected is enough to refuse it: a registry would trust that one.
 func (p pins) check(content []byte, format Format) error {
 	whole := contentFingerprint(content)
 	if len(p) == 0 || slices.Contains(p, whole) {

@@ -2,7 +2,6 @@ package trust
 
 import (
 	"bytes"
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,9 +32,7 @@ func pkiGenerateRun(t *testing.T, args ...string) (string, error) {
 func mode(t *testing.T, path string) fs.FileMode {
 	t.Helper()
 	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return info.Mode().Perm()
 }
 
@@ -65,70 +62,51 @@ func TestPKIGenerateMakesWhatAServerTakes(t *testing.T) {
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "combined.pem")
-			if out, err := pkiGenerateRun(t, append(args, path)...); err != nil || out != "" {
-				t.Fatalf("output %q, error %v", out, err)
-			}
-			if got := mode(t, path); got != 0o600 {
-				t.Errorf("mode %o", got)
-			}
-			if err := serves(t, pki.Files{Key: path}); err != nil {
-				t.Error(err)
-			}
+			out, err := pkiGenerateRun(t, append(args, path)...)
+			require.NoError(t, err)
+			require.Empty(t, out)
+			assert.EqualValues(t, 0o600, mode(t, path), "mode")
+			assert.NoError(t, serves(t, pki.Files{Key: path}))
 		})
 	}
 }
 
 func TestPKIGeneratePrintsBoth(t *testing.T) {
 	out, err := pkiGenerateRun(t)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "combined.pem")
-	if err := os.WriteFile(path, []byte(out), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := serves(t, pki.Files{Key: path}); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, os.WriteFile(path, []byte(out), 0o600))
+	assert.NoError(t, serves(t, pki.Files{Key: path}))
 }
 
 func TestPKIGenerateWritesTwoFiles(t *testing.T) {
 	dir := t.TempDir()
 	files := pki.Files{Key: filepath.Join(dir, "tls.key"), Certificate: filepath.Join(dir, "tls.crt")}
-	if _, err := pkiGenerateRun(t, "--key-file", files.Key, "--certificate-file", files.Certificate); err != nil {
-		t.Fatal(err)
-	}
-	if key, cert := mode(t, files.Key), mode(t, files.Certificate); key != 0o600 || cert != 0o644 {
-		t.Errorf("modes %o and %o", key, cert)
-	}
-	if err := serves(t, files); err != nil {
-		t.Error(err)
-	}
+	_, err := pkiGenerateRun(t, "--key-file", files.Key, "--certificate-file", files.Certificate)
+	require.NoError(t, err)
+	key, cert := mode(t, files.Key), mode(t, files.Certificate)
+	assert.EqualValues(t, 0o600, key)
+	assert.EqualValues(t, 0o644, cert)
+	assert.NoError(t, serves(t, files))
 }
 
 func TestPKIGenerateReplacesNothingUnlessForced(t *testing.T) {
 	dir := t.TempDir()
 	key, cert := filepath.Join(dir, "tls.key"), filepath.Join(dir, "tls.crt")
-	if err := os.WriteFile(cert, []byte("precious"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(cert, []byte("precious"), 0o644))
 	args := []string{"--key-file", key, "--certificate-file", cert}
-	if _, err := pkiGenerateRun(t, args...); !errors.Is(err, atomicfile.ErrExists) || !strings.Contains(err.Error(), cert) {
-		t.Errorf("error %v", err)
-	}
+	_, err := pkiGenerateRun(t, args...)
+	require.ErrorIs(t, err, atomicfile.ErrExists)
+	require.ErrorContains(t, err, cert)
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
-		t.Errorf("%d files in the folder, error %v", len(entries), err)
-	}
-	if content, err := os.ReadFile(cert); err != nil || string(content) != "precious" {
-		t.Errorf("content %q, error %v", content, err)
-	}
-	if _, err := pkiGenerateRun(t, append(args, "--force")...); err != nil {
-		t.Fatal(err)
-	}
-	if err := serves(t, pki.Files{Key: key, Certificate: cert}); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, err)
+	assert.Len(t, entries, 1)
+	content, err := os.ReadFile(cert)
+	require.NoError(t, err, "content %q", content)
+	assert.Equal(t, "precious", string(content), "content %q", content)
+	_, err = pkiGenerateRun(t, append(args, "--force")...)
+	require.NoError(t, err)
+	assert.NoError(t, serves(t, pki.Files{Key: key, Certificate: cert}))
 }
 
 func TestPKIGenerateRefusesWrongUsage(t *testing.T) {
@@ -148,12 +126,11 @@ func TestPKIGenerateRefusesWrongUsage(t *testing.T) {
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			if out, err := pkiGenerateRun(t, strings.Fields(args)...); err == nil {
-				t.Errorf("no error; output %q", out)
-			}
-			if entries, err := os.ReadDir("."); err != nil || len(entries) != 0 {
-				t.Errorf("%d files were written, error %v", len(entries), err)
-			}
+			out, err := pkiGenerateRun(t, strings.Fields(args)...)
+			require.Error(t, err, "no error; output %q", out)
+			entries, err := os.ReadDir(".")
+			require.NoError(t, err)
+			assert.Empty(t, entries)
 		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 // reapTimeout bounds the wait for processes that were killed.
 const reapTimeout = time.Second
 
-// inGroup makes a command the first of a process group, which is told to end
+// inGroup makes a command the first of a process group, which is asked to end
 // when its context is done.
 func inGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -25,7 +25,7 @@ func endGroup(group int) bool {
 	if err := syscall.Kill(-group, syscall.SIGKILL); err != nil {
 		return false
 	}
-	// The first process of a container inherits them: nobody else would ever
+	// The first process of a container inherits them: no other would ever
 	// ask for how they ended.
 	for end := time.Now().Add(reapTimeout); time.Now().Before(end); {
 		pid, err := syscall.Wait4(-group, nil, syscall.WNOHANG, nil)

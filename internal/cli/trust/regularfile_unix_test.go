@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever a path leads to, nobody waits for it, and nothing but a file is
+// Whatever a path leads to, it is not waited for, and nothing but a file is
 // replaced.
 func TestInitContainerTakesRegularFilesOnly(t *testing.T) {
 	folder := t.TempDir()

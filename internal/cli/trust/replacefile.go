@@ -13,12 +13,12 @@ import (
 // attributes are those of a file that is put in place.
 type attributes struct {
 	mode  fs.FileMode
-	owner *owner // nil: whoever runs this
+	owner *owner // nil: the user who runs this
 }
 
-// replaceFile puts content in place in one step: whoever reads the file sees
-// all of the old or all of the new, and so does a process that is killed. It
-// reports whether anything changed.
+// replaceFile puts content in place in one step: a process that reads the file
+// sees all of the old or all of the new, also when this one is killed. It reports
+// whether anything changed.
 func replaceFile(path string, content []byte, a attributes) (changed bool, err error) {
 	if err := checkRegular(path); err != nil {
 		return false, err
@@ -50,6 +50,6 @@ func fill(file *atomicfile.File, content []byte, a attributes) error {
 		err = a.owner.take(file.Name())
 	}
 	// The mode does not depend on the umask: the registry often runs as
-	// somebody else.
+	// another user.
 	return errors.Join(err, file.Chmod(a.mode))
 }

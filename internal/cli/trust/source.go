@@ -67,7 +67,7 @@ type Trusted struct {
 }
 
 // await fetches until there is something to trust or the time is over. It
-// tells of every new reason to wait.
+// reports every new reason to wait.
 func await(ctx context.Context, timeout time.Duration, fetch func(context.Context) (*Trusted, error), waiting func(error)) (*Trusted, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

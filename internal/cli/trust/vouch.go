@@ -54,8 +54,8 @@ type vouching struct {
 	known []byte
 }
 
-// errNothingVouches is returned when there is nobody to take the server's word
-// from.
+// errNothingVouches is returned when there is nothing to check the server's word
+// against.
 var errNothingVouches = errors.New("that is plain HTTP to another machine, where whoever is on the way can answer, and nothing that is trusted already can vouch for the answer: " +
 	"use https, name what is expected with --fingerprint or --anchors, or take the first answer with --allow-http")
 
@@ -82,7 +82,7 @@ func (v *vouching) anchors(format Format) (anchors, error) {
 	return a, nil
 }
 
-// formatOf tells a JWK set from certificates.
+// formatOf distinguishes a JWK set from certificates.
 func formatOf(content []byte) Format {
 	if bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")) {
 		return Formats["jwks"]

@@ -48,7 +48,7 @@ func overPlainHTTP(t *testing.T, path string, handler http.HandlerFunc, change f
 }
 
 // Over plain HTTP from another machine, what a registry is to trust needs
-// somebody who is trusted already to vouch for it.
+// what is trusted already to vouch for it.
 func TestInitContainerOverPlainHTTP(t *testing.T) {
 	now, next, foreign := goodBundle(t), goodBundle(t), goodBundle(t)
 	expired := string(certificatePEM(t, time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)))
@@ -63,7 +63,7 @@ func TestInitContainerOverPlainHTTP(t *testing.T) {
 	}
 	jwks := func(bundle string) string { return string(get(t, dockitWith(t, bundle), "/v2/certs/jwks")) }
 	asJWKS := func(f *initContainerFlags) { f.format = "jwks" }
-	// Every path is somebody else's, who knows what the file holds.
+	// Every path is another server's, which knows what the file holds.
 	mixed := dockitAfter(t, now+foreign, foreign)
 	injected := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v2/certs/pem" {
@@ -159,7 +159,7 @@ func TestInitContainerWatchOverPlainHTTP(t *testing.T) {
 	serve(dockitWith(t, first))
 	require.ErrorContains(t, w.look(t.Context()), "nothing that is trusted already vouches for it")
 	holds(second + third)
-	// What somebody writes into the file vouches for nothing.
+	// What another process writes into the file vouches for nothing.
 	require.NoError(t, os.WriteFile(path, []byte(foreign), 0o600))
 	serve(dockitWith(t, foreign))
 	require.ErrorContains(t, w.look(t.Context()), "nothing that is trusted already vouches for it")

@@ -1,0 +1,228 @@
+package page
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/e2e/internal/cannot"
+)
+
+// patience is how long a browser may take for one thing: machines of tests are busy.
+const patience = time.Minute
+
+// browser is Chromium with one tab.
+type browser struct {
+	*testing.T
+	site site
+	ctx  context.Context
+
+	mu sync.Mutex
+	// complaints are what the browser found wrong: violations of policies and errors of scripts.
+	complaints []string
+}
+
+// newBrowser opens a browser, and has the test fail when it complains of anything.
+func newBrowser(t *testing.T, s site, script bool) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		cannot.Run(t, errors.New("chromium is not installed: run scripts/get-browser bin"))
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], //nolint:gocritic // a new one
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1280, 900), chromedp.IgnoreCertErrors, chromedp.Flag("lang", "en-US"))
+	ctx, end := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(options...))
+	t.Cleanup(end)
+	b := &browser{T: t, site: s, ctx: ctx}
+	require.NoError(t, chromedp.Listen(ctx, b.listen))
+	call(b, audits.Enable, cdp.Empty{})
+	call(b, cdplog.Enable, cdp.Empty{})
+	if !script {
+		call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	}
+	t.Cleanup(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		assert.Empty(t, b.complaints, "the browser complains")
+	})
+	return b
+}
+
+func (b *browser) listen(event any) {
+	complaint := ""
+	switch e := event.(type) {
+	case *audits.EventIssueAdded:
+		if e.Issue.Code == audits.InspectorIssueCodeContentSecurityPolicyIssue || e.Issue.Code == audits.InspectorIssueCodeCookieIssue {
+			details, _ := json.Marshal(e.Issue.Details) // for people
+			complaint = string(e.Issue.Code) + " " + string(details)
+		}
+	case *cdplog.EventEntryAdded:
+		// A page that is not there, or a form that was refused, is an error for the log, too.
+		if e.Entry.Level == cdplog.EntryLevelError && e.Entry.Source != cdplog.EntrySourceNetwork || e.Entry.Source == cdplog.EntrySourceSecurity {
+			complaint = e.Entry.Text
+		}
+	case *runtime.EventExceptionThrown:
+		complaint = e.ExceptionDetails.Text
+	}
+	if complaint != "" {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.complaints = append(b.complaints, complaint)
+	}
+}
+
+// complained reports whether the browser found anything wrong since it was asked last, which then does not count.
+func (b *browser) complained() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	found := len(b.complaints) > 0
+	b.complaints = nil
+	return found
+}
+
+// call sends a command of the protocol.
+func call[P, R any](b *browser, command cdp.Command[P, R], params P) R {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Call(ctx, command, params)
+	require.NoError(b, err)
+	return result
+}
+
+// ask runs an action that returns something, and fails the test unless it works out in time.
+func ask[T any](b *browser, action chromedp.Action[T]) T {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Run(ctx, action)
+	if err != nil {
+		ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+		defer cancel()
+		here, _ := chromedp.Run(ctx, chromedp.Location())
+		page, _ := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body"))) // for people
+		require.NoError(b, err, "at %s:\n%s", here, page)
+	}
+	return result
+}
+
+// run does something, and fails the test unless it works out in time.
+func (b *browser) run(actions ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	ask(b, chromedp.Steps(actions...))
+}
+
+// open goes to a page below /dockit/.
+func (b *browser) open(path string) {
+	b.Helper()
+	b.run(chromedp.Navigate(b.site.url + "/dockit/" + path))
+}
+
+// fill types into a field of the name.
+func (b *browser) fill(name, text string) {
+	b.Helper()
+	b.run(chromedp.SendKeys(chromedp.CSS(`[name="`+name+`"]`), text))
+}
+
+// click clicks on what a selector finds, and waits for a page whose heading is the text.
+func (b *browser) click(selector, heading string) {
+	b.Helper()
+	b.run(chromedp.Click(chromedp.CSS(selector)))
+	b.sees(heading)
+}
+
+// sees waits for a page with a heading.
+func (b *browser) sees(heading string) {
+	b.Helper()
+	b.run(chromedp.WaitVisible(fmt.Sprintf(`//h1[contains(., %q)]`, heading)))
+}
+
+// text is that of what a selector finds.
+func (b *browser) text(selector string) string {
+	b.Helper()
+	return ask(b, chromedp.Text(chromedp.CSS(selector)))
+}
+
+func (b *browser) signIn(name string) {
+	b.Helper()
+	b.open("")
+	b.sees("Sign in")
+	b.fill("name", name)
+	b.fill("password", password)
+	b.click("main button", "Hello, "+name)
+}
+
+// theme has pages see a preference for light or dark colours.
+func (b *browser) theme(scheme string) {
+	b.Helper()
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+}
+
+// width has the screen be that wide, in pixels of CSS.
+func (b *browser) width(width int64) {
+	b.Helper()
+	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1})
+}
+
+// evaluate runs script of the test in the page.
+func evaluate[T any](b *browser, script string) T {
+	b.Helper()
+	return ask(b, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+}
+
+// accessible has axe look at the page, and fails the test for anything that it finds.
+func (b *browser) accessible(what string) {
+	b.Helper()
+	source, err := axe()
+	if err != nil {
+		cannot.Run(b.T, errors.New("axe-core is not there: run scripts/get-browser bin"))
+	}
+	found := evaluate[[]string](b, source+`; axe.run(document, {resultTypes: ["violations"]}).then((r) =>
+		r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + v.help + ": " + n.html + ": " + n.failureSummary)))`)
+	assert.Empty(b, found, "%s: what keeps people from using it", what)
+}
+
+// fits fails the test when the page is wider than the screen.
+func (b *browser) fits(what string) {
+	b.Helper()
+	beyond := evaluate[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth")
+	assert.LessOrEqual(b, beyond, 0, "%s: pixels beyond the screen", what)
+}
+
+// picture keeps what the page looks like, in the folder of [pictures] if there is one.
+func (b *browser) picture(name string) {
+	b.Helper()
+	folder := os.Getenv("DOCKIT_TEST_PICTURES")
+	if folder == "" {
+		return
+	}
+	picture := ask(b, chromedp.FullScreenshot(100))
+	require.NoError(b, os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o600))
+}
+
+// callBrowser sends a command that is for the whole browser.
+func callBrowser[P, R any](b *browser, command cdp.Command[P, R], params P) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	_, err := chromedp.CallBrowser(ctx, command, params)
+	require.NoError(b, err)
+}

@@ -1,0 +1,61 @@
+{{- define "dockit.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "dockit.selector" -}}
+app.kubernetes.io/name: dockit
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "dockit.labels" -}}
+{{ include "dockit.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "dockit.image" -}}
+{{- with .Values.image }}{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{- end }}
+
+{{- define "dockit.url" -}}
+http://{{ include "dockit.name" . }}:{{ .Values.service.port }}
+{{- end }}
+
+{{- define "dockit.secret" -}}
+{{ include "dockit.name" . }}
+{{- end }}
+
+{{/* What every pod has: Pod Security "restricted". */}}
+{{- define "dockit.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "dockit.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* What does not fit together is said before anything is made. */}}
+{{- define "dockit.check" -}}
+{{- if and (eq .Values.database.dialect "sqlite") (or (gt (int .Values.replicas) 1) .Values.autoscaling.enabled) }}
+{{- fail "database.dialect is sqlite, which belongs to one replica: set replicas to 1 and autoscaling.enabled to false, or use mysql" }}
+{{- end }}
+{{- if and (eq .Values.database.dialect "mysql") (not .Values.database.existingSecret) }}
+{{- fail "database.dialect is mysql: name the secret that holds the data source name with database.existingSecret" }}
+{{- end }}
+{{- if and .Values.cluster.namespaces.enabled (not .Values.cluster.trust) }}
+{{- fail "cluster.namespaces.enabled needs cluster.trust: the tokens of namespaces are those of the cluster" }}
+{{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
+{{- fail "httpRoute.enabled needs httpRoute.parentRefs: which gateway is it?" }}
+{{- end }}
+{{- end }}

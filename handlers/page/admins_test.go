@@ -1,0 +1,161 @@
+package page
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/store"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+// adminPages are the pages for admins, and adminForms their forms, below the root.
+var (
+	adminPages = []string{
+		"users", "users/bob", "users/bob/remove", "users/bob/permissions", "users/bob/permissions/preview?permission=repository:a:pull", "users/bob/credentials", "users/bob/password",
+		"robots", "robots/ci", "robots/ci/remove", "robots/ci/permissions", "robots/ci/permissions/preview?permission=repository:a:pull", "robots/ci/credentials",
+		"groups", "groups/dev", "groups/dev/remove", "groups/dev/permissions", "groups/dev/permissions/preview?permission=repository:a:pull",
+		"users/anonymous", "groups/authenticated", "groups/authenticated/permissions",
+		"tokens", "tokens?unused=yes", "state", "state/download",
+	}
+	adminForms = []string{
+		"users", "users/bob/enable", "users/bob/disable", "users/bob/make-admin", "users/bob/unmake-admin", "users/bob/remove", "users/bob/permissions", "users/bob/password",
+		"users/bob/credentials", "users/bob/credentials/x/rotate", "users/bob/credentials/x/end", "users/bob/logins/x/end", "users/bob/logins/end",
+		"robots", "robots/ci/enable", "robots/ci/disable", "robots/ci/remove", "robots/ci/permissions",
+		"robots/ci/credentials", "robots/ci/credentials/x/rotate", "robots/ci/credentials/x/end", "robots/ci/logins/x/end", "robots/ci/logins/end",
+		"groups", "groups/dev/enable", "groups/dev/disable", "groups/dev/remove", "groups/dev/permissions", "groups/dev/members", "groups/dev/members/remove",
+		"tokens/x/end", "state/plan", "state/apply",
+	}
+)
+
+// administrable is a fixture that has a robot and a group, too.
+func administrable(t *testing.T) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	f.make("robot:ci")
+	f.make("group:dev")
+	return f
+}
+
+func (f *fixture) make(ref string) {
+	f.Helper()
+	r, err := subject.ParseRef(ref)
+	require.NoError(f, err)
+	_, err = f.store.CreateSubject(f.Context(), store.NewSubject{Ref: r})
+	require.NoError(f, err)
+}
+
+// TestPagesOfAdminsAreForAdmins guards each page and each form of theirs.
+func TestPagesOfAdminsAreForAdmins(t *testing.T) {
+	f := administrable(t)
+	alice, nobody := f.signedIn("alice"), f.browser()
+	changes := func() string {
+		entries, err := f.store.AuditEntries(t.Context(), store.AuditQuery{Limit: 100})
+		require.NoError(t, err)
+		return entries[0].At.String()
+	}
+	before := changes()
+	for _, path := range adminPages {
+		assert.Equal(t, http.StatusForbidden, alice.get(path).Code, path)
+		assert.Contains(t, alice.get(path).Body.String(), "for admins", path)
+		assert.Equal(t, http.StatusSeeOther, nobody.get(path).Code, path)
+	}
+	for _, path := range adminForms {
+		assert.Equal(t, http.StatusForbidden, alice.post(path, "name", "new", "permission", "repository:a:pull").Code, path)
+		assert.Equal(t, http.StatusUnauthorized, nobody.post(path).Code, path)
+	}
+	assert.NotContains(t, alice.get("").Body.String(), `href="/dockit/users"`)
+	assert.Equal(t, before, changes(), "nothing was changed")
+	// The admin API is what decides: a page that forgot to ask shows nothing, either.
+	for _, path := range []string{"/users", "/access-tokens", "/state"} {
+		f.page.get("test"+path, func(v *visit) error { return v.API(http.MethodGet, path, nil, nil) })
+		assert.Equal(t, http.StatusForbidden, alice.get("test"+path).Code, path)
+	}
+}
+
+// TestOtherSitesChangeNothingOfAdmins guards each form.
+func TestOtherSitesChangeNothingOfAdmins(t *testing.T) {
+	f := administrable(t)
+	b := f.signedIn("root")
+	b.change = func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }
+	for _, path := range adminForms {
+		answer := b.post(path, "name", "new", "member", "user:bob", "permission", "repository:a:pull")
+		assert.Equal(t, http.StatusForbidden, answer.Code, path)
+		assert.Contains(t, answer.Body.String(), "comes from another site", path)
+	}
+}
+
+func TestPagesOfAdminsArePlain(t *testing.T) {
+	f := administrable(t)
+	f.grantTo("group:dev", "repository:team/**:push")
+	b := f.signedIn("root")
+	for _, path := range adminPages {
+		answer := b.get(path)
+		require.Equal(t, http.StatusOK, answer.Code, "%s: %s", path, answer.Body)
+		for header, value := range policies {
+			assert.Equal(t, []string{value}, answer.Header().Values(header), "%s: %s", path, header)
+		}
+		if path != "state/download" {
+			isPlain(t, answer.Body.String())
+			assert.Contains(t, answer.Body.String(), "dockit rbac ", "%s: the command that does the same", path)
+		}
+	}
+	assert.Contains(t, b.get("").Body.String(), `href="/dockit/users"`)
+	assert.Equal(t, http.StatusNotFound, b.get("users/nobody").Code)
+	assert.Equal(t, http.StatusNotFound, b.get("users/ci").Code, "which is a robot")
+}
+
+// TestHostileTextsOfAdminsStayText guards that nothing that others write becomes markup in a page for admins.
+func TestHostileTextsOfAdminsStayText(t *testing.T) {
+	const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>'`
+	f := administrable(t)
+	f.token("robot:ci", "deploy", hostile)
+	b := f.signedIn("root")
+	escaped := url.PathEscape(hostile)
+	for name, body := range map[string]string{
+		"search":     b.get("users?prefix=" + url.QueryEscape(hostile)).Body.String(),
+		"name":       b.get("users/" + escaped).Body.String(),
+		"tokens":     b.get("tokens").Body.String(),
+		"last used":  b.get("robots/ci/credentials").Body.String(),
+		"permission": b.get("users/bob/permissions/preview?permission=" + url.QueryEscape(hostile)).Body.String(),
+		"added":      b.post("users", "name", hostile, "new_password", "", "repeated_password", "").Body.String(),
+		"member":     b.post("groups/dev/members", "member", hostile).Body.String(),
+		"removal":    b.post("users/bob/remove", "typed", hostile).Body.String(),
+		"document":   b.post("state/plan", "document", hostile).Body.String(),
+		"plan":       b.post("state/plan", "document", "version: dockit/v1 # "+hostile).Body.String(),
+	} {
+		isPlain(t, body)
+		assert.NotContains(t, body, "<script>alert", name)
+		assert.NotContains(t, body, "<img", name)
+	}
+}
+
+func (f *fixture) grantTo(ref, permission string) {
+	f.Helper()
+	r, err := subject.ParseRef(ref)
+	require.NoError(f, err)
+	_, err = f.store.Grant(f.Context(), r, mustPermission(f, permission))
+	require.NoError(f, err)
+}
+
+// TestUploadIsReadOfAdminsAlone guards that nobody else can fill the disk with a document.
+func TestUploadIsReadOfAdminsAlone(t *testing.T) {
+	f := administrable(t)
+	for _, b := range []*browser{f.browser(), f.signedIn("alice")} {
+		var body *counted64
+		b.change = func(r *http.Request) {
+			body = &counted64{Reader: strings.NewReader("document=" + strings.Repeat("x", 1<<20))}
+			r.Body = body
+		}
+		b.post("state/plan")
+		assert.Zero(t, body.read)
+	}
+}
+
+// lately is a moment ago.
+func lately(f *fixture) time.Time { return f.store.Now().Add(-time.Minute) }

@@ -1,0 +1,51 @@
+// What is nicer with script. Every page works without it.
+"use strict";
+(() => {
+  const live = document.getElementById("live");
+
+  // Buttons that copy what stands before them.
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    if (!navigator.clipboard) break;
+    const text = button.parentElement.querySelector("code");
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text.textContent);
+        live.textContent = "Copied.";
+        button.classList.add("done");
+      } catch {
+        getSelection().selectAllChildren(text);
+        live.textContent = "Selected: copy it with the keyboard.";
+      }
+      setTimeout(() => { live.textContent = ""; button.classList.remove("done"); }, 2000);
+    });
+  }
+
+  // Times in the zone of who reads.
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
+  for (const element of document.querySelectorAll("time[datetime]")) {
+    const time = new Date(element.dateTime);
+    const name = zone.formatToParts(time).find((part) => part.type === "timeZoneName");
+    element.title = element.textContent;
+    element.textContent = format.format(time) + (name ? " " + name.value : "");
+  }
+
+  // A form is sent once.
+  for (const form of document.querySelectorAll("form[method=post]")) {
+    form.addEventListener("submit", (event) => {
+      if (form.dataset.sent) event.preventDefault();
+      form.dataset.sent = "yes";
+    });
+  }
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+
+  // What is wrong is where reading goes on.
+  const problem = document.querySelector(".problem");
+  if (problem) {
+    problem.tabIndex = -1;
+    problem.focus();
+  }
+})();

@@ -1,0 +1,43 @@
+package page
+
+import (
+	"net/http"
+	"strings"
+)
+
+// defaultBaseURL is where the command line looks for a server by itself.
+const defaultBaseURL = "http://localhost:4315"
+
+// Command is the command that does the same as a page, ready to copy: rbac, what
+// follows it as it is, and its arguments, quoted where a shell needs that.
+func (c *view) Command(verb string, arguments ...string) string {
+	return command(c.visit.Request, verb, arguments...)
+}
+
+func command(r *http.Request, verb string, arguments ...string) string {
+	words := []string{"dockit rbac", verb}
+	for _, argument := range arguments {
+		words = append(words, quoted(argument))
+	}
+	if base := baseURL(r); base != defaultBaseURL {
+		words = append(words, "--base-url", quoted(base))
+	}
+	return strings.Join(words, " ")
+}
+
+// baseURL is where the browser reaches this server.
+func baseURL(r *http.Request) string {
+	if overTLS(r) {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// quoted writes an argument for a POSIX shell.
+func quoted(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-"
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,99 @@
+package trust
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/client"
+	"github.com/dockit-registry/dockit/state"
+)
+
+const keys = `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+
+// TestTrustMakesAnIssuer guards that an issuer which is not there is made, and that one of another
+// cluster is left alone.
+func TestTrustMakesAnIssuer(t *testing.T) {
+	wanted := adminapi.NewIssuer{Name: "prod", URL: "https://kubernetes.test", Kind: "kubernetes", Audiences: []string{"registry-prod"}, JWKS: keys}
+	for name, test := range map[string]struct {
+		current  *adminapi.Issuer
+		says     string
+		mistake  string
+		requests []string
+	}{
+		"none yet":           {nil, "added prod: trusts https://kubernetes.test with the keys one;", "", []string{"GET /dockit/api/v1/issuers/prod", "POST /dockit/api/v1/issuers"}},
+		"of another cluster": {&adminapi.Issuer{NewIssuer: adminapi.NewIssuer{Name: "prod", URL: "https://other.test"}}, "", "the issuer prod is https://other.test", []string{"GET /dockit/api/v1/issuers/prod"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests []string
+			var made adminapi.NewIssuer
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				requests = append(requests, r.Method+" "+r.URL.Path)
+				w.Header().Set("Content-Type", "application/json")
+				switch {
+				case r.Method == http.MethodPost:
+					assert.NoError(t, json.NewDecoder(r.Body).Decode(&made))
+					w.WriteHeader(http.StatusCreated)
+					assert.NoError(t, json.NewEncoder(w).Encode(adminapi.Issuer{NewIssuer: made, Keys: adminapi.IssuerKeys{IDs: []string{"one"}}}))
+				case test.current == nil:
+					w.Header().Set("Content-Type", "application/problem+json")
+					w.WriteHeader(http.StatusNotFound)
+					assert.NoError(t, json.NewEncoder(w).Encode(adminapi.Problem{Status: http.StatusNotFound, Code: adminapi.CodeNotFound}))
+				default:
+					assert.NoError(t, json.NewEncoder(w).Encode(test.current))
+				}
+			}))
+			defer server.Close()
+			dockit, err := client.New(client.Options{BaseURL: server.URL})
+			require.NoError(t, err)
+			said, err := put(t.Context(), dockit, wanted)
+			assert.Equal(t, test.requests, requests)
+			if test.mistake != "" {
+				require.ErrorContains(t, err, test.mistake)
+				return
+			}
+			require.NoError(t, err)
+			assert.Contains(t, said, test.says)
+			assert.Equal(t, wanted, made)
+		})
+	}
+}
+
+// TestTrustAgainChangesKeysAlone guards what an issuer keeps when it gets the keys of now.
+func TestTrustAgainChangesKeysAlone(t *testing.T) {
+	current := adminapi.NewIssuer{
+		Name: "prod", URL: "https://kubernetes.test", Kind: "kubernetes", Audiences: []string{"registry-prod"}, JWKS: "{}", MaxAge: 3600, Disabled: true,
+	}
+	for name, test := range map[string]struct {
+		wanted    adminapi.NewIssuer
+		audiences []string
+	}{
+		"other keys":      {adminapi.NewIssuer{Name: "prod", JWKS: keys}, []string{"registry-prod"}},
+		"other audiences": {adminapi.NewIssuer{Name: "prod", JWKS: keys, Audiences: []string{"a", "b"}}, []string{"a", "b"}},
+		"discovery":       {adminapi.NewIssuer{Name: "prod"}, []string{"registry-prod"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := documentOf(current, test.wanted)
+			require.NoError(t, err)
+			document, err := state.Parse(strings.NewReader(text))
+			require.NoError(t, err, text)
+			require.Len(t, document.Issuers, 1)
+			got := document.Issuers[0]
+			assert.Equal(t, test.audiences, got.Audiences)
+			assert.Equal(t, current.URL, got.URL)
+			assert.True(t, got.Disabled)
+			assert.InDelta(t, 3600, got.MaxAge.Seconds(), 0)
+			if test.wanted.JWKS == "" {
+				assert.Empty(t, got.JWKS)
+			} else {
+				assert.JSONEq(t, test.wanted.JWKS, got.JWKS)
+			}
+		})
+	}
+}

@@ -1,0 +1,72 @@
+-- A database of schema version 2, as Dockit made it then. Never change it: see upgrade_test.go.
+PRAGMA foreign_keys = OFF;
+CREATE TABLE goose_db_version (
+		id INTEGER PRIMARY KEY AUTOINCREMENT,
+		version_id INTEGER NOT NULL,
+		is_applied INTEGER NOT NULL,
+		tstamp TIMESTAMP DEFAULT (datetime('now'))
+	);
+CREATE TABLE subjects (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind          TEXT    NOT NULL CHECK (kind IN ('user', 'robot', 'group')),
+    name          TEXT    NOT NULL UNIQUE,
+    admin         INTEGER NOT NULL DEFAULT 0,
+    disabled      INTEGER NOT NULL DEFAULT 0,
+    password_hash TEXT    NOT NULL DEFAULT '',
+    version       INTEGER NOT NULL DEFAULT 1,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX subjects_by_kind ON subjects (kind, name);
+CREATE INDEX subjects_by_admin ON subjects (admin, disabled);
+CREATE TABLE memberships (
+    group_id   INTEGER NOT NULL REFERENCES subjects (id) ON DELETE CASCADE,
+    member_id  INTEGER NOT NULL REFERENCES subjects (id) ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (member_id, group_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX memberships_by_group ON memberships (group_id, member_id);
+CREATE TABLE permissions (
+    subject_id INTEGER NOT NULL REFERENCES subjects (id) ON DELETE CASCADE,
+    type       TEXT    NOT NULL CHECK (type IN ('repository', 'namespace', 'registry')),
+    name       TEXT    NOT NULL,
+    actions    INTEGER NOT NULL CHECK (actions BETWEEN 1 AND 7),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (subject_id, type, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE revision (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    number INTEGER NOT NULL
+) STRICT;
+CREATE TABLE signing_keys (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    purpose     TEXT    NOT NULL CHECK (purpose IN ('authority', 'shared', 'kid-only', 'own')),
+    service     TEXT    NOT NULL DEFAULT '',
+    issuer      TEXT    NOT NULL DEFAULT '',
+    certificate BLOB    NOT NULL,
+    private_key BLOB    NOT NULL,
+    sealing     TEXT    NOT NULL DEFAULT '',
+    brought     INTEGER NOT NULL DEFAULT 0,
+    created_at  INTEGER NOT NULL,
+    active_from INTEGER NOT NULL DEFAULT 0,
+    retired_at  INTEGER NOT NULL DEFAULT 0,
+    revoked_at  INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE signing_keys_version (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    number INTEGER NOT NULL
+) STRICT;
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (1, 0, 1, '2023-11-14 22:13:20');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (2, 1, 1, '2023-11-14 22:13:20');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (3, 2, 1, '2023-11-14 22:13:20');
+INSERT INTO memberships (group_id, member_id, created_at) VALUES (5, 3, 1700000000000000);
+INSERT INTO permissions (subject_id, type, name, actions, created_at, updated_at) VALUES (4, 'repository', 'team/app', 2, 1700000000000000, 1700000000000000);
+INSERT INTO permissions (subject_id, type, name, actions, created_at, updated_at) VALUES (5, 'namespace', 'team', 1, 1700000000000000, 1700000000000000);
+INSERT INTO revision (id, number) VALUES (1, 1);
+INSERT INTO signing_keys_version (id, number) VALUES (1, 0);
+INSERT INTO subjects (id, kind, name, admin, disabled, password_hash, version, created_at, updated_at) VALUES (1, 'user', 'anonymous', 0, 0, '', 1, 0, 0);
+INSERT INTO subjects (id, kind, name, admin, disabled, password_hash, version, created_at, updated_at) VALUES (2, 'group', 'authenticated', 0, 0, '', 1, 0, 0);
+INSERT INTO subjects (id, kind, name, admin, disabled, password_hash, version, created_at, updated_at) VALUES (3, 'user', 'alice', 1, 0, '$2a$04$uptsupKGr67Y2qWUjSQjt.vYcOYpQbUJkDIUe8VRvrj5yQjD44KNi', 1, 1700000000000000, 1700000000000000);
+INSERT INTO subjects (id, kind, name, admin, disabled, password_hash, version, created_at, updated_at) VALUES (4, 'robot', 'ci', 0, 0, '', 1, 1700000000000000, 1700000000000000);
+INSERT INTO subjects (id, kind, name, admin, disabled, password_hash, version, created_at, updated_at) VALUES (5, 'group', 'dev', 0, 0, '', 1, 1700000000000000, 1700000000000000);

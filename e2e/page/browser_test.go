@@ -140,10 +140,13 @@ func (b *browser) fill(name, text string) {
 	b.run(chromedp.SendKeys(chromedp.CSS(`[name="`+name+`"]`), text))
 }
 
-// click clicks on what a selector finds, and waits for a page whose heading is the text.
+// click clicks on what a selector finds, and waits for the next page, whose heading is the text: the page before may have the same.
 func (b *browser) click(selector, heading string) {
 	b.Helper()
-	b.run(chromedp.Click(chromedp.CSS(selector)))
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	_, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector)))
+	require.NoError(b, err, "click on %s, for the page %q", selector, heading)
 	b.sees(heading)
 }
 

@@ -3,6 +3,7 @@ package rbac
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"net/netip"
 	"strings"
@@ -77,6 +78,9 @@ With --unused and without REF, it lists the access tokens of everybody that were
 		Args: func(cmd *cobra.Command, args []string) error {
 			if unused {
 				return cobra.NoArgs(cmd, args)
+			}
+			if len(args) == 0 {
+				return errors.New("say whose tokens, or --unused for those of everybody that were never used")
 			}
 			return cobra.ExactArgs(1)(cmd, args)
 		},

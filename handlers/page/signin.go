@@ -116,7 +116,13 @@ func nextPage(next string) string {
 		strings.HasPrefix(u.Path, root+"sign-") || strings.Contains(next, `\`) {
 		return root
 	}
-	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).RequestURI()
+	// What is written is looked at as well as what was read: url encodes a path anew that browsers would not write so, and two slashes at
+	// its beginning are a host.
+	written := (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).RequestURI()
+	if !strings.HasPrefix(written, root) {
+		return root
+	}
+	return written
 }
 
 // goOn redirects to what [nextPage] returned.

@@ -201,6 +201,8 @@ func TestNothingLeadsElsewhere(t *testing.T) {
 		"/dockitty":                        root,
 		"/dockit/sign-out":                 root,
 		"/dockit/sign-in?next=/dockit/":    root,
+		"/%2fevil.example.com/../dockit/":  root,
+		"/%2fevil.example.com/../dockit/ü": root,
 	} {
 		assert.Equal(t, want, nextPage(next), "%q", next)
 	}
@@ -209,4 +211,20 @@ func TestNothingLeadsElsewhere(t *testing.T) {
 	answer := b.post("sign-in", "name", "alice", "password", goodPassword, "next", "https://evil.example.com/")
 	assert.Equal(t, root, answer.Header().Get("Location"))
 	assert.Equal(t, root, b.get("sign-in?next="+url.QueryEscape("//evil.example.com")).Header().Get("Location"), "who is signed in already")
+}
+
+func FuzzNextPage(f *testing.F) {
+	for _, next := range []string{"/dockit/keys?x=1#y", "//evil.example.com/dockit/", "/%2fevil.example.com/../dockit/ü", "/dockit/%2e%2e/", `/dockit/\`} {
+		f.Add(next)
+	}
+	base := &url.URL{Scheme: "https", Host: "dockit.example.com", Path: root}
+	f.Fuzz(func(t *testing.T, next string) {
+		got := nextPage(next)
+		require.True(t, strings.HasPrefix(got, root), "%q leads to %q", next, got)
+		to, err := base.Parse(got)
+		require.NoError(t, err, "%q leads to %q", next, got)
+		assert.Equal(t, base.Host, to.Host)
+		assert.True(t, strings.HasPrefix(to.Path+"/", root), "%q leads to %q", next, got)
+		assert.Equal(t, got, nextPage(got), "it is one of the pages as it is")
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -73,7 +74,7 @@ func TestPagesOfAdminsAreForAdmins(t *testing.T) {
 	assert.Equal(t, before, changes(), "nothing was changed")
 	// The admin API is what decides: a page that forgot to ask shows nothing, either.
 	for _, path := range []string{"/users", "/access-tokens", "/state"} {
-		f.page.get("test"+path, func(v *visit) error { return v.API(http.MethodGet, path, nil, nil) })
+		f.page.Get("test"+path, func(v *frame.Visit) error { return v.API(http.MethodGet, path, nil, nil) })
 		assert.Equal(t, http.StatusForbidden, alice.get("test"+path).Code, path)
 	}
 }

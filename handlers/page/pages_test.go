@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -130,12 +131,12 @@ func TestPasswordIsChanged(t *testing.T) {
 func TestPasswordOnceMore(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		b := f.signedIn("root")
-		f.page.post("test/admin", func(v *visit) error {
+		f.page.Post("test/admin", func(v *frame.Visit) error {
 			yes := true
 			if err := v.API(http.MethodPatch, "/users/bob", adminapi.SubjectChange{Admin: &yes}, nil); err != nil {
 				return err
 			}
-			return v.done("", "done")
+			return v.Done("", "done")
 		})
 		isAdmin := func() bool {
 			bob, err := f.store.Subject(t.Context(), userRef("bob"))
@@ -171,13 +172,13 @@ func TestFormAfterTheEndOfASession(t *testing.T) {
 // TestTooLargeFormIsRefused guards that nobody can have this process keep more than a form takes.
 func TestTooLargeFormIsRefused(t *testing.T) {
 	f := newFixture(t)
-	answer := f.browser().post("sign-in", "name", strings.Repeat("x", maxForm), "password", goodPassword)
+	answer := f.browser().post("sign-in", "name", strings.Repeat("x", frame.MaxForm), "password", goodPassword)
 	assert.Equal(t, http.StatusRequestEntityTooLarge, answer.Code)
 
-	f.page.upload("test/upload", 2*maxForm, func(v *visit) error { return v.done("", v.PostFormValue("x")[:1]) })
-	b := f.signedIn("alice")
-	assert.Equal(t, http.StatusSeeOther, b.post("test/upload", "x", strings.Repeat("x", maxForm)).Code, "where more is expected")
-	assert.Equal(t, http.StatusRequestEntityTooLarge, b.post("test/upload", "x", strings.Repeat("x", 2*maxForm)).Code)
+	f.page.AdminUpload("test/upload", 2*frame.MaxForm, func(v *frame.Visit) error { return v.Done("", v.PostFormValue("x")[:1]) })
+	b := f.signedIn("root")
+	assert.Equal(t, http.StatusSeeOther, b.post("test/upload", "x", strings.Repeat("x", frame.MaxForm)).Code, "where more is expected")
+	assert.Equal(t, http.StatusRequestEntityTooLarge, b.post("test/upload", "x", strings.Repeat("x", 2*frame.MaxForm)).Code)
 }
 
 func TestNewSaysWhatIsMissing(t *testing.T) {

@@ -46,7 +46,7 @@ func (f *fixture) registryAt(location string) {
 		Tokens: registryview.NewTokens(oneKey{&pki.SigningKey{ID: "key", Algorithm: "ES256", Signer: key}}, "dockit", service, token.ProfileJWKS, time.Now),
 	})
 	f.Cleanup(view.Close)
-	f.page.config.Registries = map[string]Registry{service: {Registry: view, URL: at}}
+	f.page.Registries = map[string]Registry{service: {Registry: view, URL: at}}
 }
 
 func withRegistry(t testing.TB) (*fixture, *registrytest.Registry) {
@@ -381,6 +381,6 @@ func TestWhatClientsNameARegistryBy(t *testing.T) {
 		{"registry", Registry{}, "page.example.com"},
 		{"my registry.", Registry{URL: at}, "registry:5000"},
 	} {
-		assert.Equal(t, c.want, c.r.host(c.service, "page.example.com"), c.service)
+		assert.Equal(t, c.want, c.r.ClientHost(c.service, "page.example.com"), c.service)
 	}
 }

@@ -62,6 +62,27 @@ func TestPoliciesGoWithEveryAnswer(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, answers["not clean"].Code)
 }
 
+// TestWithoutTheSlash guards that who leaves it out finds the page, of this host and with the same method.
+func TestWithoutTheSlash(t *testing.T) {
+	b := newFixture(t).browser()
+	for name, c := range map[string]struct{ method, path, want string }{
+		"get":                {http.MethodGet, "/dockit", "/dockit/"},
+		"post":               {http.MethodPost, "/dockit", "/dockit/"},
+		"query":              {http.MethodGet, "/dockit?done=signed-out", "/dockit/?done=signed-out"},
+		"another place":      {http.MethodGet, "/dockit?//evil.example.com/", "/dockit/?//evil.example.com/"},
+		"escaped":            {http.MethodGet, "/%64ockit", "/dockit/"},
+		"line break escaped": {http.MethodGet, "/dockit?%0d%0aSet-Cookie:%20a=b", "/dockit/?%0d%0aSet-Cookie:%20a=b"},
+	} {
+		answer := b.do(c.method, c.path, nil)
+		assert.Equal(t, http.StatusPermanentRedirect, answer.Code, name)
+		assert.Equal(t, c.want, answer.Header().Get("Location"), name)
+		assert.Equal(t, "no-store", answer.Header().Get("Cache-Control"), name)
+		assert.Len(t, answer.Header(), len(policies)+1, name)
+	}
+	b.change = func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }
+	assert.Equal(t, http.StatusForbidden, b.do(http.MethodPost, "/dockit", nil).Code, "a form of another site goes no further")
+}
+
 // TestNothingIsInline guards that no page needs what the policy forbids, nor asks anybody else for anything.
 func TestNothingIsInline(t *testing.T) {
 	f := newFixture(t)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"path"
 	"time"
 
@@ -32,7 +33,8 @@ type Config struct {
 	Sessions Sessions
 	// Services are the registries that tokens are issued for.
 	Services []handlers.Service
-	// Registries are those of services of which it is known where they are.
+	// Registries are those of services of which it is known where they are, or what
+	// clients name them by.
 	Registries map[string]Registry
 	// Now is the time that sessions go by.
 	Now func() time.Time
@@ -50,7 +52,8 @@ type Sessions interface {
 	EndPageSession(ctx context.Context, p auth.Principal) error
 }
 
-// Handler answers every path below [Root] but those of the admin API. It has the pages
+// Handler answers every path below [Root] but those of the admin API, and leads there
+// from Root without its slash. It has the pages
 // of everybody's sessions and password; rooms add theirs before it is used.
 type Handler struct {
 	Config
@@ -110,6 +113,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveRoute finds the page. The mux by itself would redirect to a path that it finds
 // cleaner, and answer in plain text.
 func (h *Handler) serveRoute(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path+"/" == Root {
+		w.Header().Set("Location", (&url.URL{Path: Root, RawQuery: r.URL.RawQuery}).String())
+		w.WriteHeader(http.StatusPermanentRedirect) // with the same method
+		return
+	}
 	_, pattern := h.mux.Handler(r)
 	if pattern == "" || path.Clean(r.URL.Path) != r.URL.Path && r.URL.Path != Root {
 		h.serve(w, r, h.nothingHere)

@@ -37,7 +37,8 @@ type Config struct {
 	Sessions frame.Sessions
 	// Services are the registries that tokens are issued for.
 	Services []handlers.Service
-	// Registries are those of services of which it is known where they are.
+	// Registries are those of services of which it is known where they are, or what
+	// clients name them by.
 	Registries map[string]Registry
 	// Rights are what a subject may do, by its id.
 	Rights repositories.Rights
@@ -52,7 +53,7 @@ type Config struct {
 	Version string
 }
 
-// Registry is the registry of a service, as Dockit finds it.
+// Registry is the registry of a service, as Dockit finds it and as clients name it.
 type Registry = frame.Registry
 
 //go:embed templates

@@ -113,8 +113,10 @@ func (h *pages) registryOf(v *frame.Visit, service string) string {
 		return "https://" + service
 	case registry.Proxied:
 		return frame.BaseURL(v.Request)
-	case host != "":
+	case host != "" && registry.URL != nil:
 		return registry.URL.Scheme + "://" + host
+	case host != "":
+		return "https://" + host
 	default:
 		return "https://REGISTRY"
 	}

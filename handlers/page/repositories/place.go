@@ -38,7 +38,7 @@ func (h *pages) place(v *frame.Visit) (place, error) {
 	for _, service := range services {
 		p.Services = append(p.Services, service.Name)
 		// Without a service, the first one whose registry is known.
-		if _, known := h.Registries[service.Name]; p.Service == "" && known {
+		if p.Service == "" && h.Registries[service.Name].Registry != nil {
 			p.Service = service.Name
 		}
 	}
@@ -48,7 +48,8 @@ func (h *pages) place(v *frame.Visit) (place, error) {
 	if !slices.Contains(p.Services, p.Service) {
 		return p, frame.NotFound("there is no such registry here")
 	}
-	p.registry, p.HasRegistry = h.Registries[p.Service]
+	p.registry = h.Registries[p.Service]
+	p.HasRegistry = p.registry.Registry != nil
 	p.Host = p.registry.ClientHost(p.Service, v.Host)
 	var err error
 	p.viewer, err = h.viewer(v)

@@ -322,6 +322,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		Services:   a.endpoints.Services,
 		Registries: a.registries,
 		Rights:     authenticator.Cache().Rights,
+		Record:     a.database.store.RecordEvent,
 		MaxState:   a.bounds.StateSize,
 		Logger:     a.logger.Named("page"),
 		Version:    version.Read().Version,

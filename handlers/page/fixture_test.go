@@ -77,7 +77,7 @@ func newFixture(t testing.TB) *fixture {
 	api, err := admin.New(admin.Config{Store: s, Refusals: refusals, Auth: authenticator, Ring: ring, Issuer: "dockit", Services: services, Logger: logger})
 	require.NoError(t, err)
 	page, err := New(Config{
-		API: api, LogIn: api.LogIn, Sessions: authenticator, Rights: known.Rights, Now: s.Now, Logger: logger, Version: "1.2.3",
+		API: api, LogIn: api.LogIn, Sessions: authenticator, Rights: known.Rights, Record: s.RecordEvent, Now: s.Now, Logger: logger, Version: "1.2.3",
 		Services: services,
 	})
 	require.NoError(t, err)

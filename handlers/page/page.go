@@ -42,6 +42,8 @@ type Config struct {
 	Registries map[string]Registry
 	// Rights are what a subject may do, by its id.
 	Rights repositories.Rights
+	// Record writes to the audit what is no change in the database.
+	Record repositories.Record
 	// MaxState is the largest state document that the admin API takes, in bytes.
 	// Default: [state.DefaultMaxSize].
 	MaxState int64
@@ -63,8 +65,8 @@ var templates = frame.TemplatesOf(templateFiles)
 
 // New makes the page with all of its rooms, or says what the configuration lacks.
 func New(config Config) (*frame.Handler, error) {
-	if config.Rights == nil {
-		return nil, errors.New("page: rights are needed")
+	if config.Rights == nil || config.Record == nil {
+		return nil, errors.New("page: rights and the audit are needed")
 	}
 	if config.MaxState == 0 {
 		config.MaxState = state.DefaultMaxSize
@@ -78,7 +80,7 @@ func New(config Config) (*frame.Handler, error) {
 	}
 	h.AddTemplates(templates)
 	h.Get("{$}", showHome)
-	repositories.Add(h, config.Rights)
+	repositories.Add(h, config.Rights, config.Record)
 	credentials.Add(h)
 	administration.Add(h, config.MaxState)
 	trust.Add(h)

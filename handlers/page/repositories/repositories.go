@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/dockit-registry/dockit/handlers/page/frame"
-	"github.com/dockit-registry/dockit/internal/registryclient"
 	"github.com/dockit-registry/dockit/internal/registryview"
 )
 
@@ -129,44 +128,3 @@ func (d imageData) Reference() string {
 
 // Exactly is the image by its digest, which is always the same.
 func (d imageData) Exactly() string { return d.Host + "/" + d.Name + "@" + string(d.Digest) }
-
-// deletionData is what is asked before something is deleted.
-type deletionData struct {
-	place
-	registryview.Deletion
-}
-
-func (h *pages) showDeletion(v *frame.Visit) error {
-	p, err := h.place(v)
-	if err != nil {
-		return err
-	}
-	if !p.HasRegistry {
-		return p.unplaced()
-	}
-	plan, err := p.registry.PlanDeletion(v.Context(), p.viewer, p.Name, v.URL.Query().Get("tag"))
-	if err != nil {
-		return p.trouble(v, err)
-	}
-	return v.Render("deletion", "Delete "+p.Name+":"+plan.Tag, deletionData{p, plan})
-}
-
-// Unknown reports whether some tags were not looked at.
-func (d deletionData) Unknown() bool { return d.Looked < d.Total }
-
-func (h *pages) deleteImage(v *frame.Visit) error {
-	p, err := h.place(v)
-	if err != nil {
-		return err
-	}
-	if !p.HasRegistry {
-		return p.unplaced()
-	}
-	digest, _ := registryclient.ParseDigest(v.PostFormValue("digest"))
-	if err := p.registry.Delete(v.Context(), p.viewer, p.Name, v.PostFormValue("tag"), digest); err != nil {
-		return p.trouble(v, err)
-	}
-	query := p.query()
-	query.Set("done", "image-deleted")
-	return v.Redirect("repositories/tags", query)
-}

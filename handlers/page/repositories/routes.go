@@ -7,6 +7,7 @@ import (
 	"embed"
 
 	"github.com/dockit-registry/dockit/access"
+	"github.com/dockit-registry/dockit/audit"
 	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -19,15 +20,19 @@ var templates = frame.TemplatesOf(templateFiles)
 // Rights are what a subject may do, by its id.
 type Rights func(ctx context.Context, id int64, ref subject.Ref) (*access.Rights, error)
 
+// Record writes to the audit what is no change in the database.
+type Record func(ctx context.Context, event audit.Event) error
+
 // pages are those of the room.
 type pages struct {
 	*frame.Handler
 	rights Rights
+	record Record
 }
 
 // Add adds the pages of the room.
-func Add(to *frame.Handler, rights Rights) {
-	h := &pages{to, rights}
+func Add(to *frame.Handler, rights Rights, record Record) {
+	h := &pages{to, rights, record}
 	h.AddTemplates(templates)
 	h.Get("repositories", h.showRepositories)
 	h.Get("repositories/tags", h.showRepository)

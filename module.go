@@ -150,7 +150,7 @@ type App struct {
 	database *database
 	ring     *keyRing
 	keeper   *retention.Keeper
-	// registries are those of services with a URL, for the page.
+	// registries are those of services, for the page.
 	registries map[string]page.Registry
 	server     *handlers.Server
 	proxies    proxyWarnings
@@ -322,6 +322,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		Services:   a.endpoints.Services,
 		Registries: a.registries,
 		Rights:     authenticator.Cache().Rights,
+		Record:     a.database.store.RecordEvent,
 		MaxState:   a.bounds.StateSize,
 		Logger:     a.logger.Named("page"),
 		Version:    version.Read().Version,
@@ -375,7 +376,9 @@ func (a *App) Cleanup() error {
 		a.keeper.Close()
 	}
 	for _, r := range a.registries {
-		r.Close()
+		if r.Registry != nil {
+			r.Close()
+		}
 	}
 	if a.ring != nil {
 		a.ring.leave(a)

@@ -71,3 +71,44 @@ func TestPageOverAReload(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, page, "Hello, "+rootName)
 }
+
+// TestPageWithoutItsSlash guards that the address as people type it leads to the page where that is served, and else goes on to what
+// the site has behind Dockit.
+func TestPageWithoutItsSlash(t *testing.T) {
+	for name, c := range map[string]struct {
+		endpoints string
+		status    int
+		location  string
+	}{
+		"every group": {"", http.StatusPermanentRedirect, "/dockit/?a=b"},
+		"ui":          {"token ui", http.StatusPermanentRedirect, "/dockit/?a=b"},
+		"no ui":       {"token admin", http.StatusTeapot, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.handlers = "dockit " + c.endpoints + "\n\trespond 418"
+			mustLoad(t, s.String())
+			client := newClient(t)
+			client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			resp, err := client.Get(s.url("/dockit?a=b"))
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, c.status, resp.StatusCode)
+			assert.Equal(t, c.location, resp.Header.Get("Location"))
+		})
+	}
+}
+
+func TestPageOfAPIServerWithoutItsSlash(t *testing.T) {
+	for arguments, status := range map[string]int{"--ui": http.StatusPermanentRedirect, "--ui=false": http.StatusNotFound} {
+		t.Run(arguments, func(t *testing.T) {
+			base := runAPIServer(t, arguments)
+			client := newClient(t)
+			client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			resp, err := client.Get(base + "/dockit")
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, status, resp.StatusCode)
+		})
+	}
+}

@@ -13,20 +13,17 @@ import (
 func (a *App) viewRegistries() map[string]page.Registry {
 	views := make(map[string]page.Registry)
 	for _, s := range a.Services {
-		if s.registry == nil {
-			continue
-		}
-		views[s.Name] = page.Registry{
-			Registry: registryview.New(registryview.Config{
+		view := page.Registry{Host: s.Host, Proxied: s.Proxied}
+		if s.registry != nil {
+			view.URL = s.registry.URL
+			view.Registry = registryview.New(registryview.Config{
 				Service: s.Name,
 				Client:  registryclient.New(*s.registry),
 				Tokens:  registryview.NewTokens(a.ring.Ring, a.Issuer, s.Name, s.profile, a.database.store.Now),
 				Logger:  a.logger.Named("page").With(zap.String("service", s.Name)),
-			}),
-			URL:     s.registry.URL,
-			Host:    s.Host,
-			Proxied: s.Proxied,
+			})
 		}
+		views[s.Name] = view
 	}
 	return views
 }

@@ -55,6 +55,9 @@ const (
 	LoginDenied Action = "login-denied"
 	// RefreshIssuer is other keys that a trusted issuer published.
 	RefreshIssuer Action = "refresh-issuer"
+	// DeleteImage is an image that somebody deleted at the page, with all of its tags. What
+	// clients delete by themselves, with a registry token, is not in the audit.
+	DeleteImage Action = "delete-image"
 	// RequestRefused is a request to the admin API, by a caller that may log in
 	// there, that is malformed, not permitted or one too many.
 	RequestRefused Action = "request-refused"
@@ -64,7 +67,7 @@ const (
 var Actions = []Action{
 	Create, Update, Remove, SetPassword, AddMember, RemoveMember, Grant, Revoke, Apply,
 	RotateKeys, RotateAuthority, RevokeKey, CreateToken, RotateToken, RevokeToken, ClearLockout, LoginFailed, LoginDenied,
-	RequestRefused, RefreshIssuer,
+	RequestRefused, RefreshIssuer, DeleteImage,
 }
 
 // Refusal reports whether the action changed nothing, because it was refused.

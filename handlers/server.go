@@ -96,7 +96,7 @@ const (
 	Admin
 	// Health is [healthPath] and [readyPath].
 	Health
-	// UI is everything below [pagePath] but for [adminPath].
+	// UI is everything below [pagePath] but for [adminPath], and pagePath without its slash.
 	UI
 
 	// AllEndpoints is every group.
@@ -167,7 +167,7 @@ func (e Endpoints) Route(path string) (Route, bool) {
 	if strings.HasPrefix(path, adminPath) {
 		return adminPath, e&Admin != 0
 	}
-	return pagePath, e&UI != 0 && strings.HasPrefix(path, pagePath)
+	return pagePath, e&UI != 0 && (strings.HasPrefix(path, pagePath) || path+"/" == pagePath)
 }
 
 // Include reports whether a path is that of one of the endpoints.

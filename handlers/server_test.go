@@ -248,7 +248,8 @@ func TestRoute(t *testing.T) {
 		{"/dockit/", UI, true},
 		{"/dockit/credentials", UI, true},
 		{"/dockit/credentials", AllEndpoints &^ UI, false},
-		{"/dockit", AllEndpoints, false},
+		{"/dockit", UI, true},
+		{"/dockit", AllEndpoints &^ UI, false},
 		{"/dockitty", AllEndpoints, false},
 		{"/", AllEndpoints, false},
 	} {

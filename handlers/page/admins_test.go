@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -73,9 +75,39 @@ func TestPagesOfAdminsAreForAdmins(t *testing.T) {
 	assert.Equal(t, before, changes(), "nothing was changed")
 	// The admin API is what decides: a page that forgot to ask shows nothing, either.
 	for _, path := range []string{"/users", "/access-tokens", "/state"} {
-		f.page.get("test"+path, func(v *visit) error { return v.API(http.MethodGet, path, nil, nil) })
+		f.page.Get("test"+path, func(v *frame.Visit) error { return v.API(http.MethodGet, path, nil, nil) })
 		assert.Equal(t, http.StatusForbidden, alice.get("test"+path).Code, path)
 	}
+}
+
+// TestNavigation guards that people find few links, and admins theirs under headings, of which each page marks its own.
+func TestNavigation(t *testing.T) {
+	f := administrable(t)
+	alice, admin := f.signedIn("alice"), f.signedIn("root")
+	const current = `<a href="/dockit/%s" aria-current="%s">`
+	for name, c := range map[string]struct {
+		path, link, current string
+	}{
+		"start":             {"", "", "page"},
+		"credentials":       {"credentials", "credentials", "page"},
+		"tags":              {"repositories/access?name=team/app", "repositories", "true"},
+		"a user":            {"users/bob/permissions", "users", "true"},
+		"users":             {"users?prefix=b", "users", "page"},
+		"issuer to trust":   {"new-issuer/github", "issuers", "true"},
+		"token to be tried": {"try-token", "issuers", "true"},
+		"one entry":         {"audit/1", "audit", "true"},
+		"state":             {"state", "state", "page"},
+	} {
+		page := admin.get(c.path).Body.String()
+		assert.Contains(t, page, fmt.Sprintf(current, c.link, c.current), name)
+		assert.Equal(t, 1, strings.Count(page[:strings.Index(page, "</header>")], "aria-current="), name)
+	}
+	page := admin.get("").Body.String()
+	for _, heading := range []string{"Access", "Trust", "Records"} {
+		assert.Regexp(t, `<span id="(group-\d)">`+heading+`</span>\n<ul aria-labelledby="group-\d">`, page)
+	}
+	assert.NotContains(t, alice.get("").Body.String(), "For admins")
+	assert.NotContains(t, f.browser().get("sign-in").Body.String(), "<nav")
 }
 
 // TestOtherSitesChangeNothingOfAdmins guards each form.

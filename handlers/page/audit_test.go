@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/store"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -40,7 +41,7 @@ func TestAuditIsFilteredAndPaged(t *testing.T) {
 	assert.Equal(t, fmt.Sprint(head.Sequence), first[0])
 	next := regexp.MustCompile(`rel="next" href="([^"]+)"`).FindStringSubmatch(page)
 	require.NotNil(t, next)
-	page = b.get(strings.TrimPrefix(unescaped(next[1]), root)).Body.String()
+	page = b.get(strings.TrimPrefix(unescaped(next[1]), frame.Root)).Body.String()
 	second := sequences(page)
 	assert.Equal(t, fmt.Sprint(head.Sequence-50), second[0])
 	assert.Equal(t, "1", second[len(second)-1])

@@ -22,6 +22,7 @@ import (
 	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
+	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
 	"github.com/dockit-registry/dockit/internal/token"
@@ -33,6 +34,9 @@ import (
 // goodPassword is the password of every user of the tests.
 const goodPassword = "a long enough password"
 
+// confirmField is where a form has the password of who sends it, for what takes it once more.
+const confirmField = "confirm_password"
+
 // fixture is the page over a new database, with the users root, who is an admin,
 // alice and bob.
 type fixture struct {
@@ -40,7 +44,7 @@ type fixture struct {
 	store *store.Store
 	auth  *auth.Authenticator
 	api   *admin.API
-	page  *Handler
+	page  *frame.Handler
 	// dsn is the file of the database.
 	dsn string
 	// flush writes down what was refused.
@@ -73,7 +77,7 @@ func newFixture(t testing.TB) *fixture {
 	api, err := admin.New(admin.Config{Store: s, Refusals: refusals, Auth: authenticator, Ring: ring, Issuer: "dockit", Services: services, Logger: logger})
 	require.NoError(t, err)
 	page, err := New(Config{
-		API: api, LogIn: api.LogIn, Sessions: authenticator, Rights: known.Rights, Now: s.Now, Logger: logger, Version: "1.2.3",
+		API: api, LogIn: api.LogIn, Sessions: authenticator, Rights: known.Rights, Record: s.RecordEvent, Now: s.Now, Logger: logger, Version: "1.2.3",
 		Services: services,
 	})
 	require.NoError(t, err)
@@ -101,11 +105,6 @@ func (f *fixture) grant(name, permission string) {
 	require.NoError(f, err)
 	_, err = f.store.Grant(f.Context(), userRef(name), p)
 	require.NoError(f, err)
-}
-
-// request is one of nobody in particular.
-func (f *fixture) request() *http.Request {
-	return httptest.NewRequestWithContext(f.Context(), http.MethodGet, root, http.NoBody)
 }
 
 // unescaped is the text of a page.
@@ -198,7 +197,7 @@ func (b *browser) send(method, path, contentType string, body io.Reader) *httpte
 // get asks for a page below the root.
 func (b *browser) get(path string) *httptest.ResponseRecorder {
 	b.Helper()
-	return b.do(http.MethodGet, root+path, nil)
+	return b.do(http.MethodGet, frame.Root+path, nil)
 }
 
 // post sends a form, whose fields are names and values in turn.
@@ -208,7 +207,7 @@ func (b *browser) post(path string, fields ...string) *httptest.ResponseRecorder
 	for i := 0; i < len(fields); i += 2 {
 		form.Add(fields[i], fields[i+1])
 	}
-	return b.do(http.MethodPost, root+path, form)
+	return b.do(http.MethodPost, frame.Root+path, form)
 }
 
 // isSignedIn reports whether the browser is let in.
@@ -219,6 +218,6 @@ func (b *browser) isSignedIn() bool {
 		return true
 	}
 	require.Equal(b, http.StatusSeeOther, answer.Code, "body: %s", answer.Body)
-	require.Equal(b, root+"sign-in", answer.Header().Get("Location"))
+	require.Equal(b, frame.Root+"sign-in", answer.Header().Get("Location"))
 	return false
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/internal/cache"
 )
@@ -38,7 +39,7 @@ func (awaySessions) EndPageSession(context.Context, auth.Principal) error {
 func TestDatabaseThatIsAwayIsSaid(t *testing.T) {
 	f := newFixture(t)
 	b := f.signedIn("alice")
-	f.page.config.Sessions = awaySessions{}
+	f.page.Sessions = awaySessions{}
 	for what, do := range map[string]func() (int, string, string){
 		"a page": func() (int, string, string) {
 			answer := b.get("")
@@ -61,25 +62,25 @@ func TestFilesThatWereSentAreForgotten(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	f := newFixture(t)
-	b := f.signedIn("alice")
+	b := f.signedIn("root")
 	kept := 0
-	f.page.upload("test/upload", 64*maxForm, func(v *visit) error {
+	f.page.AdminUpload("test/upload", 64*frame.MaxForm, func(v *frame.Visit) error {
 		entries, err := os.ReadDir(folder)
 		kept = len(entries)
 		if err != nil {
 			return err
 		}
-		return v.done("", v.PostFormValue("name"))
+		return v.Done("", v.PostFormValue("name"))
 	})
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	require.NoError(t, form.WriteField("name", "x"))
 	file, err := form.CreateFormFile("document", "state.yaml")
 	require.NoError(t, err)
-	_, err = file.Write(bytes.Repeat([]byte("x"), 32*maxForm))
+	_, err = file.Write(bytes.Repeat([]byte("x"), 32*frame.MaxForm))
 	require.NoError(t, err)
 	require.NoError(t, form.Close())
-	answer := b.send(http.MethodPost, root+"test/upload", form.FormDataContentType(), &body)
+	answer := b.send(http.MethodPost, frame.Root+"test/upload", form.FormDataContentType(), &body)
 	require.Equal(t, "/dockit/?done=x", answer.Header().Get("Location"), "body: %s", answer.Body)
 	assert.Positive(t, kept, "while it is looked at")
 	entries, err := os.ReadDir(folder)

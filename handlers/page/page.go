@@ -7,27 +7,26 @@
 package page
 
 import (
-	"context"
+	"embed"
 	"errors"
 	"net/http"
-	"path"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/handlers"
-	"github.com/dockit-registry/dockit/handlers/limit"
+	"github.com/dockit-registry/dockit/handlers/page/administration"
+	"github.com/dockit-registry/dockit/handlers/page/credentials"
+	"github.com/dockit-registry/dockit/handlers/page/frame"
+	"github.com/dockit-registry/dockit/handlers/page/repositories"
+	"github.com/dockit-registry/dockit/handlers/page/trust"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/state"
-	"github.com/dockit-registry/dockit/subject"
 )
 
-// root is what every page stands below.
-const root = "/dockit/"
-
-// Config is what the page is made of. Everything is needed but Logger and Version.
+// Config is what the page is made of. Everything is needed but Registries, Logger and
+// Version.
 type Config struct {
 	// API is the admin API.
 	API http.Handler
@@ -35,13 +34,16 @@ type Config struct {
 	// the audit of the admin API.
 	LogIn func(r *http.Request, username, password string) (auth.Principal, *adminapi.Problem)
 	// Sessions keep who signed in.
-	Sessions Sessions
+	Sessions frame.Sessions
 	// Services are the registries that tokens are issued for.
 	Services []handlers.Service
-	// Registries are those of services of which it is known where they are.
+	// Registries are those of services of which it is known where they are, or what
+	// clients name them by.
 	Registries map[string]Registry
 	// Rights are what a subject may do, by its id.
-	Rights func(ctx context.Context, id int64, ref subject.Ref) (*access.Rights, error)
+	Rights repositories.Rights
+	// Record writes to the audit what is no change in the database.
+	Record repositories.Record
 	// MaxState is the largest state document that the admin API takes, in bytes.
 	// Default: [state.DefaultMaxSize].
 	MaxState int64
@@ -53,81 +55,34 @@ type Config struct {
 	Version string
 }
 
-// Sessions are those of an [auth.Authenticator].
-type Sessions interface {
-	BeginPageSession(ctx context.Context, p auth.Principal) (secret string, session auth.PageSession, err error)
-	ByPageSession(ctx context.Context, secret string) (auth.Principal, error)
-	ProvePageSession(ctx context.Context, p, proof auth.Principal) error
-	EndPageSession(ctx context.Context, p auth.Principal) error
-}
+// Registry is the registry of a service, as Dockit finds it and as clients name it.
+type Registry = frame.Registry
 
-// Handler answers every path below /dockit/ but those of the admin API.
-type Handler struct {
-	config  Config
-	mux     *http.ServeMux
-	proofs  []proof
-	guarded http.Handler
-	// bodies are the largest bodies, in bytes, by the pattern of a route.
-	bodies map[string]int64
-}
+//go:embed templates
+var templateFiles embed.FS
 
-// New makes the page, or says what the configuration lacks.
-func New(config Config) (*Handler, error) {
-	if config.API == nil || config.LogIn == nil || config.Sessions == nil || config.Rights == nil || config.Now == nil {
-		return nil, errors.New("page: the admin API, logins, sessions, rights and a clock are needed")
+var templates = frame.TemplatesOf(templateFiles)
+
+// New makes the page with all of its rooms, or says what the configuration lacks.
+func New(config Config) (*frame.Handler, error) {
+	if config.Rights == nil || config.Record == nil {
+		return nil, errors.New("page: rights and the audit are needed")
 	}
 	if config.MaxState == 0 {
 		config.MaxState = state.DefaultMaxSize
 	}
-	if config.Logger == nil {
-		config.Logger = zap.NewNop()
+	h, err := frame.New(frame.Config{
+		API: config.API, LogIn: config.LogIn, Sessions: config.Sessions, Services: config.Services, Registries: config.Registries,
+		Now: config.Now, Logger: config.Logger, Version: config.Version,
+	})
+	if err != nil {
+		return nil, err
 	}
-	h := &Handler{config: config, mux: http.NewServeMux(), bodies: map[string]int64{}}
-	h.proofs = []proof{passwordProof{h}}
-	h.routes()
-	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(h.denyCrossOrigin))
-	h.guarded = protection.Handler(http.HandlerFunc(h.serveRoute))
+	h.AddTemplates(templates)
+	h.Get("{$}", showHome)
+	repositories.Add(h, config.Rights, config.Record)
+	credentials.Add(h)
+	administration.Add(h, config.MaxState)
+	trust.Add(h)
 	return h, nil
-}
-
-// What one request may cost.
-const (
-	maxForm      = 64 << 10
-	maxURL       = 8 << 10
-	readTimeout  = 10 * time.Second
-	writeTimeout = 30 * time.Second
-	// uploadTimeout is for a state document, in both directions.
-	uploadTimeout = 5 * time.Minute
-)
-
-// ServeHTTP implements [http.Handler].
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	setPolicies(w.Header())
-	_, pattern := h.mux.Handler(r)
-	l := limit.Limits{Body: maxForm, Read: readTimeout, Write: writeTimeout}
-	if larger, found := h.bodies[pattern]; found {
-		l.Body = larger
-	}
-	defer limit.Apply(w, r, l)()
-	if len(r.URL.Path)+len(r.URL.RawQuery) > maxURL {
-		h.fail(h.newVisit(w, r), refusal(http.StatusRequestURITooLong, adminapi.CodeInvalid, "the address is longer than 8 KB"))
-		return
-	}
-	h.guarded.ServeHTTP(w, r)
-}
-
-// serveRoute finds the page. The mux by itself would redirect to a path that it finds
-// cleaner, and answer in plain text.
-func (h *Handler) serveRoute(w http.ResponseWriter, r *http.Request) {
-	_, pattern := h.mux.Handler(r)
-	if pattern == "" || path.Clean(r.URL.Path) != r.URL.Path && r.URL.Path != root {
-		h.serve(w, r, h.nothingHere)
-		return
-	}
-	h.mux.ServeHTTP(w, r)
-}
-
-func (h *Handler) denyCrossOrigin(w http.ResponseWriter, r *http.Request) {
-	h.fail(h.newVisit(w, r), refusal(http.StatusForbidden, adminapi.CodeForbidden, "the request comes from another site: open the page itself, and do it there"))
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/handlers"
+	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -27,6 +31,44 @@ func TestStartTeachesWhatToDo(t *testing.T) {
 	page = b.get("").Body.String()
 	assert.Contains(t, page, "repository:team/app:push")
 	assert.Contains(t, page, "dockit rbac permissions user:alice --base-url https://dockit.example.com")
+}
+
+// TestLinesToCopyNameTheRegistry guards that what people paste logs in where they push to, whatever the service is called.
+func TestLinesToCopyNameTheRegistry(t *testing.T) {
+	at := &url.URL{Scheme: "http", Host: "registry:5000"}
+	for name, c := range map[string]struct {
+		services   []string
+		registries map[string]Registry
+		want       []string
+	}{
+		"services that are hosts":  {[]string{"a.example.com", "b.example.com"}, nil, []string{"a.example.com", "b.example.com"}},
+		"another host":             {[]string{"a.example.com"}, map[string]Registry{"a.example.com": {Host: "c.example.com"}}, []string{"c.example.com"}},
+		"host and where it is":     {[]string{"registry"}, map[string]Registry{"registry": {URL: at, Host: "c.example.com"}}, []string{"c.example.com"}},
+		"where it is":              {[]string{"registry"}, map[string]Registry{"registry": {URL: at}}, []string{"registry:5000"}},
+		"behind this page":         {[]string{"registry"}, map[string]Registry{"registry": {URL: at, Proxied: true}}, []string{"dockit.example.com"}},
+		"not known":                {[]string{"registry", "zot"}, nil, []string{"dockit.example.com"}},
+		"one of them known":        {[]string{"registry", "zot"}, map[string]Registry{"zot": {Host: "zot.example.com"}}, []string{"zot.example.com"}},
+		"two services of one host": {[]string{"registry", "zot"}, map[string]Registry{"registry": {Host: "a.example.com"}, "zot": {Host: "a.example.com"}}, []string{"a.example.com"}},
+	} {
+		f := newFixture(t)
+		f.page.Services, f.page.Registries = nil, c.registries
+		for _, service := range c.services {
+			f.page.Services = append(f.page.Services, handlers.Service{Name: service})
+		}
+		b := f.signedIn("alice")
+		for page, body := range map[string]string{
+			"start": b.get("").Body.String(),
+			"token": b.post("credentials", "scope", "all", "days", "30").Body.String(),
+		} {
+			var hosts []string
+			for _, found := range regexp.MustCompile(`docker login (\S+) --username alice`).FindAllStringSubmatch(body, -1) {
+				if !slices.Contains(hosts, found[1]) {
+					hosts = append(hosts, found[1])
+				}
+			}
+			assert.Equal(t, c.want, hosts, "%s: %s", name, page)
+		}
+	}
 }
 
 // secretPattern finds an access token in a page.
@@ -130,12 +172,12 @@ func TestPasswordIsChanged(t *testing.T) {
 func TestPasswordOnceMore(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		b := f.signedIn("root")
-		f.page.post("test/admin", func(v *visit) error {
+		f.page.Post("test/admin", func(v *frame.Visit) error {
 			yes := true
 			if err := v.API(http.MethodPatch, "/users/bob", adminapi.SubjectChange{Admin: &yes}, nil); err != nil {
 				return err
 			}
-			return v.done("", "done")
+			return v.Done("", "done")
 		})
 		isAdmin := func() bool {
 			bob, err := f.store.Subject(t.Context(), userRef("bob"))
@@ -171,13 +213,13 @@ func TestFormAfterTheEndOfASession(t *testing.T) {
 // TestTooLargeFormIsRefused guards that nobody can have this process keep more than a form takes.
 func TestTooLargeFormIsRefused(t *testing.T) {
 	f := newFixture(t)
-	answer := f.browser().post("sign-in", "name", strings.Repeat("x", maxForm), "password", goodPassword)
+	answer := f.browser().post("sign-in", "name", strings.Repeat("x", frame.MaxForm), "password", goodPassword)
 	assert.Equal(t, http.StatusRequestEntityTooLarge, answer.Code)
 
-	f.page.upload("test/upload", 2*maxForm, func(v *visit) error { return v.done("", v.PostFormValue("x")[:1]) })
-	b := f.signedIn("alice")
-	assert.Equal(t, http.StatusSeeOther, b.post("test/upload", "x", strings.Repeat("x", maxForm)).Code, "where more is expected")
-	assert.Equal(t, http.StatusRequestEntityTooLarge, b.post("test/upload", "x", strings.Repeat("x", 2*maxForm)).Code)
+	f.page.AdminUpload("test/upload", 2*frame.MaxForm, func(v *frame.Visit) error { return v.Done("", v.PostFormValue("x")[:1]) })
+	b := f.signedIn("root")
+	assert.Equal(t, http.StatusSeeOther, b.post("test/upload", "x", strings.Repeat("x", frame.MaxForm)).Code, "where more is expected")
+	assert.Equal(t, http.StatusRequestEntityTooLarge, b.post("test/upload", "x", strings.Repeat("x", 2*frame.MaxForm)).Code)
 }
 
 func TestNewSaysWhatIsMissing(t *testing.T) {

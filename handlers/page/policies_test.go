@@ -16,12 +16,27 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
 
+	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/store"
 )
 
 // everyPage are the pages that links lead to, below the root.
 var everyPage = []string{"", "credentials", "sessions", "password"}
+
+// policies are the headers that go with every answer.
+var policies = map[string]string{
+	"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Referrer-Policy":              "same-origin",
+	"X-Content-Type-Options":       "nosniff",
+	"X-Frame-Options":              "DENY",
+	"Permissions-Policy": "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), " +
+		"midi=(), payment=(), usb=()",
+	"Cache-Control": "no-store",
+}
 
 func TestPoliciesGoWithEveryAnswer(t *testing.T) {
 	f := newFixture(t)
@@ -33,7 +48,7 @@ func TestPoliciesGoWithEveryAnswer(t *testing.T) {
 		"not clean":     b.get("x//y"),
 		"no such asset": b.get("assets/style.css"),
 		"method":        b.do(http.MethodDelete, "/dockit/", nil),
-		"too long":      b.get("?x=" + strings.Repeat("x", maxURL)),
+		"too long":      b.get("?x=" + strings.Repeat("x", 8<<10)),
 	}
 	for _, path := range everyPage {
 		answers["page "+path] = b.get(path)
@@ -45,20 +60,27 @@ func TestPoliciesGoWithEveryAnswer(t *testing.T) {
 		}
 	}
 	assert.Equal(t, http.StatusNotFound, answers["not clean"].Code)
-	policy := policies["Content-Security-Policy"]
-	for _, directive := range []string{
-		"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'", "connect-src 'self'", "form-action 'self'",
-		"base-uri 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'",
+}
+
+// TestWithoutTheSlash guards that who leaves it out finds the page, of this host and with the same method.
+func TestWithoutTheSlash(t *testing.T) {
+	b := newFixture(t).browser()
+	for name, c := range map[string]struct{ method, path, want string }{
+		"get":                {http.MethodGet, "/dockit", "/dockit/"},
+		"post":               {http.MethodPost, "/dockit", "/dockit/"},
+		"query":              {http.MethodGet, "/dockit?done=signed-out", "/dockit/?done=signed-out"},
+		"another place":      {http.MethodGet, "/dockit?//evil.example.com/", "/dockit/?//evil.example.com/"},
+		"escaped":            {http.MethodGet, "/%64ockit", "/dockit/"},
+		"line break escaped": {http.MethodGet, "/dockit?%0d%0aSet-Cookie:%20a=b", "/dockit/?%0d%0aSet-Cookie:%20a=b"},
 	} {
-		assert.Contains(t, strings.Split(policy, "; "), directive)
+		answer := b.do(c.method, c.path, nil)
+		assert.Equal(t, http.StatusPermanentRedirect, answer.Code, name)
+		assert.Equal(t, c.want, answer.Header().Get("Location"), name)
+		assert.Equal(t, "no-store", answer.Header().Get("Cache-Control"), name)
+		assert.Len(t, answer.Header(), len(policies)+1, name)
 	}
-	assert.NotContains(t, policy, "unsafe")
-	for name, value := range map[string]string{
-		"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "Referrer-Policy": "same-origin",
-		"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
-	} {
-		assert.Equal(t, value, policies[name])
-	}
+	b.change = func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }
+	assert.Equal(t, http.StatusForbidden, b.do(http.MethodPost, "/dockit", nil).Code, "a form of another site goes no further")
 }
 
 // TestNothingIsInline guards that no page needs what the policy forbids, nor asks anybody else for anything.
@@ -103,15 +125,15 @@ func TestAssetsNeverChange(t *testing.T) {
 	require.Len(t, found, 3, "style, script and icon")
 	total := 0
 	for _, asset := range found {
-		plain := b.get(strings.TrimPrefix(asset[0], root))
+		plain := b.get(strings.TrimPrefix(asset[0], frame.Root))
 		require.Equal(t, http.StatusOK, plain.Code)
 		assert.Equal(t, "public, max-age=31536000, immutable", plain.Header().Get("Cache-Control"))
 		assert.Equal(t, "nosniff", plain.Header().Get("X-Content-Type-Options"))
 		assert.NotEmpty(t, plain.Header().Get("Content-Type"))
 		b.change = func(r *http.Request) { r.Header.Set("Accept-Encoding", "br;q=1.0, gzip;q=0.8") }
-		packed := b.get(strings.TrimPrefix(asset[0], root))
+		packed := b.get(strings.TrimPrefix(asset[0], frame.Root))
 		b.change = func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip;q=0") }
-		assert.Empty(t, b.get(strings.TrimPrefix(asset[0], root)).Header().Get("Content-Encoding"), "refused")
+		assert.Empty(t, b.get(strings.TrimPrefix(asset[0], frame.Root)).Header().Get("Content-Encoding"), "refused")
 		b.change = nil
 		assert.Equal(t, "gzip", packed.Header().Get("Content-Encoding"))
 		total += packed.Body.Len()

@@ -46,7 +46,7 @@ func (f *fixture) registryAt(location string) {
 		Tokens: registryview.NewTokens(oneKey{&pki.SigningKey{ID: "key", Algorithm: "ES256", Signer: key}}, "dockit", service, token.ProfileJWKS, time.Now),
 	})
 	f.Cleanup(view.Close)
-	f.page.config.Registries = map[string]Registry{service: {Registry: view, URL: at}}
+	f.page.Registries = map[string]Registry{service: {Registry: view, URL: at}}
 }
 
 func withRegistry(t testing.TB) (*fixture, *registrytest.Registry) {
@@ -207,39 +207,6 @@ func TestWhoMayUseARepository(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, alice.get("repositories/access?name=team/app&subject=user:bob").Code)
 }
 
-func TestDeleteInTwoSteps(t *testing.T) {
-	f, registry := withRegistry(t)
-	digest := registry.Image("team/app", "1.0", "2026-01-01T00:00:00Z")
-	registry.Tag("team/app", "latest", digest)
-	f.grant("alice", "repository:team/app:pull,delete")
-	f.grant("bob", "namespace:team:push")
-	alice, bob := f.signedIn("alice"), f.signedIn("bob")
-	assert.Contains(t, alice.get("repositories/image?name=team/app&tag=1.0").Body.String(), "Delete this image")
-	page := alice.get("repositories/delete?name=team/app&tag=1.0").Body.String()
-	assert.Contains(t, page, "<li><code>latest</code>")
-	assert.Contains(t, page, "Delete 2 tags and the image")
-	assert.Contains(t, page, "crane delete registry.example.com/team/app@"+digest)
-	assert.Len(t, registry.Tags("team/app"), 2)
-
-	fields := []string{"service", "registry.example.com", "name", "team/app", "tag", "1.0", "digest", digest}
-	assert.Equal(t, http.StatusForbidden, bob.post("repositories/delete", fields...).Code)
-	assert.Equal(t, http.StatusConflict, alice.post("repositories/delete", append(slices.Clone(fields[:7]), registrytest.Digest(nil))...).Code)
-	assert.Equal(t, http.StatusUnprocessableEntity, alice.post("repositories/delete", append(slices.Clone(fields[:7]), "latest")...).Code)
-	registry.DeletesOff = true
-	answer := alice.post("repositories/delete", fields...)
-	assert.Equal(t, http.StatusMethodNotAllowed, answer.Code)
-	assert.Contains(t, answer.Body.String(), "REGISTRY_STORAGE_DELETE_ENABLED=true")
-	assert.Len(t, registry.Tags("team/app"), 2)
-	registry.DeletesOff = false
-
-	answer = alice.post("repositories/delete", fields...)
-	require.Equal(t, http.StatusSeeOther, answer.Code)
-	page = alice.do(http.MethodGet, answer.Header().Get("Location"), nil).Body.String()
-	assert.Contains(t, page, "The image is deleted, with all of its tags.")
-	assert.Contains(t, page, "It has no tags.")
-	assert.Empty(t, registry.Tags("team/app"))
-}
-
 // TestARegistryOfWhichNothingIsKnown guards that the pages say how to tell where it is.
 func TestARegistryOfWhichNothingIsKnown(t *testing.T) {
 	f := newFixture(t)
@@ -381,6 +348,6 @@ func TestWhatClientsNameARegistryBy(t *testing.T) {
 		{"registry", Registry{}, "page.example.com"},
 		{"my registry.", Registry{URL: at}, "registry:5000"},
 	} {
-		assert.Equal(t, c.want, c.r.host(c.service, "page.example.com"), c.service)
+		assert.Equal(t, c.want, c.r.ClientHost(c.service, "page.example.com"), c.service)
 	}
 }

@@ -118,7 +118,7 @@ func TestLoginsAreListedAndEnded(t *testing.T) {
 	}
 	assert.False(t, other.isSignedIn())
 	assert.True(t, b.isSignedIn())
-	assert.Contains(t, b.get("sessions?done=session-ended").Body.String(), notices["session-ended"])
+	assert.Contains(t, b.get("sessions?done=session-ended").Body.String(), "That login has ended.")
 
 	bob := f.signedIn("bob")
 	assert.Equal(t, http.StatusForbidden, bob.post("sessions/"+own+"/end").Code, "that of somebody else")

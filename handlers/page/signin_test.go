@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/audit"
+	"github.com/dockit-registry/dockit/handlers/page/frame"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/store"
 )
@@ -183,48 +184,9 @@ func TestProxyThatNamesThisMachineIsNotThisMachine(t *testing.T) {
 
 // TestNothingLeadsElsewhere guards that a link to the sign-in goes on to a page of this one alone.
 func TestNothingLeadsElsewhere(t *testing.T) {
-	for next, want := range map[string]string{
-		"":                                 root,
-		"/dockit/credentials":              "/dockit/credentials",
-		"/dockit/repositories/a%2Fb?x=%26": "/dockit/repositories/a%2Fb?x=%26",
-		"https://evil.example.com":         root,
-		"https://evil.example.com/dockit/": root,
-		"//evil.example.com/dockit/":       root,
-		"///evil.example.com/dockit/":      root,
-		`/\evil.example.com/dockit/`:       root,
-		`/dockit/\evil.example.com`:        root,
-		"/dockit/../../evil":               root,
-		"/dockit/..//evil.example.com":     root,
-		"javascript:alert(1)":              root,
-		"/dockit/\nSet-Cookie: x=y":        root,
-		"/v2/evil/manifests/latest":        root,
-		"/dockitty":                        root,
-		"/dockit/sign-out":                 root,
-		"/dockit/sign-in?next=/dockit/":    root,
-		"/%2fevil.example.com/../dockit/":  root,
-		"/%2fevil.example.com/../dockit/ü": root,
-	} {
-		assert.Equal(t, want, nextPage(next), "%q", next)
-	}
 	f := newFixture(t)
 	b := f.browser()
 	answer := b.post("sign-in", "name", "alice", "password", goodPassword, "next", "https://evil.example.com/")
-	assert.Equal(t, root, answer.Header().Get("Location"))
-	assert.Equal(t, root, b.get("sign-in?next="+url.QueryEscape("//evil.example.com")).Header().Get("Location"), "who is signed in already")
-}
-
-func FuzzNextPage(f *testing.F) {
-	for _, next := range []string{"/dockit/keys?x=1#y", "//evil.example.com/dockit/", "/%2fevil.example.com/../dockit/ü", "/dockit/%2e%2e/", `/dockit/\`} {
-		f.Add(next)
-	}
-	base := &url.URL{Scheme: "https", Host: "dockit.example.com", Path: root}
-	f.Fuzz(func(t *testing.T, next string) {
-		got := nextPage(next)
-		require.True(t, strings.HasPrefix(got, root), "%q leads to %q", next, got)
-		to, err := base.Parse(got)
-		require.NoError(t, err, "%q leads to %q", next, got)
-		assert.Equal(t, base.Host, to.Host)
-		assert.True(t, strings.HasPrefix(to.Path+"/", root), "%q leads to %q", next, got)
-		assert.Equal(t, got, nextPage(got), "it is one of the pages as it is")
-	})
+	assert.Equal(t, frame.Root, answer.Header().Get("Location"))
+	assert.Equal(t, frame.Root, b.get("sign-in?next="+url.QueryEscape("//evil.example.com")).Header().Get("Location"), "who is signed in already")
 }

@@ -91,18 +91,17 @@ func TestStateIsPlannedAndThenApplied(t *testing.T) {
 func TestLargeStateIsSentTwice(t *testing.T) {
 	f := administrable(t)
 	b := f.signedIn("root")
-	large := wantedState + strings.Repeat("# a comment that says nothing\n", carriedState/20)
+	large := wantedState + strings.Repeat("# a comment that says nothing\n", (256<<10)/20)
 	page := b.upload("state/plan", large).Body.String()
 	assert.Empty(t, carried(page, "document"))
 	assert.Contains(t, page, "The same file, once more")
-	assert.Less(t, len(page), carriedState)
+	assert.Less(t, len(page), 256<<10)
 	answer := b.upload("state/apply", large, "tag", carried(page, "tag"))
 	assert.Equal(t, "/dockit/state?done=state-applied", answer.Header().Get("Location"), "body: %s", answer.Body)
 }
 
 func TestStateRefusals(t *testing.T) {
 	f := administrable(t)
-	f.page.config.MaxState = 1 << 20
 	b := f.signedIn("root")
 	for name, c := range map[string]struct {
 		answer *httptest.ResponseRecorder

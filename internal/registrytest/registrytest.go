@@ -45,6 +45,8 @@ type Registry struct {
 	PageSize int
 	// DeletesOff is set for one that deletes nothing.
 	DeletesOff bool
+	// OnDelete is called when an image was deleted, before that is answered. Default: nothing.
+	OnDelete func()
 	// ListsReferrers is set for one that has a list of referrers.
 	ListsReferrers bool
 
@@ -231,6 +233,9 @@ func (r *Registry) manifest(w http.ResponseWriter, q *http.Request, in *reposito
 			if of == digest {
 				delete(in.tags, tag)
 			}
+		}
+		if r.OnDelete != nil {
+			r.OnDelete()
 		}
 		w.WriteHeader(http.StatusAccepted)
 		return

@@ -1,0 +1,45 @@
+package administration
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/handlers/page/frame"
+	"github.com/dockit-registry/dockit/subject"
+)
+
+func (h *pages) addMember(v *frame.Visit, group subject.Ref) error {
+	wanted := strings.TrimSpace(v.PostFormValue("member"))
+	member, err := subject.ParseRef(wanted)
+	if err != nil {
+		err = frame.Refusal(http.StatusUnprocessableEntity, adminapi.CodeInvalid, "the member: "+err.Error())
+	} else {
+		err = v.API(http.MethodPut, memberPath(group, member), nil, nil)
+	}
+	if err != nil {
+		data, failed := h.subject(v, group)
+		if failed != nil {
+			return failed
+		}
+		data.Form = wanted
+		return v.Refused("subject", group.String(), data, err)
+	}
+	return v.Done(pageOf(group), "member-added")
+}
+
+func (h *pages) removeMember(v *frame.Visit, group subject.Ref) error {
+	member, err := subject.ParseRef(v.PostFormValue("member"))
+	if err != nil {
+		return frame.Refusal(http.StatusUnprocessableEntity, adminapi.CodeInvalid, "the member: "+err.Error())
+	}
+	if err := v.API(http.MethodDelete, memberPath(group, member), nil, nil); err != nil {
+		return h.subjectRefused(v, group, err)
+	}
+	return v.Done(pageOf(group), "member-removed")
+}
+
+func memberPath(group, member subject.Ref) string {
+	return pathOf(group) + "/members/" + url.PathEscape(member.String())
+}

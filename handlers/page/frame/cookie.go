@@ -1,0 +1,75 @@
+package frame
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/internal/auth"
+)
+
+// Names of the cookie of a session. Browsers take the first over TLS alone, from this
+// host alone, and for all of it; on this machine without TLS they take it from nobody.
+const (
+	hostCookie  = "__Host-dockit"
+	localCookie = "dockit"
+)
+
+// protected reports whether a password may be sent: over TLS, or within one machine.
+func protected(r *http.Request) bool { return overTLS(r) || isLocal(r) }
+
+func overTLS(r *http.Request) bool { return r.TLS != nil || auth.OriginOf(r.Context()).Encrypted }
+
+// isLocal reports whether the browser asks its own machine, which no other one can
+// make it believe. What came through a proxy did not, whatever host that names.
+func isLocal(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+func cookieName(r *http.Request) string {
+	if overTLS(r) {
+		return hostCookie
+	}
+	return localCookie
+}
+
+// sessionCookie keeps a session until the browser is closed, or forgets it when there
+// is no secret.
+func sessionCookie(r *http.Request, secret string) *http.Cookie {
+	cookie := &http.Cookie{ //nolint:gosec // but for one that stays within this machine, below
+		Name: cookieName(r), Value: secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+	if !overTLS(r) {
+		cookie.Path, cookie.Secure = Root, false
+	}
+	if secret == "" {
+		cookie.MaxAge = -1
+	}
+	return cookie
+}
+
+// plainRefusal is for who asks over plain HTTP, where everybody on the way could read
+// the password and the session.
+func plainRefusal(r *http.Request) *adminapi.Problem {
+	detail := "this page is served over https alone, for passwords go over it: write https:// in the address; " +
+		"on the machine of the server itself, http://localhost does, too"
+	if r.Header.Get("X-Forwarded-Proto") != "" || r.Header.Get("X-Forwarded-For") != "" {
+		detail += "; if a proxy in front speaks https, it is to be named with --trusted-proxies or trusted_proxies, and to set X-Forwarded-Proto"
+	}
+	return Refusal(http.StatusForbidden, adminapi.CodeHTTPSNeeded, detail)
+}

@@ -1,11 +1,41 @@
-# One static binary in an empty image. Everything that Dockit writes is in /data.
+# One static binary in an empty image. Everything that Dockit writes is in /data. The target kubernetes is the image of
+# dockit-kubernetes, which writes nothing.
 #
 # Images are pinned by digest, here and in examples/: make pin-images renews them.
-FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:0f063af2d465d8dcae54cce04278ada488b96f77b42449c8d071e47d016cc65a AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:0f063af2d465d8dcae54cce04278ada488b96f77b42449c8d071e47d016cc65a AS source
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+
+FROM source AS build-kubernetes
+ARG TARGETOS TARGETARCH VERSION COMMIT
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+	go build -C kubernetes -trimpath -o /out/dockit-kubernetes \
+	-ldflags "-s -w -X github.com/dockit-registry/dockit/internal/version.Version=$VERSION -X github.com/dockit-registry/dockit/internal/version.Commit=$COMMIT" \
+	./cmd/dockit-kubernetes
+
+FROM scratch AS kubernetes
+ARG VERSION COMMIT CREATED
+LABEL org.opencontainers.image.title="dockit-kubernetes" \
+	org.opencontainers.image.description="Pulls from registries behind Dockit with no secret in the cluster" \
+	org.opencontainers.image.source="https://github.com/dockit-registry/dockit" \
+	org.opencontainers.image.documentation="https://github.com/dockit-registry/dockit/tree/main/docs/guides/kubernetes.md" \
+	org.opencontainers.image.licenses="Apache-2.0" \
+	org.opencontainers.image.version="$VERSION" \
+	org.opencontainers.image.revision="$COMMIT" \
+	org.opencontainers.image.created="$CREATED"
+# For Dockit behind TLS.
+COPY --from=build-kubernetes /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build-kubernetes /out/dockit-kubernetes /usr/bin/dockit-kubernetes
+ENV PATH=/usr/bin
+USER 65532:65532
+# Of pull-secrets: metrics, /healthz, /readyz.
+EXPOSE 8080
+ENTRYPOINT ["dockit-kubernetes"]
+CMD ["--help"]
+
+FROM source AS build
 ARG TARGETOS TARGETARCH
 # What `dockit version` says; git is not in the context.
 ARG VERSION COMMIT

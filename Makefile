@@ -40,9 +40,10 @@ TEST_ENV := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0
 
 .DEFAULT_GOAL := help
 
+# It is built as what it builds: what they share is compiled once.
 .PHONY: demo
 demo: ## show Dockit protecting a real registry (ONCE=1: end by itself)
-	@go build -C e2e -o ../bin/demo ./demo
+	@CGO_ENABLED=0 go build -C e2e -trimpath -o ../bin/demo ./demo
 	@ONCE=$(ONCE) bin/demo
 
 # $(call get,PROGRAMS) gets what tests run. Without CI a machine may lack it: what needs it is skipped, and listed at the end.
@@ -119,7 +120,7 @@ flood: ## flood a server with wrong passwords and with streams that are reset, e
 .PHONY: test-e2e
 test-e2e: $(GOTESTSUM) test-requirements test-mariadb ## run the end-to-end tests against real registries
 	@mkdir -p $(RESULTS)
-	$(call gotest,e2e,pkgname) $(RACE) -count=1 -timeout 20m . ./internal/... ./scale ./soak ./flood ./bench ./jobs ./interop ./page ./demo
+	$(call gotest,e2e,pkgname) $(RACE) -count=1 -timeout 20m . ./internal/... ./scale ./soak ./flood ./bench ./jobs ./interop ./page ./demo ./registry
 
 # Building the API server takes many minutes the first time, which is why make test does without.
 .PHONY: conformance
@@ -235,8 +236,15 @@ image: ## build the image IMAGE (default dockit) for amd64 and arm64 with SBOM a
 		--build-arg VERSION=$(or $(VERSION),$$(git describe --tags --always)) --build-arg COMMIT=$$(git rev-parse HEAD) \
 		--build-arg CREATED=$$(git log -1 --format=%cI) --tag $(or $(IMAGE),dockit) .
 
+.PHONY: image-kubernetes
+image-kubernetes: ## build the image IMAGE (default dockit-kubernetes) of dockit-kubernetes likewise into dist/image-kubernetes.tar
+	@mkdir -p dist
+	docker buildx build --target kubernetes --platform linux/amd64,linux/arm64 --sbom=true --provenance=mode=max --output type=oci,dest=dist/image-kubernetes.tar \
+		--build-arg VERSION=$(or $(VERSION),$$(git describe --tags --always)) --build-arg COMMIT=$$(git rev-parse HEAD) \
+		--build-arg CREATED=$$(git log -1 --format=%cI) --tag $(or $(IMAGE),dockit-kubernetes) .
+
 .PHONY: reproducible
-reproducible: ## build this commit twice, apart from each other, and compare
+reproducible: ## build dockit and dockit-credential-provider of this commit twice, apart from each other, and compare
 	scripts/reproducible
 
 .PHONY: pin-images

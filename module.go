@@ -132,6 +132,8 @@ type App struct {
 	// publicURL is where clients reach the token endpoint, empty when the
 	// configuration does not tell.
 	publicURL string
+	// pageURL is where people find the page, empty when nothing serves it.
+	pageURL string
 
 	// http is the HTTP app around the handlers, nil without any.
 	http *caddyhttp.App
@@ -206,7 +208,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		if a.announcer, err = newAnnouncer(ctx); err != nil {
 			return err
 		}
-		a.publicURL = publicURL(around.http)
+		a.publicURL, a.pageURL = publicURL(around.http), pageURL(around.http)
 		a.warnOfAdminEndpoint(around)
 		a.warnOfAuthenticationBefore(around)
 	}

@@ -23,7 +23,7 @@ import (
 // there, and in the log otherwise.
 func (a *App) tellNextSteps(admin string) {
 	steps := firstadmin.NextSteps{
-		Program: program(), BaseURL: a.publicURL, Issuer: a.Issuer, Admin: admin,
+		Program: program(), BaseURL: a.publicURL, Page: a.pageURL, Issuer: a.Issuer, Admin: admin,
 		Service: a.endpoints.Services[0].Name, Profile: a.endpoints.Services[0].Profile,
 	}
 	for _, service := range a.endpoints.Services[1:] {
@@ -50,7 +50,7 @@ func program() string {
 	return "dockit"
 }
 
-// servedRoute is what the search for the token endpoint reads of a route of Caddy.
+// servedRoute is what the search for an endpoint reads of a route of Caddy.
 type servedRoute struct {
 	Match []struct {
 		Host []string `json:"host"`
@@ -73,47 +73,68 @@ type servedBy struct {
 	} `json:"automatic_https"`
 }
 
+// unknownHost is in a URL in place of a host that the configuration does not tell.
+const unknownHost = "https://<where people reach Dockit>"
+
 // publicURL is where clients reach the token endpoint, by the configuration of
 // the HTTP app. It is empty when that does not tell: behind a Unix socket, on any
 // free port, or on a host that only a request names.
 func publicURL(http json.RawMessage) string {
+	url, _ := servedAt(http, handlers.Token)
+	return url
+}
+
+// pageURL is where people find the page, empty when nothing serves it.
+func pageURL(http json.RawMessage) string {
+	url, found := servedAt(http, handlers.UI)
+	switch {
+	case !found:
+		return ""
+	case url == "":
+		url = unknownHost
+	}
+	return url + "/dockit/"
+}
+
+// servedAt is the URL of the first server and host with a group of endpoints, empty
+// when the configuration does not tell it.
+func servedAt(http json.RawMessage, group handlers.Endpoints) (url string, found bool) {
 	var app struct {
 		Servers map[string]servedBy `json:"servers"`
 	}
 	if json.Unmarshal(http, &app) != nil {
-		return ""
+		return "", false
 	}
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
 		server := app.Servers[name]
-		if host, found := tokenHost(server.Routes, ""); found {
-			return server.url(host)
+		if host, found := hostOf(group, server.Routes, ""); found {
+			return server.url(host), true
 		}
 	}
-	return ""
+	return "", false
 }
 
-// tokenHost is the host that a route with the token endpoint is for, empty for any.
-func tokenHost(routes []servedRoute, outer string) (host string, found bool) {
+// hostOf is the host that a route with a group of endpoints is for, empty for any.
+func hostOf(group handlers.Endpoints, routes []servedRoute, outer string) (host string, found bool) {
+	serves := func(name string) bool {
+		endpoint, err := handlers.ParseEndpoint(name)
+		return err == nil && endpoint == group
+	}
 	for _, route := range routes {
 		host := outer
 		if len(route.Match) > 0 && len(route.Match[0].Host) > 0 {
 			host = route.Match[0].Host[0]
 		}
 		for _, handler := range route.Handle {
-			if handler.Handler == "dockit" && (len(handler.Endpoints) == 0 || slices.ContainsFunc(handler.Endpoints, isToken)) {
+			if handler.Handler == "dockit" && (len(handler.Endpoints) == 0 || slices.ContainsFunc(handler.Endpoints, serves)) {
 				return host, true
 			}
-			if host, found := tokenHost(handler.Routes, host); found {
+			if host, found := hostOf(group, handler.Routes, host); found {
 				return host, true
 			}
 		}
 	}
 	return "", false
-}
-
-func isToken(name string) bool {
-	endpoint, err := handlers.ParseEndpoint(name)
-	return err == nil && endpoint == handlers.Token
 }
 
 // url is that of a host at this server.

@@ -2,6 +2,7 @@ package dockit
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"path/filepath"
@@ -37,7 +38,8 @@ func TestFirstStartTellsWhatIsNext(t *testing.T) {
 			defer app.Cleanup()
 			core, logs := observer.New(zap.InfoLevel)
 			var stdout bytes.Buffer
-			app.logger, app.stdout, app.publicURL = zap.New(core), &stdout, "https://auth.example.com"
+			app.logger, app.stdout = zap.New(core), &stdout
+			app.publicURL, app.pageURL = "https://auth.example.com", "https://admin.example.com/dockit/"
 			require.NoError(t, app.Start())
 			return stdout.String(), logs.FilterMessageSnippet("first start").All()
 		}
@@ -58,6 +60,7 @@ func TestFirstStartTellsWhatIsNext(t *testing.T) {
 			} {
 				assert.Contains(t, printed, "\n       "+line+"\n")
 			}
+			assert.Contains(t, printed, "\n   or do so in a browser, as admin: https://admin.example.com/dockit/\n")
 			assert.Contains(t, printed, "other.example.com")
 		} else {
 			assert.NotContains(t, printed, "REGISTRY_AUTH")
@@ -66,6 +69,7 @@ func TestFirstStartTellsWhatIsNext(t *testing.T) {
 			assert.Contains(t, fields["registry"], "REGISTRY_AUTH_TOKEN_REALM=https://auth.example.com/v2/token")
 			assert.Equal(t, "dockit init-container /etc/registry/dockit.pem --base-url https://auth.example.com", fields["bundle"])
 			assert.Len(t, fields["first_user"], 2)
+			assert.Equal(t, "https://admin.example.com/dockit/", fields["page"])
 			assert.Equal(t, []any{"other.example.com"}, fields["other_services"])
 		}
 
@@ -75,26 +79,28 @@ func TestFirstStartTellsWhatIsNext(t *testing.T) {
 	}
 }
 
-// TestPublicURL finds where clients reach the token endpoint in configurations.
+// TestPublicURL finds where clients reach the token endpoint, and people the page, in configurations.
 func TestPublicURL(t *testing.T) {
 	const global = "{\n\tadmin off\n\tdockit\n}\n"
-	for name, tc := range map[string]struct{ caddyfile, want string }{
-		"a host":              {"registry.example.com {\n\tdockit token certs\n\trespond ok\n}\n", "https://registry.example.com"},
-		"a port":              {"registry.example.com:8443 {\n\tdockit\n}\n", "https://registry.example.com:8443"},
-		"plain HTTP":          {"http://registry.example.com:8080 {\n\tdockit\n}\n", "http://registry.example.com:8080"},
-		"plain HTTP, port 80": {"http://registry.example.com {\n\tdockit\n}\n", "http://registry.example.com"},
-		"any host":            {":8080 {\n\tdockit\n}\n", "http://localhost:8080"},
-		"the default":         {":4315 {\n\tdockit\n}\n", "http://localhost:4315"},
-		"the admin API first": {"admin.example.com {\n\tdockit admin\n}\nregistry.example.com {\n\tdockit token\n}\n", "https://registry.example.com"},
-		"within a route":      {"registry.example.com {\n\troute {\n\t\tdockit\n\t}\n}\n", "https://registry.example.com"},
-		"a wildcard":          {"*.example.com {\n\ttls internal\n\tdockit\n}\n", ""},
-		"no tokens":           {"registry.example.com {\n\tdockit health\n}\n", ""},
-		"a Unix socket":       {"http://registry.example.com {\n\tbind unix//run/dockit.sock\n\tdockit\n}\n", ""},
+	for name, tc := range map[string]struct{ caddyfile, want, page string }{
+		"a host":              {"registry.example.com {\n\tdockit token certs\n\trespond ok\n}\n", "https://registry.example.com", ""},
+		"a port":              {"registry.example.com:8443 {\n\tdockit\n}\n", "https://registry.example.com:8443", "https://registry.example.com:8443/dockit/"},
+		"plain HTTP":          {"http://registry.example.com:8080 {\n\tdockit\n}\n", "http://registry.example.com:8080", "http://registry.example.com:8080/dockit/"},
+		"plain HTTP, port 80": {"http://registry.example.com {\n\tdockit\n}\n", "http://registry.example.com", "http://registry.example.com/dockit/"},
+		"any host":            {":8080 {\n\tdockit\n}\n", "http://localhost:8080", "http://localhost:8080/dockit/"},
+		"the default":         {":4315 {\n\tdockit\n}\n", "http://localhost:4315", "http://localhost:4315/dockit/"},
+		"the admin API first": {"admin.example.com {\n\tdockit admin\n}\nregistry.example.com {\n\tdockit token\n}\n", "https://registry.example.com", ""},
+		"within a route":      {"registry.example.com {\n\troute {\n\t\tdockit\n\t}\n}\n", "https://registry.example.com", "https://registry.example.com/dockit/"},
+		"a wildcard":          {"*.example.com {\n\ttls internal\n\tdockit\n}\n", "", unknownHost + "/dockit/"},
+		"no tokens":           {"registry.example.com {\n\tdockit health\n}\n", "", ""},
+		"the page elsewhere":  {"registry.example.com {\n\tdockit token certs\n}\nadmin.example.com {\n\tdockit admin ui\n}\n", "https://registry.example.com", "https://admin.example.com/dockit/"},
+		"a Unix socket":       {"http://registry.example.com {\n\tbind unix//run/dockit.sock\n\tdockit\n}\n", "", unknownHost + "/dockit/"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var config caddy.Config
 			require.NoError(t, json.Unmarshal(adapt(t, "Caddyfile", global+tc.caddyfile), &config))
 			assert.Equal(t, tc.want, publicURL(config.AppsRaw["http"]))
+			assert.Equal(t, tc.page, pageURL(config.AppsRaw["http"]))
 		})
 	}
 	for name, tc := range map[string]struct {
@@ -111,11 +117,20 @@ func TestPublicURL(t *testing.T) {
 			if tc.options.Given == nil {
 				tc.options.Given = func(string) bool { return false }
 			}
-			config, err := tc.options.Config(struct{}{})
-			require.NoError(t, err)
-			assert.Equal(t, tc.want, publicURL(config.AppsRaw["http"]))
+			for _, ui := range []bool{true, false} {
+				tc.options.UI = ui
+				config, err := tc.options.Config(struct{}{})
+				require.NoError(t, err)
+				assert.Equal(t, tc.want, publicURL(config.AppsRaw["http"]))
+				page := ""
+				if ui {
+					page = cmp.Or(tc.want, unknownHost) + "/dockit/"
+				}
+				assert.Equal(t, page, pageURL(config.AppsRaw["http"]))
+			}
 		})
 	}
 	assert.Empty(t, publicURL(nil))
+	assert.Empty(t, pageURL(nil))
 	assert.Empty(t, publicURL(json.RawMessage(`{"servers": 1}`)))
 }

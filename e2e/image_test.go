@@ -26,7 +26,7 @@ func TestImage(t *testing.T) {
 	root, err := build.Root()
 	require.NoError(t, err)
 	folder := t.TempDir()
-	require.NoError(t, engine.LastStage(filepath.Join(root, "Dockerfile"), built(t, buildDockit), folder))
+	require.NoError(t, engine.Stage(filepath.Join(root, "Dockerfile"), engine.Dockit, built(t, buildDockit), folder))
 	out, err := docker("build", "--build-arg", "VERSION=v1.2.3", "--build-arg", "COMMIT=abc", "--tag", "dockit", folder)
 	require.NoError(t, err, out)
 

@@ -28,7 +28,7 @@ func (d *demo) build(ctx context.Context) error {
 		build func() (string, error)
 	}{
 		{"dockit", func() (string, error) { return build.Dockit(ctx, bin) }},
-		{"registry, the CNCF distribution 3.x", func() (string, error) { return build.Tool(ctx, bin, build.Registry) }},
+		{"registry, the CNCF distribution 3.x without its drivers of clouds", func() (string, error) { return build.Tool(ctx, bin, build.Registry) }},
 		{"crane, a registry client", func() (string, error) { return build.Tool(ctx, bin, build.Crane) }},
 	} {
 		if err := d.progress(program.what, program.build); err != nil {

@@ -18,6 +18,7 @@ func TestDemo(t *testing.T) {
 		assert.Contains(t, story, "\n"+chapter)
 	}
 	assert.Contains(t, story, "did what they should")
+	assert.Regexp(t, `In a browser: http://localhost:\d+/dockit/\n`, story)
 	assert.Equal(t, 5, strings.Count(story, "-> refused, as it should be"))
 	assert.LessOrEqual(t, strings.Count(story, "\n"), 130, "it is too long")
 	prose := 0

@@ -57,6 +57,6 @@ func run(ctx context.Context, once bool, out io.Writer) (err error) {
 	if once {
 		return nil
 	}
-	d.invite(ctx)
+	d.invite()
 	return d.shell.wait(ctx)
 }

@@ -78,7 +78,11 @@ func (d *demo) startRegistry(ctx context.Context) error {
 
 func (d *demo) manage(ctx context.Context) error {
 	d.alice, d.bob = rand.Text(), rand.Text()
-	d.shell.say("3. Two users, a group, and who may do what.")
+	page := d.dockit + "/dockit/"
+	if err := isPage(ctx, page); err != nil {
+		return err
+	}
+	d.shell.say("3. Two users, a group, and who may do what. In a browser: %s", page)
 	d.shell.export("DOCKIT_USERNAME=admin", "DOCKIT_PASSWORD="+d.shell.value("DOCKIT_ROOT_PASSWORD"))
 	return d.shell.runAll(ctx,
 		fmt.Sprintf("printf %%s %s | dockit rbac add user:alice --password-stdin", d.alice),
@@ -173,27 +177,31 @@ func (d *demo) end() {
 }
 
 // invite says what to try while the servers stay up.
-func (d *demo) invite(ctx context.Context) {
+func (d *demo) invite() {
 	fmt.Fprintf(d.shell.out, `The registry stays up at %[1]s until Ctrl-C. Try, in another terminal:
 
   docker login %[1]s --username alice    # password: %[2]s
   docker login %[1]s --username bob      # password: %[3]s
   docker pull %[1]s/public/hello:1
 `, d.host, d.alice, d.bob)
-	if page := d.dockit + "/dockit/"; isPage(ctx, page) {
-		fmt.Fprintf(d.shell.out, "\nUsers and rights in a browser: %s    # admin, password: %s\n", page, d.shell.value("DOCKIT_ROOT_PASSWORD"))
-	}
+	fmt.Fprintf(d.shell.out, "\nUsers and rights in a browser: %s/dockit/    # admin, password: %s\n", d.dockit, d.shell.value("DOCKIT_ROOT_PASSWORD"))
 }
 
-// isPage says whether there is something for a browser.
-func isPage(ctx context.Context, url string) bool {
+// isPage returns an error unless there is something for a browser.
+func isPage(ctx context.Context, url string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return false
+		return err
 	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return false
+		return err
 	}
-	return response.Body.Close() == nil && response.StatusCode == http.StatusOK && strings.HasPrefix(response.Header.Get("Content-Type"), "text/html")
+	if err := response.Body.Close(); err != nil {
+		return err
+	}
+	if kind := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "text/html") {
+		return fmt.Errorf("%s is no page: %s, %q", url, response.Status, kind)
+	}
+	return nil
 }

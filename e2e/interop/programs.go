@@ -115,7 +115,7 @@ func (p *programs) findRegistry(ctx context.Context, folder string, kind registr
 }
 
 // interesting are the modules by whose version a program is known that is built from another module.
-var interesting = []string{"helm.sh/helm/v4"}
+var interesting = []string{"helm.sh/helm/v4", "github.com/distribution/distribution/v3"}
 
 // builtVersion is that of the module that a program was built from.
 func builtVersion(path string) string {

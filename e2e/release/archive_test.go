@@ -21,7 +21,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/dockit-registry/dockit/e2e/internal/build"
 	"github.com/dockit-registry/dockit/e2e/internal/cannot"
 )
 
@@ -33,12 +32,12 @@ type file struct {
 	content []byte
 }
 
-// program is the name of Dockit in the archive of a platform.
-func (p platform) program() string {
+// file is the name of the program in the archive of a platform.
+func (p platform) file() string {
 	if p.os == "windows" {
-		return "dockit.exe"
+		return p.program + ".exe"
 	}
-	return "dockit"
+	return p.program
 }
 
 // unpack reads the archive of a platform.
@@ -90,28 +89,32 @@ func untar(t *testing.T, archive io.Reader) map[string]file {
 func (r *release) testArchives(t *testing.T) {
 	for _, p := range platforms() {
 		files := r.unpack(t, p)
-		for _, name := range []string{
-			"LICENSE", "README.md", "CHANGELOG.md", "man/dockit.1", "man/dockit-api-server.1", "man/dockit-rbac-token-create.1",
-			"completions/dockit.bash", "completions/_dockit", "completions/dockit.fish", "systemd/dockit.service", "systemd/dockit.socket",
-		} {
+		beside := []string{"LICENSE"}
+		if p.program == "dockit" {
+			beside = append(beside, "README.md", "CHANGELOG.md", "man/dockit.1", "man/dockit-api-server.1", "man/dockit-rbac-token-create.1",
+				"completions/dockit.bash", "completions/_dockit", "completions/dockit.fish", "systemd/dockit.service", "systemd/dockit.socket")
+		} else {
+			assert.Len(t, files, 2, p)
+		}
+		for _, name := range beside {
 			assert.NotEmpty(t, files[name].content, "%s lacks %s", p, name)
 			assert.Equal(t, fs.FileMode(0o644), files[name].mode, "%s: %s", p, name)
 		}
-		require.Contains(t, files, p.program(), p)
-		assert.Equal(t, fs.FileMode(0o755), files[p.program()].mode, p)
+		require.Contains(t, files, p.file(), p)
+		assert.Equal(t, fs.FileMode(0o755), files[p.file()].mode, p)
 		for name, f := range files {
 			assert.Equal(t, r.time, f.time, "%s: %s", p, name)
 			assert.Equal(t, "root:root", f.owner, "%s: %s", p, name)
 		}
-		info, err := buildinfo.Read(bytes.NewReader(files[p.program()].content))
+		info, err := buildinfo.Read(bytes.NewReader(files[p.file()].content))
 		require.NoError(t, err, p)
 		settings := make(map[string]string)
 		for _, setting := range info.Settings {
 			settings[setting.Key] = setting.Value
 		}
-		assert.Equal(t, []string{p.os, p.arch, "0", build.Tags, "true"},
+		assert.Equal(t, []string{p.os, p.arch, "0", tags[p.program], "true"},
 			[]string{settings["GOOS"], settings["GOARCH"], settings["CGO_ENABLED"], settings["-tags"], settings["-trimpath"]}, p)
-		assert.NotContains(t, string(files[p.program()].content), r.root, "a path of this machine")
+		assert.NotContains(t, string(files[p.file()].content), r.root, "a path of this machine")
 	}
 }
 
@@ -120,7 +123,9 @@ func (r *release) testPrograms(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		cannot.Run(t, errors.New("the programs for Linux run on Linux"))
 	}
-	r.wantVersion(t, r.extract(t, platform{runtime.GOOS, runtime.GOARCH}))
+	for _, program := range programs {
+		r.wantVersion(t, platform{program.name, runtime.GOOS, runtime.GOARCH})
+	}
 	t.Run("arm64", func(t *testing.T) {
 		if runtime.GOARCH == "arm64" {
 			return
@@ -129,15 +134,17 @@ func (r *release) testPrograms(t *testing.T) {
 		if _, err := os.Stat(qemu); err != nil {
 			cannot.Run(t, fmt.Errorf("%w: run scripts/get-packaging bin/packaging", err))
 		}
-		r.wantVersion(t, qemu, r.extract(t, platform{"linux", "arm64"}))
+		for _, program := range programs {
+			r.wantVersion(t, platform{program.name, "linux", "arm64"}, qemu)
+		}
 	})
 }
 
 // extract puts the program of a platform into a folder.
 func (r *release) extract(t *testing.T, p platform) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), p.program())
-	require.NoError(t, os.WriteFile(program, r.unpack(t, p)[p.program()].content, 0o700))
+	program := filepath.Join(t.TempDir(), p.file())
+	require.NoError(t, os.WriteFile(program, r.unpack(t, p)[p.file()].content, 0o700))
 	return program
 }
 
@@ -161,8 +168,15 @@ func (r *release) testSBOMs(t *testing.T) {
 		for _, one := range bill.Packages {
 			inside[one.Name] = one.Version
 		}
-		for _, module := range []string{"github.com/caddyserver/caddy/v2", "modernc.org/sqlite"} {
-			assert.Equal(t, r.goVersion(t, module), inside[module], "%s: %s", p, module)
+		switch p.program {
+		case "dockit":
+			for _, module := range []string{"github.com/caddyserver/caddy/v2", "modernc.org/sqlite"} {
+				assert.Equal(t, r.goVersion(t, ".", module), inside[module], "%s: %s", p, module)
+			}
+		case "dockit-kubernetes":
+			assert.Equal(t, r.goVersion(t, "kubernetes", "k8s.io/client-go"), inside["k8s.io/client-go"], p)
+		default:
+			assert.Contains(t, inside, "stdlib", p)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/dockit-registry/dockit/e2e/internal/engine"
 )
 
-// testImage builds the image of both architectures with a real engine, of the programs of the release.
+// testImage builds the images of both architectures with a real engine, of the programs of the release.
 func (r *release) testImage(t *testing.T) {
 	programs := filepath.Join(r.root, "bin", "clients")
 	for _, program := range []string{"dockerd", "docker"} {
@@ -27,13 +27,16 @@ func (r *release) testImage(t *testing.T) {
 		cannot.Run(t, fmt.Errorf("no docker engine runs here: %w", err))
 	}
 	t.Cleanup(func() { assert.NoError(t, e.Stop()) })
-	for _, arch := range []string{"amd64", "arm64"} {
-		folder := t.TempDir()
-		require.NoError(t, engine.LastStage(filepath.Join(r.root, "Dockerfile"), r.extract(t, platform{"linux", arch}), folder))
-		out, err := e.DockerOutput(t.Context(), "build", "--platform", "linux/"+arch, "--build-arg", "VERSION=v"+version, "--build-arg", "COMMIT="+r.commit, "--tag", "dockit:"+arch, folder)
-		require.NoError(t, err, out)
-		about, err := e.DockerOutput(t.Context(), "image", "inspect", "--format", `{{.Os}} {{.Architecture}} {{index .Config.Labels "org.opencontainers.image.version"}}`, "dockit:"+arch)
-		require.NoError(t, err, about)
-		assert.Equal(t, "linux "+arch+" v"+version, about)
+	for program, stage := range map[string]string{"dockit": engine.Dockit, "dockit-kubernetes": engine.Kubernetes} {
+		for _, arch := range []string{"amd64", "arm64"} {
+			folder, tag := t.TempDir(), program+":"+arch
+			require.NoError(t, engine.Stage(filepath.Join(r.root, "Dockerfile"), stage, r.extract(t, platform{program, "linux", arch}), folder))
+			out, err := e.DockerOutput(t.Context(), "build", "--platform", "linux/"+arch, "--build-arg", "VERSION=v"+version, "--build-arg", "COMMIT="+r.commit, "--tag", tag, folder)
+			require.NoError(t, err, out)
+			about, err := e.DockerOutput(t.Context(), "image", "inspect", "--format",
+				`{{.Os}} {{.Architecture}} {{index .Config.Labels "org.opencontainers.image.version"}} {{.Config.User}} {{.Config.Entrypoint}}`, tag)
+			require.NoError(t, err, about)
+			assert.Equal(t, "linux "+arch+" v"+version+" 65532:65532 ["+program+"]", about)
+		}
 	}
 }

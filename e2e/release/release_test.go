@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,24 +23,42 @@ import (
 // version is what a commit is released as here.
 const version = "1.2.3"
 
-// platform is one of those that Dockit is released for.
-type platform struct{ os, arch string }
+// programs are those that are released, each with the systems that it is for.
+var programs = []struct {
+	name    string
+	systems []string
+}{
+	{"dockit", []string{"linux", "darwin", "windows", "freebsd"}},
+	{"dockit-credential-provider", []string{"linux", "windows"}},
+	{"dockit-kubernetes", []string{"linux", "darwin", "windows"}},
+}
 
-func (p platform) String() string { return p.os + "_" + p.arch }
+// tags are those that a program is built with.
+var tags = map[string]string{"dockit": build.Tags, "dockit-credential-provider": "nethttpomithttp2"}
+
+// platform is one of those that a program is released for.
+type platform struct{ program, os, arch string }
+
+func (p platform) String() string { return p.program + "_" + version + "_" + p.os + "_" + p.arch }
 
 // systems are those that are looked at: all, unless DOCKIT_TEST_SYSTEMS says which. Linux is always one.
 func systems() []string {
 	if some := strings.Fields(os.Getenv("DOCKIT_TEST_SYSTEMS")); len(some) > 0 {
 		return some
 	}
-	return []string{"linux", "darwin", "windows", "freebsd"}
+	return programs[0].systems
 }
 
 func platforms() []platform {
 	var all []platform
-	for _, system := range systems() {
-		for _, arch := range []string{"amd64", "arm64"} {
-			all = append(all, platform{system, arch})
+	for _, program := range programs {
+		for _, system := range program.systems {
+			for _, arch := range []string{"amd64", "arm64"} {
+				nowhere := program.name == "dockit-credential-provider" && system == "windows" && arch == "arm64"
+				if !nowhere && slices.Contains(systems(), system) {
+					all = append(all, platform{program.name, system, arch})
+				}
+			}
 		}
 	}
 	return all
@@ -48,13 +67,13 @@ func platforms() []platform {
 // archive is the file of a platform.
 func (p platform) archive() string {
 	if p.os == "windows" {
-		return "dockit_" + version + "_" + p.String() + ".zip"
+		return p.String() + ".zip"
 	}
-	return "dockit_" + version + "_" + p.String() + ".tar.gz"
+	return p.String() + ".tar.gz"
 }
 
 // sbom is the document about the program of a platform.
-func (p platform) sbom() string { return "dockit_" + version + "_" + p.String() + ".sbom.json" }
+func (p platform) sbom() string { return p.String() + ".sbom.json" }
 
 // packages are those of Linux.
 func packages(format string) []string {
@@ -91,7 +110,11 @@ func makeRelease(t *testing.T) *release {
 	config := filepath.Join(clone, ".goreleaser.yaml")
 	content, err := os.ReadFile(config)
 	require.NoError(t, err)
-	only := regexp.MustCompile(`(?m)^    goos: \[.*\]$`).ReplaceAll(content, []byte("    goos: ["+strings.Join(systems(), ", ")+"]"))
+	only := regexp.MustCompile(`(?m)^    goos: \[.*\]$`).ReplaceAllFunc(content, func(line []byte) []byte {
+		given, _ := strings.CutSuffix(strings.TrimPrefix(string(line), "    goos: ["), "]")
+		some := slices.DeleteFunc(strings.Split(given, ", "), func(system string) bool { return !slices.Contains(systems(), system) })
+		return []byte("    goos: [" + strings.Join(some, ", ") + "]")
+	})
 	require.NoError(t, os.WriteFile(config, only, 0o600))
 	git := func(args ...string) {
 		run(t, clone, "git", append([]string{"-c", "user.name=Dockit", "-c", "user.email=dockit@example.com", "-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false"}, args...)...)
@@ -169,16 +192,21 @@ func (r *release) testFiles(t *testing.T) {
 	}
 }
 
-// goVersion is what Dockit requires of a module.
-func (r *release) goVersion(t *testing.T, module string) string {
+// goVersion is what the module in a folder requires of another.
+func (r *release) goVersion(t *testing.T, folder, module string) string {
 	t.Helper()
-	return run(t, r.root, "go", "list", "-m", "-f", "{{.Version}}", module)
+	return run(t, filepath.Join(r.root, folder), "go", "list", "-m", "-f", "{{.Version}}", module)
 }
 
-// wantVersion runs a program that is Dockit's, by another one where the machine needs it.
-func (r *release) wantVersion(t *testing.T, command ...string) {
+// wantVersion runs the program of a platform, by another one where the machine needs it.
+func (r *release) wantVersion(t *testing.T, p platform, by ...string) {
 	t.Helper()
-	out := run(t, t.TempDir(), command[0], append(command[1:], "version")...)
+	argument := "version"
+	if p.program == "dockit-credential-provider" {
+		argument = "--version"
+	}
+	command := append(by, r.extract(t, p), argument)
+	out := run(t, t.TempDir(), command[0], command[1:]...)
 	assert.Contains(t, out, "v"+version)
 	assert.Contains(t, out, r.commit)
 }

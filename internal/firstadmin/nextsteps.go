@@ -17,6 +17,8 @@ type NextSteps struct {
 	Program string
 	// BaseURL is where clients reach the server. Empty: nobody knows here.
 	BaseURL string
+	// Page is the URL of the page for people. Empty: nothing serves it.
+	Page string
 	// Issuer, Service and Profile are those of the first registry.
 	Issuer, Service string
 	Profile         token.Profile
@@ -93,6 +95,18 @@ func (n NextSteps) server() string {
 	return " --base-url " + quoted(n.BaseURL)
 }
 
+// browser says where else than on the command line the first user is made.
+func (n NextSteps) browser() string {
+	switch {
+	case n.Page == "":
+		return ""
+	case strings.HasPrefix(n.Page, "http://"):
+		return fmt.Sprintf("   or do so in a browser, as %s: %s\n   (on this machine; from elsewhere the page wants https)\n\n", n.Admin, n.Page)
+	default:
+		return fmt.Sprintf("   or do so in a browser, as %s: %s\n\n", n.Admin, n.Page)
+	}
+}
+
 // quoted writes a value as a shell takes it.
 func quoted(value string) string {
 	if strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:/_-") == "" {
@@ -125,12 +139,15 @@ func (n NextSteps) Print(w io.Writer) {
 
 %s
 
-`, about, indented(n.settings()), indented([]string{n.bundle()}), indented(n.firstUser()))
+%s`, about, indented(n.settings()), indented([]string{n.bundle()}), indented(n.firstUser()), n.browser())
 }
 
 // Log writes them into the log, in one entry of whatever format that has.
 func (n NextSteps) Log(logger *zap.Logger) {
 	fields := []zap.Field{zap.Strings("registry", n.settings()), zap.String("bundle", n.bundle()), zap.Strings("first_user", n.firstUser())}
+	if n.Page != "" {
+		fields = append(fields, zap.String("page", n.Page))
+	}
 	if len(n.Others) > 0 {
 		fields = append(fields, zap.Strings("other_services", n.Others))
 	}

@@ -23,3 +23,18 @@ func TestNextStepsOfProfiles(t *testing.T) {
 		}
 	}
 }
+
+// TestNextStepsNameThePage has the page where somebody serves it, and says where it can be opened.
+func TestNextStepsNameThePage(t *testing.T) {
+	const note = "(on this machine; from elsewhere the page wants https)"
+	for page, want := range map[string]struct{ page, note bool }{
+		"":                                  {},
+		"https://admin.example.com/dockit/": {page: true},
+		"http://localhost:4315/dockit/":     {page: true, note: true},
+	} {
+		var out bytes.Buffer
+		NextSteps{Program: "dockit", Service: "registry", Admin: "root", Page: page}.Print(&out)
+		assert.Equal(t, want.page, bytes.Contains(out.Bytes(), []byte("in a browser, as root: "+page+"\n")), page)
+		assert.Equal(t, want.note, bytes.Contains(out.Bytes(), []byte(note)), page)
+	}
+}

@@ -1,5 +1,5 @@
 // Package build builds the programs that the end-to-end tests and the demo run: the Dockit binary from this
-// repository, and the registry and the tools that go.mod pins.
+// repository, and the registry and the tools in the versions that go.mod pins.
 package build
 
 import (
@@ -14,9 +14,10 @@ import (
 
 const mainModule = "github.com/dockit-registry/dockit"
 
-// Packages of the programs that go.mod of this module pins as tools.
+// Packages of the programs that are built with the versions of go.mod of this module.
 const (
-	Registry = "github.com/distribution/distribution/v3/cmd/registry"
+	// Registry is distribution's, without the drivers of clouds.
+	Registry = "github.com/dockit-registry/dockit/e2e/registry"
 	Crane    = "github.com/google/go-containerregistry/cmd/crane"
 	XCaddy   = "github.com/caddyserver/xcaddy/cmd/xcaddy"
 )
@@ -71,7 +72,7 @@ func TestClock(ctx context.Context, folder string) (string, error) {
 	return goBuild(ctx, root, filepath.Join(folder, "dockit"), "-tags", Tags+",dockit_testclock", "./cmd/dockit")
 }
 
-// Tool builds one of the programs that go.mod pins and returns the path of the binary in folder.
+// Tool builds one of the programs above and returns the path of the binary in folder.
 func Tool(ctx context.Context, folder, pkg string) (string, error) {
 	root, err := Root()
 	if err != nil {

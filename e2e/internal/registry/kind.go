@@ -14,7 +14,7 @@ import (
 type Kind string
 
 const (
-	// V3 is distribution 3.x, built from its Go module.
+	// V3 is distribution 3.x, built from its Go module without the drivers of clouds.
 	V3 Kind = "distribution-3"
 
 	// V2 is distribution 2.8, as Debian packages it.

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dockit-registry/dockit/internal/cli"
+	"github.com/dockit-registry/dockit/internal/version"
 	"github.com/dockit-registry/dockit/kubernetes/internal/doctor"
 	"github.com/dockit-registry/dockit/kubernetes/internal/pullsecrets"
 	"github.com/dockit-registry/dockit/kubernetes/internal/trust"
@@ -24,8 +26,22 @@ of --kubeconfig and --context, as kubectl finds it, or the one that this runs in
 
 Every flag has an environment variable DOCKIT_<FLAG>.`,
 	}
-	cmd.AddCommand(trust.NewCommand(), pullsecrets.NewCommand(), doctor.NewCommand())
+	cmd.AddCommand(trust.NewCommand(), pullsecrets.NewCommand(), doctor.NewCommand(), newVersionCommand())
 	cli.RequireSubcommand(cmd)
 	cli.Prepare(cmd)
 	return cmd
+}
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version, the commit, and the version of Go",
+		Example: "  dockit-kubernetes version",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			build := version.Read()
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "dockit-kubernetes %s (commit %s, %s)\n", build.Version, build.Commit, build.Go)
+			return err
+		},
+	}
 }

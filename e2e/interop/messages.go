@@ -229,7 +229,7 @@ func meetExpired(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	if err := storeIdentityToken(s.config, t.site.host, token); err != nil {
+	if err := s.keep(ctx, t.site.host, token); err != nil {
 		return err
 	}
 	if err := t.site.send(ctx, http.MethodDelete, p.path()+"/sessions", nil, nil); err != nil {

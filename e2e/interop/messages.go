@@ -29,7 +29,7 @@ type situation struct {
 // situations are all of them.
 var situations = []situation{
 	{"wrong-password", "a wrong password", regexp.MustCompile(`(?i)invalid username or password|invalid username/password`), meetWrongPassword},
-	{"disabled", "a user who was disabled", regexp.MustCompile(`(?i)invalid username or password|invalid username/password`), meetDisabled},
+	{"disabled", "a user who was disabled", regexp.MustCompile(`(?i)disabled`), meetDisabled},
 	{"locked", "a name that is locked out", regexp.MustCompile(`(?i)too many wrong passwords`), meetLocked},
 	{"expired", "a session that has ended", regexp.MustCompile(`(?i)log in again`), meetExpired},
 	{"refused-push", "a push without the right", regexp.MustCompile(`(?i)denied|unauthorized|insufficient|authentication required|authorization failed`), meetRefusedPush},

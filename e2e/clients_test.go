@@ -31,7 +31,7 @@ func (p *program) requireRefused(t *testing.T, err error) {
 	t.Helper()
 	refusal := p.refusal
 	if refusal == "" {
-		refusal = "invalid username or password"
+		refusal = "invalid username or password, or the user is disabled"
 	}
 	require.ErrorContains(t, err, refusal)
 }

@@ -134,8 +134,8 @@ func TestPostRefusals(t *testing.T) {
 		code    string
 		says    string
 	}{
-		{"3 wrong password", only("grant_type=password", "service="+service, "username=alice", "password=wrong"), 401, "invalid_grant", "invalid username or password"},
-		{"3 disabled user", only("grant_type=password", "service="+service, "username=gone", "password=password of the gone"), 401, "invalid_grant", "invalid username or password"},
+		{"3 wrong password", only("grant_type=password", "service="+service, "username=alice", "password=wrong"), 401, "invalid_grant", "invalid username or password, or the user is disabled"},
+		{"3 disabled user", only("grant_type=password", "service="+service, "username=gone", "password=password of the gone"), 401, "invalid_grant", "invalid username or password, or the user is disabled"},
 		{"19 unknown service", only("grant_type=password", "service=other", "username=alice", "password=correct horse battery"), 400, "invalid_request", `"other"`},
 		{"19 missing service", only("grant_type=password", "username=alice", "password=correct horse battery"), 400, "invalid_request", "REGISTRY_AUTH_TOKEN_SERVICE"},
 		{"26 authorization_code", only("grant_type=authorization_code", "service="+service, "code=x"), 400, "unsupported_grant_type", "password"},

@@ -124,11 +124,11 @@ func TestRefusals(t *testing.T) {
 		status  int
 		says    string
 	}{
-		{"3 wrong password", tokenGET("alice:wrong", forService, pull), 401, "invalid username or password"},
-		{"3 unknown user", tokenGET("nobody:correct horse battery", forService, pull), 401, "invalid username or password"},
-		{"3 disabled user", tokenGET("gone:password of the gone", forService, pull), 401, "invalid username or password"},
-		{"3 group", tokenGET("authenticated:x", forService, pull), 401, "invalid username or password"},
-		{"3 anonymous by name", tokenGET("anonymous:", forService, pull), 401, "invalid username or password"},
+		{"3 wrong password", tokenGET("alice:wrong", forService, pull), 401, "invalid username or password, or the user is disabled"},
+		{"3 unknown user", tokenGET("nobody:correct horse battery", forService, pull), 401, "invalid username or password, or the user is disabled"},
+		{"3 disabled user", tokenGET("gone:password of the gone", forService, pull), 401, "invalid username or password, or the user is disabled"},
+		{"3 group", tokenGET("authenticated:x", forService, pull), 401, "invalid username or password, or the user is disabled"},
+		{"3 anonymous by name", tokenGET("anonymous:", forService, pull), 401, "invalid username or password, or the user is disabled"},
 		{"5 anonymous login", tokenGET("", forService), 401, "log in"},
 		{"5 anonymous login with account", tokenGET("", forService, "account=alice"), 401, "log in"},
 		{"19 unknown service", tokenGET(alice, "service=other.example.com", pull), 400, `"other.example.com"`},
@@ -136,8 +136,8 @@ func TestRefusals(t *testing.T) {
 		{"19 missing service", tokenGET(alice, pull), 400, "REGISTRY_AUTH_TOKEN_SERVICE"},
 		{"19 empty service", tokenGET(alice, "service=", pull), 400, "REGISTRY_AUTH_TOKEN_SERVICE"},
 		{"19 two services", tokenGET(alice, forService, "service="+zotService, pull), 400, "2 times"},
-		{"25 empty user", tokenGET(":some refresh token", forService, pull), 401, "invalid username or password"},
-		{"25 empty user and password", tokenGET(":", forService, pull), 401, "invalid username or password"},
+		{"25 empty user", tokenGET(":some refresh token", forService, pull), 401, "invalid username or password, or the user is disabled"},
+		{"25 empty user and password", tokenGET(":", forService, pull), 401, "invalid username or password, or the user is disabled"},
 		{"28 password cut at 72 bytes", tokenGET("alice:"+strings.Repeat("x", 73), forService, pull), 401, "invalid"},
 		{"29 a thousand scopes in one value", tokenGET(alice, forService, "scope="+manyScopes(1000, "r")), 400, "too many scopes"},
 		{"29 65 parameters", tokenGET(alice, append([]string{forService}, scopeParameters(65)...)...), 400, "too many scopes"},

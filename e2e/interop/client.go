@@ -43,6 +43,7 @@ const (
 	canArtifact  ability = "artifact"
 	canReferrers ability = "referrers"
 	canRefresh   ability = "refresh token"
+	canCache     ability = "build cache"
 )
 
 // session is a client in a home folder of its own. What is nil, the client cannot do.
@@ -50,6 +51,8 @@ type session struct {
 	home string
 	// config is where it reads logins as docker stores them. Empty: it does not.
 	config string
+	// storeToken stores a refresh token as docker login does, where that is not in the configuration.
+	storeToken func(ctx context.Context, host, token string) error
 	// trusting is a client that stores what it is given without a try.
 	trusting bool
 	// tag is what it pushes as. Empty: latest.
@@ -76,6 +79,8 @@ type session struct {
 	// attach pushes something that refers to the image, and referrers prints what does.
 	attach    func(ctx context.Context, ref string) error
 	referrers func(ctx context.Context, ref string) (string, error)
+	// exportCache builds something and pushes what was built on the way, and importCache builds it once more out of that alone.
+	exportCache, importCache func(ctx context.Context, ref string) error
 }
 
 // tagged is the tag of what it pushes.
@@ -89,6 +94,8 @@ func (s *session) tagged() string {
 // program runs a client's commands.
 type program struct {
 	path, home string
+	// through is the command that runs it. Empty: nothing in between.
+	through []string
 	// env is added to the environment, before and after what is given with each command.
 	env           []string
 	before, after []string
@@ -113,7 +120,8 @@ func (e *exitError) Error() string {
 // run runs a command to its end and returns what it printed on standard output.
 func (p program) run(ctx context.Context, stdin string, args ...string) (string, error) {
 	all := append(append(append([]string{}, p.before...), args...), p.after...)
-	cmd := exec.CommandContext(ctx, p.path, all...) //nolint:gosec // runs what the tests built or got
+	line := append(append(append([]string{}, p.through...), p.path), all...)
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...) //nolint:gosec // runs what the tests built or got
 	cmd.Env = append(dockit.Environment(p.home), p.env...)
 	cmd.Dir = p.home
 	cmd.Stdin = strings.NewReader(stdin)

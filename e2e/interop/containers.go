@@ -57,6 +57,7 @@ func skopeoClient(path string) *client {
 			canCatalog:   "has no command for the catalog",
 			canArtifact:  "copies images",
 			canReferrers: "has no command for referrers",
+			canCache:     "builds nothing",
 		},
 		open: func(_ context.Context, s *site, home string) (*session, error) {
 			p := newProgram(path, home, s)
@@ -120,6 +121,7 @@ func storageClient(id, path string, options ...string) *client {
 			canTags:      "has no command for tags",
 			canArtifact:  "pushes images, in this version",
 			canReferrers: "has no command for referrers",
+			canCache:     "has no build cache at a registry, in this version",
 		},
 		open: func(_ context.Context, s *site, home string) (*session, error) {
 			p := newProgram(path, home, s)

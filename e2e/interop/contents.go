@@ -111,6 +111,26 @@ func signature(ctx context.Context, t *trial) error {
 	return s.pull(ctx, signature)
 }
 
+// buildCache has one builder leave at a registry what another needs not build again.
+func buildCache(ctx context.Context, t *trial) error {
+	cache := t.repository("cache")
+	owner, err := t.robot(ctx, "owner", "repository:"+t.repository()+":push", "repository:"+cache+":push")
+	if err != nil {
+		return err
+	}
+	s, err := t.enter(ctx, owner)
+	if err != nil {
+		return err
+	}
+	if s.exportCache == nil {
+		return t.missing(canCache)
+	}
+	if err := s.exportCache(ctx, t.origin(cache)); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return s.importCache(ctx, t.origin(cache))
+}
+
 // tokenLife is how long tokens for the registry are good: as short as can be.
 const tokenLife = time.Minute
 

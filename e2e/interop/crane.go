@@ -14,6 +14,7 @@ func craneClient(path string) *client {
 			canPushAgain: "reads the source while it copies",
 			canArtifact:  "pushes images",
 			canReferrers: "has no command for referrers",
+			canCache:     "builds nothing",
 		},
 		open: func(_ context.Context, s *site, home string) (*session, error) {
 			p := newProgram(path, home, s)

@@ -12,16 +12,17 @@ import (
 	"github.com/dockit-registry/dockit/e2e/internal/engine"
 )
 
-// dockerClient is the docker command with its engine.
-func dockerClient(path string) *client {
+// dockerClient is the docker command with its engine. A helper, where there is one, keeps its logins.
+func dockerClient(id, path string, helper *credentialHelper) *client {
 	return &client{
-		id: "docker",
+		id: id,
 		cannot: map[ability]string{
 			canDelete:    "has no command to delete at a registry",
 			canCatalog:   "has no command for the catalog",
 			canTags:      "has no command for tags",
 			canArtifact:  "pushes images",
 			canReferrers: "has no command for referrers",
+			canCache:     "has no build cache at a registry, in this version",
 		},
 		open: func(ctx context.Context, s *site, home string) (*session, error) {
 			e, err := s.engine.get(ctx, s)
@@ -30,6 +31,11 @@ func dockerClient(path string) *client {
 			}
 			p := newProgram(path, home, s)
 			p.before = []string{"-H", e.Host()}
+			if helper != nil {
+				if err := helper.prepare(ctx, s, &p); err != nil {
+					return nil, fmt.Errorf("prepare %s: %w", helper.name, err)
+				}
+			}
 			push := func(ctx context.Context, ref string, size int64, platform int) error {
 				file, err := newArchive(home, ref, size, platforms[platform])
 				if err != nil {
@@ -47,7 +53,7 @@ func dockerClient(path string) *client {
 				}
 				return p.do(ctx, "", "push", to)
 			}
-			return &session{
+			session := &session{
 				home: home, config: filepath.Join(home, "docker", "config.json"),
 				login: func(ctx context.Context, host, username, password string) error {
 					return p.do(ctx, password, "login", host, "--username", username, "--password-stdin")
@@ -78,7 +84,11 @@ func dockerClient(path string) *client {
 					}
 					return p.do(ctx, "", "manifest", "push", "--insecure", ref)
 				},
-			}, nil
+			}
+			if helper != nil {
+				return session, helper.keepLogins(p, session)
+			}
+			return session, nil
 		},
 	}
 }
@@ -95,6 +105,7 @@ func ctrClient(path string) *client {
 			canTags:      "has no command for tags",
 			canArtifact:  "pushes images",
 			canReferrers: "has no command for referrers",
+			canCache:     "builds nothing",
 		},
 		open: func(ctx context.Context, s *site, home string) (*session, error) {
 			e, err := s.engine.get(ctx, s)

@@ -18,6 +18,7 @@ func helmClient(path string) *client {
 			canCatalog:   "has no command for the catalog",
 			canIndex:     "charts have no platforms",
 			canReferrers: "has no command for referrers",
+			canCache:     "builds nothing",
 		},
 		open: func(_ context.Context, s *site, home string) (*session, error) {
 			p := newProgram(path, home, s)

@@ -151,10 +151,18 @@ func identityToken(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	if err := storeIdentityToken(s.config, t.site.host, token); err != nil {
+	if err := s.keep(ctx, t.site.host, token); err != nil {
 		return err
 	}
 	return s.pull(ctx, t.ref(repository))
+}
+
+// keep has the client find a refresh token where docker login would have put it.
+func (s *session) keep(ctx context.Context, host, token string) error {
+	if s.storeToken != nil {
+		return s.storeToken(ctx, host, token)
+	}
+	return storeIdentityToken(s.config, host, token)
 }
 
 // refreshToken logs a job of the robot in as docker login does.

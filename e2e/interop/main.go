@@ -82,7 +82,11 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := find(ctx, bin, o.clients.MatchString)
+	wanted := o.clients.MatchString
+	if o.layer > 0 {
+		wanted = func(string) bool { return false } // none is run
+	}
+	p, err := find(ctx, bin, wanted)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type situation struct {
 // situations are all of them.
 var situations = []situation{
 	{"wrong-password", "a wrong password", regexp.MustCompile(`(?i)invalid username or password|invalid username/password`), meetWrongPassword},
-	{"disabled", "a user who was disabled", regexp.MustCompile(`(?i)invalid username or password|invalid username/password`), meetDisabled},
+	{"disabled", "a user who was disabled", regexp.MustCompile(`(?i)disabled`), meetDisabled},
 	{"locked", "a name that is locked out", regexp.MustCompile(`(?i)too many wrong passwords`), meetLocked},
 	{"expired", "a session that has ended", regexp.MustCompile(`(?i)log in again`), meetExpired},
 	{"refused-push", "a push without the right", regexp.MustCompile(`(?i)denied|unauthorized|insufficient|authentication required|authorization failed`), meetRefusedPush},
@@ -229,7 +229,7 @@ func meetExpired(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	if err := storeIdentityToken(s.config, t.site.host, token); err != nil {
+	if err := s.keep(ctx, t.site.host, token); err != nil {
 		return err
 	}
 	if err := t.site.send(ctx, http.MethodDelete, p.path()+"/sessions", nil, nil); err != nil {

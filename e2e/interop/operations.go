@@ -36,6 +36,7 @@ var operations = []operation{
 	{id: "artifact", title: "an artifact that is no image", try: artifact},
 	{id: "referrers", title: "attach to an image, and list what is attached", pushes: true, try: referrers},
 	{id: "signature", title: "a signature as cosign tags it", pushes: true, try: signature},
+	{id: "cache", title: "export a build cache, and build out of it", pushes: true, try: buildCache},
 	{id: "identity-token", title: "use a refresh token that docker login stored", try: identityToken},
 	{id: "long-push", title: "a push longer than its token", pushes: true, patient: true, try: longPush},
 }

@@ -9,7 +9,7 @@ import (
 func orasClient(path string) *client {
 	return &client{
 		id:     "oras",
-		cannot: map[ability]string{canPushAgain: "reads the source while it copies"},
+		cannot: map[ability]string{canPushAgain: "reads the source while it copies", canCache: "builds nothing"},
 		open: func(_ context.Context, s *site, home string) (*session, error) {
 			config := filepath.Join(home, "docker", "config.json")
 			p := newProgram(path, home, s)

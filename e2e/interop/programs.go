@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"debug/buildinfo"
 	"fmt"
@@ -29,10 +30,10 @@ type programs struct {
 }
 
 // goClients are the clients that scripts/get-interop-clients builds, as NAME-VERSION.
-var goClients = []string{"regctl"}
+var goClients = []string{"regctl", "kaniko", "nerdctl", "buildctl", "buildkitd"}
 
 // debianClients are those that scripts get from Debian's packages.
-var debianClients = []string{"docker", "dockerd", "ctr", "skopeo", "podman", "buildah"}
+var debianClients = []string{"docker", "dockerd", "ctr", "skopeo", "podman", "buildah", "docker-credential-pass", "docker-credential-secretservice"}
 
 // find builds what the modules of the tests pin, and looks for the others where the scripts put them.
 func find(ctx context.Context, folder string, wanted func(name string) bool) (programs, error) {
@@ -83,16 +84,37 @@ func find(ctx context.Context, folder string, wanted func(name string) bool) (pr
 		}
 		p.paths[name], p.versions[name] = path, toldVersion(ctx, path)
 	}
+	p.findDockerPy(ctx, filepath.Join(clients, "docker-py"))
 	p.absent["zot"] = "the module proxy has no module of it"
 	if os.Geteuid() != 0 {
-		for _, name := range []string{"docker", "ctr", "podman", "buildah"} {
+		for _, name := range []string{"docker", "ctr", "podman", "buildah", "kaniko", "nerdctl", "buildkitd", "docker-py"} {
 			p.absent[name] = "runs as root only"
 		}
 	}
 	if p.absent["dockerd"] != "" {
-		p.absent["docker"], p.absent["ctr"] = p.absent["dockerd"], p.absent["dockerd"]
+		for _, name := range []string{"docker", "ctr", "nerdctl", "docker-py"} {
+			p.absent[name] = p.absent["dockerd"]
+		}
+	}
+	p.versions["buildkit"], p.absent["buildkit"] = p.versions["buildkitd"], cmp.Or(p.absent["buildkitd"], p.absent["buildctl"])
+	for _, helper := range []*credentialHelper{withPass, withSecretService} {
+		id := helper.client()
+		p.versions[id] = p.versions["docker"] + " with " + helper.name + " " + p.versions[helper.name]
+		p.absent[id] = cmp.Or(p.absent["docker"], p.absent[helper.name])
 	}
 	return p, nil
+}
+
+// findDockerPy looks for the library, where its packages are unpacked.
+func (p *programs) findDockerPy(ctx context.Context, path string) {
+	cmd := exec.CommandContext(ctx, "/usr/bin/python3", "-c", "import docker; print(docker.__version__)")
+	cmd.Env = []string{"PYTHONPATH=" + path, "PYTHONDONTWRITEBYTECODE=1"}
+	out, err := cmd.Output()
+	if err != nil {
+		p.absent["docker-py"] = "not there: run scripts/get-interop-clients bin/clients"
+		return
+	}
+	p.paths["docker-py"], p.versions["docker-py"] = path, strings.TrimSpace(string(out))
 }
 
 func (p *programs) findRegistry(ctx context.Context, folder string, kind registry.Kind) error {
@@ -137,7 +159,11 @@ var versionNumber = regexp.MustCompile(`[0-9]+\.[0-9]+(\.[0-9]+)?(~ds[0-9]+|\+ds
 func toldVersion(ctx context.Context, path string) string {
 	ctx, stop := context.WithTimeout(ctx, 20*time.Second)
 	defer stop()
-	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
+	option := "--version"
+	if strings.HasPrefix(filepath.Base(path), "docker-credential-") {
+		option = "version"
+	}
+	out, err := exec.CommandContext(ctx, path, option).CombinedOutput() //nolint:gosec // what the tests got
 	if err != nil {
 		return fmt.Sprintf("unknown (%s)", err)
 	}
@@ -150,9 +176,11 @@ func toldVersion(ctx context.Context, path string) string {
 // clients are all that there are, also those that are absent here.
 func (p programs) clients() []*client {
 	all := []*client{
-		craneClient(p.paths["crane"]), skopeoClient(p.paths["skopeo"]), dockerClient(p.paths["docker"]), ctrClient(p.paths["ctr"]),
+		craneClient(p.paths["crane"]), skopeoClient(p.paths["skopeo"]), dockerClient("docker", p.paths["docker"], nil), ctrClient(p.paths["ctr"]),
 		podmanClient(p.paths["podman"], filepath.Dir(p.paths["podman"])), buildahClient(p.paths["buildah"]),
 		orasClient(p.paths["oras"]), regctlClient(p.paths["regctl"]), helmClient(p.paths["helm"]),
+		nerdctlClient(p.paths["nerdctl"]), buildkitClient(p.paths["buildctl"], p.paths["buildkitd"]), kanikoClient(p.paths["kaniko"]), dockerPyClient(p.paths["docker-py"]),
+		dockerClient(withPass.client(), p.paths["docker"], withPass), dockerClient(withSecretService.client(), p.paths["docker"], withSecretService),
 	}
 	for _, c := range all {
 		c.version, c.absent = p.versions[c.id], p.absent[c.id]
@@ -163,10 +191,5 @@ func (p programs) clients() []*client {
 // notHere are clients that nothing here runs, and why.
 var notHere = []*client{
 	{id: "docker engine 29", absent: "no script builds its module (moby v2.0.0-beta.24, CLI 28.2.2) yet"},
-	{id: "BuildKit", absent: "its module (v0.34.2) builds only in one that repeats its exclude directives, which no script does yet"},
-	{id: "nerdctl", absent: "the module proxy lists no versions, and no script builds one (v1.7.7) yet"},
-	{id: "kaniko", absent: "the module proxy lists no versions, and no script builds one (v1.25.3) yet"},
 	{id: "a CRI pull", absent: "the containerd of a docker engine runs without its CRI plugin"},
-	{id: "docker-py", absent: "no script gets it (Debian: python3-docker) yet"},
-	{id: "docker's credential helpers", absent: "pass needs a key of GnuPG, secretservice a session of a desktop"},
 }

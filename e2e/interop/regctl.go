@@ -9,7 +9,7 @@ import (
 func regctlClient(path string) *client {
 	return &client{
 		id:     "regctl",
-		cannot: map[ability]string{canPushAgain: "reads the source while it copies"},
+		cannot: map[ability]string{canPushAgain: "reads the source while it copies", canCache: "builds nothing"},
 		open: func(ctx context.Context, s *site, home string) (*session, error) {
 			p := newProgram(path, home, s)
 			config, err := p.in("docker", "config.json")

@@ -130,8 +130,8 @@ func (c cell) shown(n *notes) string {
 // writeMessages writes what each client says, and whether that tells a person what happened.
 func (r *report) writeMessages(w *strings.Builder) {
 	w.WriteString("\n## What people are told\n\nWhat a client prints when it is refused, and whether that says what happened: " +
-		"where it does not, the client leaves out what Dockit says, and shows a status or a word of its own. That a user is disabled is told nobody, " +
-		"because it would tell guessers who there is. A push is refused by the registry, in its words.\n")
+		"where it does not, the client leaves out what Dockit says, and shows a status or a word of its own. That a user is disabled is told everybody as what may be, " +
+		"because no more would tell guessers who there is. A push is refused by the registry, in its words.\n")
 	for _, o := range situations {
 		fmt.Fprintf(w, "\n### %s\n\n| client | says | tells |\n|---|---|:---:|\n", strings.ToUpper(o.title[:1])+o.title[1:])
 		for _, c := range r.run() {

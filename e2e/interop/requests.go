@@ -87,7 +87,7 @@ var deeds = []struct {
 		if err != nil {
 			return err
 		}
-		if err := storeIdentityToken(other.config, t.site.host, token); err != nil {
+		if err := other.keep(ctx, t.site.host, token); err != nil {
 			return err
 		}
 		t.site.recorder.take()

@@ -43,7 +43,9 @@ type site struct {
 	// running are processes beside Dockit, in the order in which they were started.
 	running []*process.Process
 
-	engine *lazyEngine
+	engine    *lazyEngine
+	keys      *lazyKeys
+	buildkits *lazyBuildkits
 	// recorder is between clients and Dockit, where there is one.
 	recorder *recorder
 }
@@ -67,7 +69,7 @@ type siteKind struct {
 
 // startSite starts one. Stop it, also after an error.
 func startSite(ctx context.Context, kind *siteKind, p programs, folder string) (*site, error) {
-	s := &site{kind: kind, programs: p, folder: folder, engine: &lazyEngine{}}
+	s := &site{kind: kind, programs: p, folder: folder, engine: &lazyEngine{}, keys: &lazyKeys{}, buildkits: &lazyBuildkits{}}
 	var err error
 	if s.issuer, err = issuer.Start(ctx); err != nil {
 		return s, err
@@ -82,7 +84,7 @@ func startSite(ctx context.Context, kind *siteKind, p programs, folder string) (
 }
 
 func (s *site) stop() error {
-	all := s.engine.stop()
+	all := errors.Join(s.engine.stop(), s.keys.stop(), s.buildkits.stop())
 	for _, p := range slices.Backward(s.running) {
 		all = errors.Join(all, p.Stop())
 	}

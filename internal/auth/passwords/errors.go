@@ -10,9 +10,9 @@ import (
 
 var (
 	// ErrInvalidCredentials is returned for a wrong password, an unknown name
-	// and a disabled subject alike: the client must not learn which it was. A
-	// [ThrottledError] is one, too.
-	ErrInvalidCredentials = errors.New("invalid username or password")
+	// and a disabled subject alike: the client must not learn which it was, so all
+	// are named. A [ThrottledError] is one, too.
+	ErrInvalidCredentials = errors.New("invalid username or password, or the user is disabled")
 	// ErrBusy is returned when too many passwords wait to be checked, from where
 	// the request comes or altogether. It may pass a little later.
 	ErrBusy = errors.New("too many logins at once")

@@ -56,6 +56,7 @@ func newBrowser(t *testing.T, s site, script bool) *browser {
 	if !script {
 		call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	}
+	b.width(1280)
 	t.Cleanup(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -198,7 +199,10 @@ func (b *browser) accessible(what string) {
 	if err != nil {
 		cannot.Run(b.T, errors.New("axe-core is not there: run scripts/get-browser bin"))
 	}
-	found := evaluate[[]string](b, source+`; axe.run(document, {resultTypes: ["violations"]}).then((r) =>
+	if !evaluate[bool](b, `"axe" in window`) {
+		evaluate[any](b, source+"; true")
+	}
+	found := evaluate[[]string](b, `axe.run(document, {resultTypes: ["violations"]}).then((r) =>
 		r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + v.help + ": " + n.html + ": " + n.failureSummary)))`)
 	assert.Empty(b, found, "%s: what keeps people from using it", what)
 }
@@ -208,6 +212,22 @@ func (b *browser) fits(what string) {
 	b.Helper()
 	beyond := evaluate[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth")
 	assert.LessOrEqual(b, beyond, 0, "%s: pixels beyond the screen", what)
+}
+
+// look has axe look at the page in both themes, one of them on a small screen, and the page fit small screens and one at 200 %.
+func (b *browser) look(what string) {
+	b.Helper()
+	b.theme("light")
+	b.accessible(what)
+	b.picture(what)
+	b.theme("dark")
+	for _, width := range []int64{640, 360, 320} {
+		b.width(width)
+		b.fits(what)
+	}
+	b.accessible(what + ", dark and small")
+	b.picture(what + "-small")
+	b.width(1280)
 }
 
 // picture keeps what the page looks like, in the folder of [pictures] if there is one.

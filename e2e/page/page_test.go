@@ -110,35 +110,21 @@ func TestEverybodyCanUseEveryPage(t *testing.T) {
 	s.url = strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 	s.run(t, "", "rbac", "token", "create", "user:alice", "--name", "laptop", "--scope", "repository:team/app:pull", "--expires", "30d")
 	b := newBrowser(t, s, true)
-	look := func(name string) {
-		for _, scheme := range []string{"light", "dark"} {
-			b.theme(scheme)
-			b.width(1280)
-			b.accessible(name + " " + scheme)
-			b.picture(name + "-" + scheme)
-			for _, width := range []int64{640, 360, 320} {
-				b.width(width)
-				b.fits(name)
-			}
-			b.accessible(name + " small " + scheme)
-			b.picture(name + "-small-" + scheme)
-		}
-	}
 	b.open("")
 	b.sees("Sign in")
-	look("sign-in")
+	b.look("sign-in")
 	b.fill("name", "alice")
 	b.fill("password", "not the password")
 	b.click("main button", "Sign in")
-	look("sign-in refused")
+	b.look("sign-in refused")
 	b.signIn("alice")
 	for name, path := range everyPage {
 		b.open(path)
-		look(name)
+		b.look(name)
 	}
 	b.open("credentials")
 	b.click(`form[action$="/credentials"] button`, "Your new token")
-	look("token")
+	b.look("token")
 }
 
 // TestKeyboardAlone signs in, goes to a page and out again without a mouse.

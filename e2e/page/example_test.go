@@ -1,6 +1,7 @@
 package page
 
 import (
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,6 +29,8 @@ const (
 // example is a site as one of some age has it: teams, images, jobs that log in, and what went wrong.
 type example struct {
 	site
+	// registry is the URL of that with the images.
+	registry string
 	// gitLab signs for jobs as the trusted issuer gitlab does.
 	gitLab *issuer.Issuer
 	// keys are its keys, for who has to be given them.
@@ -39,6 +42,7 @@ func newExample(t *testing.T) example {
 	t.Helper()
 	p, err := port.Free(t.Context())
 	require.NoError(t, err)
+	images := newRegistry(t)
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `{
 	admin off
@@ -64,8 +68,8 @@ http://:%d {
 	bind 127.0.0.1
 	dockit
 }
-`, service, newRegistry(t), patienceWithPasswords, p), 0o600))
-	e := example{site: newSite(t, dockit.Config{Caddyfile: file, Port: p})}
+`, service, images, patienceWithPasswords, p), 0o600))
+	e := example{site: newSite(t, dockit.Config{Caddyfile: file, Port: p}), registry: images}
 	e.url = strings.Replace(e.URL, "127.0.0.1", "localhost", 1)
 	e.gitLab, err = issuer.Start(t.Context())
 	require.NoError(t, err)
@@ -133,8 +137,8 @@ func (e example) job(t *testing.T, claims map[string]any) string {
 // lockOut gives wrong passwords for a user from an address until it is locked out.
 func (e example) lockOut(t *testing.T, user, address string) {
 	t.Helper()
-	for i := range patienceWithPasswords {
-		assert.Equal(t, http.StatusUnauthorized, e.logIn(t, user, fmt.Sprint("guess-", i), address, "python-requests/2.32"))
+	for range patienceWithPasswords {
+		assert.Equal(t, http.StatusUnauthorized, e.logIn(t, user, rand.Text(), address, "python-requests/2.32"))
 	}
 }
 

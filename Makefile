@@ -212,6 +212,11 @@ fmt: $(GOLANGCI_LINT) ## format the code as lint wants it
 docs: ## write docs/reference anew, from the code
 	DOCKIT_TEST_WRITE_REFERENCE=1 CGO_ENABLED=0 go test -count=1 -tags $(TAGS) -run '^TestReference' . ./handlers ./cmd/dockit
 
+.PHONY: screenshots
+screenshots: ## write the pictures of the page in docs/images anew
+	$(call get,browser bin)
+	DOCKIT_TEST_WRITE_PICTURES=1 CGO_ENABLED=0 go test -C e2e -count=1 -v -run '^TestPictures$$' ./page
+
 .PHONY: build
 build: ## build the standalone binary bin/dockit
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -o bin/dockit ./cmd/dockit

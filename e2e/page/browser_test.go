@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -56,12 +57,19 @@ func newBrowser(t *testing.T, s site, script bool) *browser {
 	if !script {
 		call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	}
+	b.width(1280)
 	t.Cleanup(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		assert.Empty(t, b.complaints, "the browser complains")
 	})
 	return b
+}
+
+// with is the same browser for a subtest.
+func (b *browser) with(t *testing.T) *browser {
+	t.Helper()
+	return &browser{T: t, site: b.site, ctx: b.ctx}
 }
 
 func (b *browser) listen(event any) {
@@ -134,10 +142,28 @@ func (b *browser) open(path string) {
 	b.run(chromedp.Navigate(b.site.url + "/dockit/" + path))
 }
 
+// finds opens a page until it holds the text.
+func (b *browser) finds(path, text string) {
+	b.Helper()
+	for began := time.Now(); ; {
+		b.open(path)
+		if strings.Contains(b.text("main"), text) {
+			return
+		}
+		require.Less(b, time.Since(began), patience, "%s: %s", path, text)
+	}
+}
+
 // fill types into a field of the name.
 func (b *browser) fill(name, text string) {
 	b.Helper()
-	b.run(chromedp.SendKeys(chromedp.CSS(`[name="`+name+`"]`), text))
+	b.run(chromedp.SendKeys(chromedp.CSS(`[name="`+name+`"]:not([type=hidden])`), text))
+}
+
+// put has a field of the name hold the text, whatever it held.
+func (b *browser) put(name, text string) {
+	b.Helper()
+	b.run(chromedp.SetValue(chromedp.CSS(`[name="`+name+`"]:not([type=hidden])`), text))
 }
 
 // click clicks on what a selector finds, and waits for the next page, whose heading is the text: the page before may have the same.
@@ -154,6 +180,18 @@ func (b *browser) click(selector, heading string) {
 func (b *browser) sees(heading string) {
 	b.Helper()
 	b.run(chromedp.WaitVisible(fmt.Sprintf(`//h1[contains(., %q)]`, heading)))
+}
+
+// command is the one that the page says does the same and that holds the text.
+func (b *browser) command(holds string) string {
+	b.Helper()
+	for _, text := range evaluate[[]string](b, `[...document.querySelectorAll(".copy code")].map((c) => c.textContent)`) {
+		if strings.HasPrefix(text, "dockit ") && strings.Contains(text, holds) {
+			return text
+		}
+	}
+	require.Fail(b, "the page shows no such command", holds)
+	return ""
 }
 
 // text is that of what a selector finds.
@@ -182,7 +220,13 @@ func (b *browser) theme(scheme string) {
 // width has the screen be that wide, in pixels of CSS.
 func (b *browser) width(width int64) {
 	b.Helper()
-	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1})
+	b.size(width, 900)
+}
+
+// size has the screen be that wide and high, in pixels of CSS.
+func (b *browser) size(width, height int64) {
+	b.Helper()
+	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1})
 }
 
 // evaluate runs script of the test in the page.
@@ -198,7 +242,10 @@ func (b *browser) accessible(what string) {
 	if err != nil {
 		cannot.Run(b.T, errors.New("axe-core is not there: run scripts/get-browser bin"))
 	}
-	found := evaluate[[]string](b, source+`; axe.run(document, {resultTypes: ["violations"]}).then((r) =>
+	if !evaluate[bool](b, `"axe" in window`) {
+		evaluate[any](b, source+"; true")
+	}
+	found := evaluate[[]string](b, `axe.run(document, {resultTypes: ["violations"]}).then((r) =>
 		r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + v.help + ": " + n.html + ": " + n.failureSummary)))`)
 	assert.Empty(b, found, "%s: what keeps people from using it", what)
 }
@@ -208,6 +255,22 @@ func (b *browser) fits(what string) {
 	b.Helper()
 	beyond := evaluate[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth")
 	assert.LessOrEqual(b, beyond, 0, "%s: pixels beyond the screen", what)
+}
+
+// look has axe look at the page in both themes, one of them on a small screen, and the page fit small screens and one at 200 %.
+func (b *browser) look(what string) {
+	b.Helper()
+	b.theme("light")
+	b.accessible(what)
+	b.picture(what)
+	b.theme("dark")
+	for _, width := range []int64{640, 360, 320} {
+		b.width(width)
+		b.fits(what)
+	}
+	b.accessible(what + ", dark and small")
+	b.picture(what + "-small")
+	b.width(1280)
 }
 
 // picture keeps what the page looks like, in the folder of [pictures] if there is one.

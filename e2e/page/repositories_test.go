@@ -111,17 +111,6 @@ func TestEverybodyCanUsePagesOfRepositories(t *testing.T) {
 		"no-image": "repositories/image?name=team/app&tag=none",
 	} {
 		b.open(path)
-		for _, scheme := range []string{"light", "dark"} {
-			b.theme(scheme)
-			b.width(1280)
-			b.accessible(name + " " + scheme)
-			b.picture(name + "-" + scheme)
-			for _, width := range []int64{640, 360, 320} {
-				b.width(width)
-				b.fits(name)
-			}
-			b.accessible(name + " small " + scheme)
-			b.picture(name + "-small-" + scheme)
-		}
+		b.look(name)
 	}
 }

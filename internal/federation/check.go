@@ -50,6 +50,9 @@ func (c *check) judge() ([]Warning, error) {
 	if fault != "" {
 		c.warn("%s", fault)
 	}
+	if c.writes && len(p.owners) > 0 && !c.owned(p) { // of one company
+		c.warn("jobs of every project of %s may push: add %s", c.issuer.URL, p.ownerHint)
+	}
 	c.warnOfNames(p)
 	c.warnOfUnknown(p)
 	c.warnOfPlaceholders()

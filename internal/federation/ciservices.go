@@ -87,7 +87,7 @@ var circleCI = profile{
 		return c.every("oidc.circleci.com/vcs-ref", isFixedRef) || c.every("oidc.circleci.com/context-ids", literal) ||
 			c.every("sub", func(value string) bool {
 				ref, ok := part(value, "/vcs-ref/", "")
-				return ok && isFixedRef(ref)
+				return ok && isFixedRef(ref) && !strings.Contains(value, "**") // a branch may have /vcs-ref/ in its name
 			})
 	},
 	job:         []string{"oidc.circleci.com/project-id", "oidc.circleci.com/workflow-id", "oidc.circleci.com/job-id"},

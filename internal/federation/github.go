@@ -93,18 +93,19 @@ func isSharedGitHub(issuer string) bool {
 	}
 }
 
+// gitHubProtects: an environment has no rules, and whatever name a workflow of any branch gives it, until somebody made it.
 func gitHubProtects(c *check) bool {
 	workflow := func(value string) bool { // of an owner: anybody has one of that name
 		_, ref, found := strings.Cut(value, "@")
 		return found && firstFixed(value) && isFixedRef(ref)
 	}
-	return c.every("ref", isFixedRef) || c.every("environment", fixed) || c.every("ref_protected", isTrue) ||
+	return c.every("ref", isFixedRef) || c.every("environment", literal) || c.every("ref_protected", isTrue) ||
 		c.every("job_workflow_ref", workflow) || c.every("workflow_ref", workflow) ||
 		c.every("job_workflow_sha", literal) || c.every("workflow_sha", literal) || c.every("sha", literal) ||
 		c.every("sub", func(value string) bool {
 			environment, ok := part(value, ":environment:", "")
 			if ok {
-				return fixed(environment)
+				return literal(environment) && environment != ""
 			}
 			ref, ok := part(value, ":ref:", "")
 			return ok && isFixedRef(ref)

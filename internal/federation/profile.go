@@ -123,9 +123,14 @@ func anyOf(tests ...func(string) bool) func(string) bool {
 // anybodysRefs are such as whoever may make a branch or a pull request can make.
 var anybodysRefs = []string{"some-branch", "some/branch", "refs/heads/some-branch", "refs/heads/some/branch", "refs/pull/1/merge", "refs/merge-requests/1/head"}
 
-// isFixedRef reports whether not any branch and no pull request fits a value.
+// isFixedRef reports whether not any branch and no pull request fits a value: its
+// beginning has to be fixed, for who makes a branch chooses what stands before an end.
 func isFixedRef(value string) bool {
-	return !isOpen(value) && !slices.ContainsFunc(anybodysRefs, Condition{"ref", value}.covers) && !isPullRef(value)
+	before, _, wild := strings.Cut(value, "*")
+	for _, prefix := range []string{"refs/heads/", "refs/tags/", "refs/"} {
+		before = strings.TrimPrefix(before, prefix)
+	}
+	return (before != "" || !wild) && !isOpen(value) && !slices.ContainsFunc(anybodysRefs, Condition{"ref", value}.covers) && !isPullRef(value)
 }
 
 // isPullRef reports whether a value is about a pull or merge request.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
@@ -20,6 +21,9 @@ func (p place) audiences(t *target, chosen string, warnings io.Writer) ([]string
 		return []string{chosen}, nil
 	}
 	switch host := hostIn(p.service); {
+	case host == "" && !t.onThisMachine() && isAudienceOfOthers(p.service):
+		return nil, fmt.Errorf("%s says that its service is %q, by which others than registries take tokens of jobs: none was sent to %s. "+
+			"If it is the right one, log in with --audience %[2]q", t.host, p.service, p.realm.Host)
 	case host == "" && !t.onThisMachine():
 		cli.Warnf(warnings, "Warning: the service of %s is called %q, as others may be: who runs %[1]s could log in there with this job's token. "+
 			"Name the service after its host, or give the issuer an --audience", t.host, p.service)
@@ -30,6 +34,14 @@ func (p place) audiences(t *target, chosen string, warnings io.Writer) ([]string
 			"If it is the right one, log in with --audience %[2]q", t.host, p.service, p.realm.Host)
 	}
 	return []string{p.service, "https://" + p.service}, nil
+}
+
+// audiencesOfOthers are names by which clouds and sites of packages take tokens of jobs.
+var audiencesOfOthers = []string{"kubernetes", "pypi", "sigstore", "testpypi", "vault"}
+
+// isAudienceOfOthers reports whether a service without a host goes by a name that is known elsewhere, or is written as an address.
+func isAudienceOfOthers(service string) bool {
+	return strings.ContainsAny(service, ":/") || slices.Contains(audiencesOfOthers, strings.ToLower(service))
 }
 
 // hostIn is the host that a service is named after, or empty.
@@ -52,8 +64,8 @@ func sameOwner(a, b string) bool {
 	if a == b {
 		return true
 	}
-	if net.ParseIP(a) != nil || net.ParseIP(b) != nil {
-		return false
+	if net.ParseIP(a) != nil || net.ParseIP(b) != nil || strings.HasSuffix(a, ".svc") || strings.HasSuffix(a, ".cluster.local") {
+		return false // services of a cluster are each namespace's own
 	}
 	domain, err := publicsuffix.EffectiveTLDPlusOne(a)
 	if err != nil {

@@ -34,6 +34,13 @@ func TestNamesOfOthersAreNotAskedFor(t *testing.T) {
 		"another's, and chosen":    {"localhost:5000", "http://localhost:4315/v2/token", "registry.example.com", "registry.example.com", []string{"registry.example.com"}, false, ""},
 		"anybody's":                {"registry.example.com", "https://auth.example.com/v2/token", "registry", "", []string{"registry", "https://registry"}, true, ""},
 		"anybody's, in words":      {"registry.example.com", "https://auth.example.com/v2/token", "Our registry v1.2", "", []string{"Our registry v1.2", "https://Our registry v1.2"}, true, ""},
+		"sites of packages":        {"registry.example.org", "https://registry.example.org/", "PyPI", "", nil, false, "by which others than registries take tokens"},
+		"signatures":               {"registry.example.org", "https://registry.example.org/", "sigstore", "", nil, false, "by which others than registries take tokens"},
+		"a cloud's":                {"registry.example.org", "https://registry.example.org/", "api://AzureADTokenExchange", "", nil, false, "by which others than registries take tokens"},
+		"an address without dots":  {"registry.example.org", "https://registry.example.org/", "https://vault", "", nil, false, "by which others than registries take tokens"},
+		"a workload's":             {"registry.example.org", "https://registry.example.org/", "spiffe://prod/x", "", nil, false, `log in with --audience "spiffe://prod/x"`},
+		"sites of packages, asked": {"registry.example.org", "https://registry.example.org/", "pypi", "pypi", []string{"pypi"}, false, ""},
+		"another namespace's":      {"reg.team-a.svc.cluster.local", "https://reg.team-a.svc.cluster.local/", "registry.prod.svc.cluster.local", "", nil, false, "another's name"},
 		"anybody's, and chosen":    {"registry.example.com", "https://auth.example.com/v2/token", "registry", "mine", []string{"mine"}, false, ""},
 		"anybody's, on this place": {"localhost:5000", "http://localhost:4315/v2/token", "registry", "", []string{"registry", "https://registry"}, false, ""},
 	} {

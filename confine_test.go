@@ -36,6 +36,9 @@ func TestRegistryBesideThePageIsConfined(t *testing.T) {
 		"beside the page":    {"token certs ui", "/v2/evil/blobs/sha256:1", true},
 		"without the page":   {"token certs", "/v2/evil/blobs/sha256:1", false},
 		"outside of /v2/":    {"", "/elsewhere", false},
+		"two slashes":        {"", "//v2/evil/blobs/x", true},
+		"a dot":              {"", "/./v2/evil/blobs/x", true},
+		"an escaped slash":   {"", "/%2fv2/evil/blobs/x", true},
 		"a path of the page": {"token", "/dockit/", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +54,32 @@ func TestRegistryBesideThePageIsConfined(t *testing.T) {
 			assert.Equal(t, "text/html", resp.Header.Get("Content-Type"))
 		})
 	}
+	t.Run("without the session of the page", func(t *testing.T) {
+		s := newSite(t)
+		cookies := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, strings.Join(r.Header["Cookie"], "|"))
+		}))
+		t.Cleanup(cookies.Close)
+		s.handlers = "dockit\n\treverse_proxy " + strings.TrimPrefix(cookies.URL, "http://")
+		mustLoad(t, s.String())
+		for _, path := range []string{"/", "/v2/", "/v2/team/app/manifests/latest"} {
+			for sent, want := range map[string]string{
+				"a=1; __Host-dockit=dockitpage_x; b=2": "a=1; b=2", "__Host-dockit=dockitpage_x": "", "__Host-docker=x": "__Host-docker=x", "": "",
+			} {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url(path), http.NoBody)
+				require.NoError(t, err)
+				if sent != "" {
+					req.Header.Set("Cookie", sent)
+				}
+				resp, err := newClient(t).Do(req)
+				require.NoError(t, err)
+				got, err := io.ReadAll(resp.Body)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				assert.Equal(t, want, string(got), "%s at %s", sent, path)
+			}
+		}
+	})
 	t.Run("as it is written", func(t *testing.T) {
 		s := newSite(t)
 		s.handlers = "dockit\n\treverse_proxy " + upstream + " {\n\t\tflush_interval -1\n\t}"

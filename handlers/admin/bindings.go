@@ -64,6 +64,9 @@ func (a *API) registerBindings(api huma.API) {
 		func(ctx context.Context, in *deleteInput) (*struct{}, error) {
 			pre, err := in.precondition()
 			if err == nil {
+				err = a.passwordAgain(ctx)
+			}
+			if err == nil {
 				if err := a.config.Store.DeleteBinding(ctx, in.Name, pre); err != nil {
 					return nil, a.problemOf(ctx, err)
 				}

@@ -88,6 +88,9 @@ func (a *API) registerIssuers(api huma.API) {
 	huma.Register(api, removal(operation(api, "delete-issuer", http.MethodDelete, one, "Trust an issuer no more, and remove its bindings", http.StatusOK)),
 		func(ctx context.Context, in *deleteInput) (*removedOutput, error) {
 			pre, err := in.precondition()
+			if err == nil {
+				err = a.passwordAgain(ctx)
+			}
 			if err != nil {
 				return nil, err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/subject"
 )
@@ -16,6 +17,15 @@ func (a *API) passwordAgain(ctx context.Context) error {
 		return nil
 	}
 	return problem(http.StatusUnauthorized, adminapi.CodePasswordAgain, "that takes the password once more: give yours again")
+}
+
+// passwordAgainForSecret is passwordAgainFor a token whose secret is shown: one of an
+// admin without scopes opens the admin API, where nothing is asked again.
+func (a *API) passwordAgainForSecret(ctx context.Context, owner subject.Ref, scopes []access.Permission) error {
+	if c := callerOf(ctx); c.Ref == owner && (!c.Admin || len(scopes) > 0) {
+		return nil
+	}
+	return a.passwordAgain(ctx)
 }
 
 // passwordAgainFor is passwordAgain for what belongs to somebody else.

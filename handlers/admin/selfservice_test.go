@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dockit-registry/dockit/access"
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/internal/auth"
 	"github.com/dockit-registry/dockit/store"
@@ -70,7 +71,7 @@ func TestPageIsNoSecondAuthority(t *testing.T) {
 	f := populated(t)
 	alice := f.atPage("alice", 0)
 	assert.Equal(t, http.StatusOK, f.do("GET", "/users/alice/permissions", "", alice).StatusCode)
-	assert.Equal(t, http.StatusCreated, f.do("POST", "/users/alice/access-tokens", `{}`, alice).StatusCode)
+	assert.Equal(t, http.StatusCreated, f.do("POST", "/users/alice/access-tokens", `{}`, f.atPage("alice", 5*time.Minute)).StatusCode)
 	for _, path := range []string{"/users", "/users/bob/access-tokens", "/audit", "/state"} {
 		assert.Equal(t, http.StatusForbidden, f.do("GET", path, "", alice).StatusCode, path)
 	}
@@ -85,6 +86,12 @@ func TestPasswordIsAskedForAgain(t *testing.T) {
 	f := populated(t)
 	_, own, err := f.api.config.Auth.CreateAccessToken(t.Context(), auth.TokenRequest{Owner: user("root"), Name: "own"})
 	require.NoError(t, err)
+	pullA, err := access.ParsePermission("repository:a:pull")
+	require.NoError(t, err)
+	_, scoped, err := f.api.config.Auth.CreateAccessToken(t.Context(), auth.TokenRequest{
+		Owner: user("root"), Name: "scoped", Scopes: []access.Permission{pullA},
+	})
+	require.NoError(t, err)
 	_, other, err := f.api.config.Auth.CreateAccessToken(t.Context(), auth.TokenRequest{Owner: user("bob"), Name: "other"})
 	require.NoError(t, err)
 	for _, c := range []struct {
@@ -98,12 +105,15 @@ func TestPasswordIsAskedForAgain(t *testing.T) {
 		{"PATCH", "/users/bob", `{"admin":true}`, true},
 		{"PUT", "/users/bob/password", `{"password":"another long password"}`, true},
 		{"PUT", "/users/root/password", `{"password":"another long password"}`, true},
-		{"POST", "/users/root/access-tokens", `{}`, false},
+		{"POST", "/users/root/access-tokens", `{}`, true}, // it opens the admin API
+		{"POST", "/users/root/access-tokens", `{"scopes":["repository:a:pull"]}`, false},
 		{"POST", "/users/bob/access-tokens", `{}`, true},
 		{"POST", "/robots/ci/access-tokens", `{}`, true},
-		{"POST", "/access-tokens/" + own.ID() + "/rotate", `{}`, false},
+		{"POST", "/access-tokens/" + own.ID() + "/rotate", `{}`, true},
+		{"POST", "/access-tokens/" + scoped.ID() + "/rotate", `{}`, false},
 		{"POST", "/access-tokens/" + other.ID() + "/rotate", `{}`, true},
-		{"DELETE", "/access-tokens/" + other.ID(), ``, false},
+		{"DELETE", "/access-tokens/" + other.ID(), ``, true},
+		{"DELETE", "/access-tokens/" + scoped.ID(), ``, false},
 		{"DELETE", "/users/root/refresh-tokens", ``, false},
 		{"DELETE", "/users/bob/refresh-tokens", ``, true},
 		{"DELETE", "/robots/ci/sessions", ``, true},
@@ -113,6 +123,8 @@ func TestPasswordIsAskedForAgain(t *testing.T) {
 		{"POST", "/pki/keys/unknown/revoke", ``, true},
 		{"POST", "/issuers", `{"name":"idp","url":"https://idp.example.com"}`, true},
 		{"POST", "/bindings", `{"name":"b","issuer":"idp","robot":"robot:ci","claims":["sub=x"]}`, true},
+		{"DELETE", "/bindings/b", ``, true},
+		{"DELETE", "/issuers/idp", ``, true},
 		{"PUT", "/state?add=true", "version: dockit/v1\n", true},
 		{"POST", "/state/plan", "version: dockit/v1\n", false},
 		{"GET", "/state", ``, false},

@@ -90,7 +90,10 @@ func (a *API) registerAccessTokens(api huma.API) {
 	huma.Register(api, operation(api, "rotate-access-token", http.MethodPost, one+"/rotate", "Replace the secret of an access token", http.StatusOK), a.rotateAccessToken)
 	huma.Register(api, revocation(operation(api, "revoke-access-token", http.MethodDelete, one, "End an access token, and what was made with it", http.StatusOK)),
 		func(ctx context.Context, in *RevokeInput) (*revokedTokenOutput, error) {
-			_, err := a.ownAccessToken(ctx, in.ID)
+			token, err := a.ownAccessToken(ctx, in.ID)
+			if err == nil {
+				err = a.passwordAgainFor(ctx, token.Owner)
+			}
 			var became store.Revocation
 			if err == nil {
 				_, became, err = a.config.Store.RevokeAccessToken(ctx, in.ID, in.KeepMade)
@@ -166,7 +169,7 @@ func (a *API) listAllAccessTokens(ctx context.Context, in *struct {
 func (a *API) createAccessToken(ctx context.Context, owner subject.Ref, n adminapi.NewAccessToken) (*issuedOutput, error) {
 	err := checkOwner(ctx, owner)
 	if err == nil {
-		err = a.passwordAgainFor(ctx, owner)
+		err = a.passwordAgainForSecret(ctx, owner, n.Scopes)
 	}
 	if err != nil {
 		return nil, err
@@ -203,7 +206,7 @@ func (a *API) ownAccessToken(ctx context.Context, id string) (store.AccessToken,
 func (a *API) rotateAccessToken(ctx context.Context, in *rotateTokenInput) (*issuedOutput, error) {
 	token, err := a.ownAccessToken(ctx, in.ID)
 	if err == nil {
-		err = a.passwordAgainFor(ctx, token.Owner)
+		err = a.passwordAgainForSecret(ctx, token.Owner, token.Scopes)
 	}
 	if err != nil {
 		return nil, a.problemOf(ctx, err)

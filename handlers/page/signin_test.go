@@ -2,6 +2,7 @@ package page
 
 import (
 	"cmp"
+	"crypto/tls"
 	"net/http"
 	"net/url"
 	"strings"
@@ -180,6 +181,18 @@ func TestProxyThatNamesThisMachineIsNotThisMachine(t *testing.T) {
 	}
 	assert.Equal(t, http.StatusForbidden, b.post("sign-in", "name", "alice", "password", goodPassword).Code)
 	assert.Empty(t, b.cookies)
+	for name, change := range map[string]func(*http.Request){
+		"speaks HTTP/1.0":         func(r *http.Request) { r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.0", 1, 0 },
+		"passes on the Origin":    func(r *http.Request) { r.Header.Set("Origin", "https://dockit.example.com") },
+		"speaks TLS where nobody": func(r *http.Request) { r.Host, r.TLS = "dockit.example.com", &tls.ConnectionState{} },
+	} {
+		b := f.browser()
+		b.base = "http://127.0.0.1:4315"
+		b.change = change
+		assert.Equal(t, http.StatusForbidden, b.post("sign-in", "name", "alice", "password", goodPassword).Code, name)
+		assert.Empty(t, b.cookies, name)
+		assert.NotContains(t, b.get("sign-in").Body.String(), `name="password"`, name)
+	}
 }
 
 // TestNothingLeadsElsewhere guards that a link to the sign-in goes on to a page of this one alone.

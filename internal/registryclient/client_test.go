@@ -52,6 +52,7 @@ func TestHostileAnswers(t *testing.T) {
 		"catalog that is a text":  {says(200, `{"repositories":"a"}`), catalogOf, ErrAnswer, "no list"},
 		"catalog that breaks off": {says(200, `{"repositories":["a"`), catalogOf, ErrAnswer, "breaks off"},
 		"depth":                   {says(200, `{"x":`+strings.Repeat("[", 100_000)), catalogOf, ErrAnswer, ""},
+		"depth that ends":         {says(200, `{"x":`+strings.Repeat("[", 200)+strings.Repeat("]", 200)+`,"repositories":[]}`), catalogOf, ErrAnswer, "nested too deep"},
 		"error with escapes":      {says(500, `{"errors":[{"code":"X","message":"\u001b[2J\u202egpj"}]}`), catalogOf, ErrAnswer, "?[2J?gpj"},
 		"error without an end":    {says(500, strings.Repeat("a", 1<<20)), catalogOf, ErrAnswer, "status 500"},
 		"token refused":           {says(401, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`), catalogOf, ErrDenied, "UNAUTHORIZED authentication required"},

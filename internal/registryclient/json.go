@@ -117,7 +117,11 @@ func expect(d *json.Decoder, want json.Delim) error {
 	return nil
 }
 
-// skip passes over one value, however deep.
+// maxDepth is how deep the values of an answer may be nested: each level is memory, and
+// 16 MiB of brackets would be half a gigabyte.
+const maxDepth = 100
+
+// skip passes over one value.
 func skip(d *json.Decoder) error {
 	for depth := 0; ; {
 		t, err := d.Token()
@@ -126,7 +130,9 @@ func skip(d *json.Decoder) error {
 		}
 		switch t {
 		case json.Delim('{'), json.Delim('['):
-			depth++
+			if depth++; depth > maxDepth {
+				return fmt.Errorf("%w: it is nested too deep", ErrAnswer)
+			}
 		case json.Delim('}'), json.Delim(']'):
 			depth--
 		}

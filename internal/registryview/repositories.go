@@ -13,6 +13,8 @@ const (
 	maxPage     = 1000
 	// maxSearch bounds a search, in bytes.
 	maxSearch = 256
+	// maxWords bounds its words.
+	maxWords = 8
 )
 
 // Query says what of a list to show.
@@ -32,9 +34,13 @@ func (q Query) limit() int {
 	return min(q.Limit, maxPage)
 }
 
-// words are those to look for, as names are written.
+// words are those to look for, as names are written: each once, for every name is
+// searched for each.
 func (q Query) words() []string {
-	return strings.Fields(strings.ToLower(q.Search[:min(len(q.Search), maxSearch)]))
+	words := strings.Fields(strings.ToLower(q.Search[:min(len(q.Search), maxSearch)]))
+	slices.Sort(words)
+	words = slices.Compact(words)
+	return words[:min(len(words), maxWords)]
 }
 
 // hasAll reports whether every word stands in a name.

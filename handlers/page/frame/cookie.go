@@ -4,27 +4,40 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/dockit-registry/dockit/adminapi"
 	"github.com/dockit-registry/dockit/internal/auth"
 )
 
-// Names of the cookie of a session. Browsers take the first over TLS alone, from this
-// host alone, and for all of it; on this machine without TLS they take it from nobody.
-const (
-	hostCookie  = "__Host-dockit"
-	localCookie = "dockit"
-)
+// SessionCookie is the cookie of a session. Browsers take it over TLS alone, from this
+// host alone, and for all of it.
+const SessionCookie = "__Host-dockit"
+
+// localCookie is that of a browser on this machine without TLS, which would not take
+// the other.
+const localCookie = "dockit"
 
 // protected reports whether a password may be sent: over TLS, or within one machine.
 func protected(r *http.Request) bool { return overTLS(r) || isLocal(r) }
 
-func overTLS(r *http.Request) bool { return r.TLS != nil || auth.OriginOf(r.Context()).Encrypted }
+// overTLS reports whether the browser speaks TLS: a proxy may to Dockit where it did not.
+func overTLS(r *http.Request) bool { return auth.OriginOf(r.Context()).Encrypted }
 
 // isLocal reports whether the browser asks its own machine, which no other one can
-// make it believe. What came through a proxy did not, whatever host that names.
+// make it believe. What came through a proxy did not, whatever host that names: one
+// that says nothing of itself is known by its HTTP/1.0, which no browser speaks, or by
+// the Origin that the browser gave.
 func isLocal(r *http.Request) bool {
+	if !r.ProtoAtLeast(1, 1) {
+		return false
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {
+			return false
+		}
+	}
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
 		if r.Header.Get(name) != "" {
 			return false
@@ -43,7 +56,7 @@ func isLocal(r *http.Request) bool {
 
 func cookieName(r *http.Request) string {
 	if overTLS(r) {
-		return hostCookie
+		return SessionCookie
 	}
 	return localCookie
 }
@@ -67,9 +80,7 @@ func sessionCookie(r *http.Request, secret string) *http.Cookie {
 // the password and the session.
 func plainRefusal(r *http.Request) *adminapi.Problem {
 	detail := "this page is served over https alone, for passwords go over it: write https:// in the address; " +
-		"on the machine of the server itself, http://localhost does, too"
-	if r.Header.Get("X-Forwarded-Proto") != "" || r.Header.Get("X-Forwarded-For") != "" {
-		detail += "; if a proxy in front speaks https, it is to be named with --trusted-proxies or trusted_proxies, and to set X-Forwarded-Proto"
-	}
+		"on the machine of the server itself, http://localhost does, too; " +
+		"if a proxy in front speaks https, it is to be named with --trusted-proxies or trusted_proxies, and to set Host and X-Forwarded-Proto"
 	return Refusal(http.StatusForbidden, adminapi.CodeHTTPSNeeded, detail)
 }

@@ -60,14 +60,15 @@ type NewSession struct {
 	Kind SessionKind
 	// Binding is the name of the one by which the token stands for the robot.
 	Binding string
-	RobotID int64
-	Service string
-	Hash    []byte
-	Scopes  []access.Permission
-	Claims  []federation.KeptClaim
-	Job     []string
-	Client  string
-	Address string
+	// IssuerID and RobotID are what the binding joined when the token was judged.
+	IssuerID, RobotID int64
+	Service           string
+	Hash              []byte
+	Scopes            []access.Permission
+	Claims            []federation.KeptClaim
+	Job               []string
+	Client            string
+	Address           string
 }
 
 // CreateSession makes a session, and returns when it ends. [ErrStale] is returned
@@ -122,7 +123,7 @@ func (s *Store) bindingForSession(ctx context.Context, tx *sql.Tx, n NewSession)
 			return Binding{}, fmt.Errorf("read robot and issuer of the binding %s: %w", n.Binding, err)
 		}
 	}
-	if !enabled || b.Disabled || b.RobotID != n.RobotID || !federation.Compile(b.Claims).Holds(federation.ClaimsOf(n.Claims)) {
+	if !enabled || b.Disabled || b.IssuerID != n.IssuerID || b.RobotID != n.RobotID || !federation.Compile(b.Claims).Holds(federation.ClaimsOf(n.Claims)) {
 		return Binding{}, fmt.Errorf("the binding %s of a session: %w", n.Binding, ErrStale)
 	}
 	return b, nil

@@ -26,7 +26,7 @@ func newSession(t *testing.T, s *Store, id string, kind SessionKind, binding str
 	b, err := s.Binding(t.Context(), binding)
 	require.NoError(t, err)
 	return NewSession{
-		ID: id, Kind: kind, Binding: binding, RobotID: b.RobotID, Service: "registry", Hash: []byte("hash of " + id), Claims: jobClaims(),
+		ID: id, Kind: kind, Binding: binding, IssuerID: b.IssuerID, RobotID: b.RobotID, Service: "registry", Hash: []byte("hash of " + id), Claims: jobClaims(),
 		Job: []string{"project_path=group/app", "job_id=é 😀"}, Client: "docker/29", Address: "192.0.2.7",
 	}
 }
@@ -247,11 +247,12 @@ func TestNoSessionForWhatChanged(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db database) {
 		s := withBinding(t, db)
 		good := newSession(t, s, "one", AccessSession, "app")
-		other, otherRobot, nobody := good, good, good
+		other, otherRobot, otherIssuer, nobody := good, good, good, good
+		otherIssuer.IssuerID++
 		other.Claims = []federation.KeptClaim{{Name: "project_id", Values: []string{"75"}}}
 		otherRobot.RobotID++
 		nobody.Binding = "nobody"
-		for name, n := range map[string]NewSession{"claims": other, "robot": otherRobot, "binding": nobody} {
+		for name, n := range map[string]NewSession{"claims": other, "robot": otherRobot, "issuer": otherIssuer, "binding": nobody} {
 			_, err := s.CreateSession(t.Context(), n)
 			require.ErrorIs(t, err, ErrStale, name)
 		}

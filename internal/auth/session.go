@@ -161,7 +161,7 @@ func (a *Authenticator) startSession(ctx context.Context, p Principal, n store.N
 	}
 	token, origin := opaque.New(kind), OriginOf(ctx)
 	n.ID, n.Hash, n.Client, n.Address = token.ID(), token.Hash(), origin.Client, origin.address()
-	n.RobotID, n.Binding, n.Claims, n.Job = p.ID, p.issued.Binding.Name, p.issued.Kept, jobOf(p.issued)
+	n.IssuerID, n.RobotID, n.Binding, n.Claims, n.Job = p.issued.IssuerID, p.ID, p.issued.Binding.Name, p.issued.Kept, jobOf(p.issued)
 	writing, cancel := context.WithTimeout(ctx, issueTimeout)
 	defer cancel()
 	expiresAt, err := a.store.CreateSession(writing, n)

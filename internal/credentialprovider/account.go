@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,11 @@ func (a account) String() string {
 	name := strings.TrimPrefix(a.subject, "system:serviceaccount:")
 	return "service account " + printable.Line(printable.Clip(name)) + " (issuer " + printable.Line(printable.Clip(a.issuer)) +
 		", audience " + printable.Line(printable.Clip(a.audience)) + ")"
+}
+
+// isFor reports whether the token is good at the Dockit of a registry by its name.
+func (a account) isFor(host string) bool {
+	return slices.ContainsFunc(strings.Split(a.audience, ", "), func(audience string) bool { return audience == host || audience == "https://"+host })
 }
 
 // accountOf reads a token. No error holds any of it.

@@ -72,6 +72,10 @@ func (p Provider) Provide(ctx context.Context, r Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
+	if p.Server == nil && slices.ContainsFunc(p.Registries, func(host string) bool { return host != r.Host && a.isFor(host) }) {
+		return Response{}, fmt.Errorf("the token of %s is for %s, and %s would get it: give each registry a provider's entry of its own, or say --server URL "+
+			"if one Dockit is behind both", a, printable.Line(a.audience), r.Host)
+	}
 	robot, err := robotOf(r)
 	if err != nil {
 		return Response{}, fmt.Errorf("%s: %w", a, err)

@@ -149,6 +149,25 @@ func TestTokensGoNowhereElse(t *testing.T) {
 	assert.Empty(t, d.paths)
 }
 
+// TestTokensForOneRegistryGoToNoOther: who runs the second of two registries could log in at the first with it.
+func TestTokensForOneRegistryGoToNoOther(t *testing.T) {
+	d := newDockit(t)
+	p := d.provider(t)
+	p.Registries = append(p.Registries, "registry.example.com")
+	server := p.Server
+	p.Server = nil
+	for _, audience := range []any{"registry.example.com", []string{"mine", "https://registry.example.com"}} {
+		for _, p.Mode = range []Mode{Exchange, Echo} {
+			_, err := p.Provide(t.Context(), Request{Host: d.host(), Token: pod("a", "b", "c", map[string]any{"aud": audience})})
+			require.ErrorContains(t, err, "would get it: give each registry a provider's entry of its own")
+		}
+	}
+	assert.Empty(t, d.paths)
+	p.Server, p.Mode = server, Exchange
+	_, err := p.Provide(t.Context(), Request{Host: d.host(), Token: pod("a", "b", "c", nil)})
+	require.NoError(t, err, "one Dockit is behind both")
+}
+
 // TestPodsShareTheLoginOfTheirServiceAccount: of all that a kubelet starts at once, one
 // asks Dockit; another account never gets what it was given.
 func TestPodsShareTheLoginOfTheirServiceAccount(t *testing.T) {

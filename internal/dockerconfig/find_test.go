@@ -149,8 +149,9 @@ func TestFindLooksInTheNextFile(t *testing.T) {
 
 func TestFindTellsWhatIsBroken(t *testing.T) {
 	for name, content := range map[string]string{
-		"file":   `{"auths":`,
-		"helper": `{"credsStore":"missing-one"}`,
+		"file":               `{"auths":`,
+		"helper":             `{"credsStore":"missing-one"}`,
+		"helper in a folder": `{"credsStore":"x/../fake"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, filepath.Join(emptyHome(t), "docker", "config.json"), content, 0o600)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 
 	"github.com/docker/docker-credential-helpers/client"
 	"github.com/docker/docker-credential-helpers/credentials"
@@ -40,6 +41,9 @@ func (p program) Input(in io.Reader) { p.Stdin = in }
 
 // get is what the helper has for a registry, which may be nothing.
 func (h helper) get(ctx context.Context, key string) (Login, error) {
+	if err := h.checkName(); err != nil {
+		return Login{}, err
+	}
 	found, err := client.Get(h.program(ctx), key)
 	switch {
 	case credentials.IsErrCredentialsNotFound(err):
@@ -55,6 +59,9 @@ func (h helper) get(ctx context.Context, key string) (Login, error) {
 
 // store keeps a login in the place of any that was there.
 func (h helper) store(ctx context.Context, key string, l Login) error {
+	if err := h.checkName(); err != nil {
+		return err
+	}
 	if l.IdentityToken {
 		l.Username = tokenUsername
 	}
@@ -67,8 +74,19 @@ func (h helper) store(ctx context.Context, key string, l Login) error {
 
 // erase removes a login that is there.
 func (h helper) erase(ctx context.Context, key string) error {
+	if err := h.checkName(); err != nil {
+		return err
+	}
 	if err := client.Erase(h.program(ctx), key); err != nil {
 		return h.failed(err)
+	}
+	return nil
+}
+
+// checkName refuses what is a path rather than the name of a helper: a program in whatever folder one is in would be run.
+func (h helper) checkName() error {
+	if strings.ContainsAny(string(h), `/\`) {
+		return fmt.Errorf("credential helper %q: the name of a helper holds no slash: mend credsStore or credHelpers", string(h))
 	}
 	return nil
 }

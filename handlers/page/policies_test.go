@@ -83,6 +83,25 @@ func TestWithoutTheSlash(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, b.do(http.MethodPost, "/dockit", nil).Code, "a form of another site goes no further")
 }
 
+// TestHostIsPlain guards that no link to an odd host, of those that a certificate or a name server takes anyway, puts a command into
+// the lines that people copy.
+func TestHostIsPlain(t *testing.T) {
+	b := newFixture(t).signedIn("alice")
+	for host, status := range map[string]int{
+		"dockit.example.com": http.StatusOK, "dockit.example.com:8443": http.StatusOK, "192.0.2.1": http.StatusOK, "[2001:db8::1]:443": http.StatusOK,
+		"xn--bcher-kva.example": http.StatusOK,
+		"$(id).example.com":     http.StatusMisdirectedRequest, "a;id.example.com": http.StatusMisdirectedRequest, "'a.example.com": http.StatusMisdirectedRequest,
+		"a&b.example.com": http.StatusMisdirectedRequest, "a b": http.StatusMisdirectedRequest,
+	} {
+		b.change = func(r *http.Request) { r.Host = host }
+		answer := b.get("")
+		assert.Equal(t, status, answer.Code, host)
+		if status != http.StatusOK {
+			assert.NotContains(t, answer.Body.String(), host)
+		}
+	}
+}
+
 // TestNothingIsInline guards that no page needs what the policy forbids, nor asks anybody else for anything.
 func TestNothingIsInline(t *testing.T) {
 	f := newFixture(t)

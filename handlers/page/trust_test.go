@@ -43,6 +43,7 @@ var trustRoutes = []struct{ method, pattern, path string }{
 	{"Get", "bindings/{name}/remove", "bindings/app-main/remove"},
 	{"Post", "bindings/{name}/remove", "bindings/app-main/remove"},
 	{"Get", "keys", "keys"},
+	{"Post", "keys/examine", "keys/examine"},
 	{"Post", "keys/rotate", "keys/rotate"},
 	{"Post", "keys/rotate-authority", "keys/rotate-authority"},
 	{"Get", "keys/{id}/revoke", "keys/KEY/revoke"},

@@ -77,7 +77,8 @@ type request struct {
 	// path is below /v2/.
 	path, query string
 	accept      string
-	bearer      string
+	// bearer is the token, empty for none.
+	bearer string
 }
 
 // do asks, and follows redirects on the same host. The caller closes the body. An
@@ -111,7 +112,9 @@ func (c *Client) ask(ctx context.Context, r request, at *url.URL) (*http.Respons
 		request.Header.Set("Accept", r.accept)
 	}
 	request.Header.Set("User-Agent", "dockit")
-	request.Header.Set("Authorization", "Bearer "+r.bearer)
+	if r.bearer != "" {
+		request.Header.Set("Authorization", "Bearer "+r.bearer)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		if reason, ok := errors.AsType[*url.Error](err); ok { // it would name a URL that may be long

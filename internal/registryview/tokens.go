@@ -50,12 +50,15 @@ func (t *Tokens) forCatalog() (string, error) {
 	return t.sign("", access.Scope(access.Catalog))
 }
 
-func (t *Tokens) sign(subject string, scope access.Scope) (string, error) {
+// forNothing makes one that opens nothing.
+func (t *Tokens) forNothing() (string, error) { return t.sign("") }
+
+func (t *Tokens) sign(subject string, scopes ...access.Scope) (string, error) {
 	key, err := t.keys.SigningKey(t.service)
 	if err != nil {
 		return "", fmt.Errorf("sign a token for the registry of service %q: %w", t.service, err)
 	}
-	issued, err := t.issuer.Issue(key, token.Request{Subject: subject, Access: []access.Scope{scope}, Now: t.now()})
+	issued, err := t.issuer.Issue(key, token.Request{Subject: subject, Access: scopes, Now: t.now()})
 	if err != nil {
 		return "", fmt.Errorf("sign a token for the registry of service %q: %w", t.service, err)
 	}

@@ -32,6 +32,8 @@ type signedService struct {
 	// the command that finds out which it is.
 	Causes []string
 	Doctor string
+	// Examined is set where Dockit knows where the registry is, and can ask it.
+	Examined bool
 }
 
 // trustedKey is a certificate of a bundle. ID is empty when its key is not known.
@@ -52,11 +54,8 @@ func (h *pages) showKeys(v *frame.Visit) error {
 		for _, fingerprint := range service.Bundle {
 			s.Trusted = append(s.Trusted, trustedIn(keys, fingerprint))
 		}
-		refusal := diagnosis.Refusal{PKI: pki, Keys: keys, Service: service.Name}
-		if s.Signs != nil {
-			refusal.Algorithm = s.Signs.Algorithm
-		}
-		s.Causes = refusal.Causes()
+		s.Causes = causes(pki, keys, service)
+		s.Examined = h.Registries[service.Name].Registry != nil
 		s.Doctor = frame.Command(v.Request, "pki doctor", "--registry", h.registryOf(v, service.Name))
 		data.Services = append(data.Services, s)
 	}
@@ -68,6 +67,15 @@ func (h *pages) showKeys(v *frame.Visit) error {
 		}
 	}
 	return v.Render("keys", "Keys", data)
+}
+
+// causes are why a registry may refuse the tokens of a service.
+func causes(pki adminapi.PKI, keys []adminapi.Key, service adminapi.Service) []string {
+	refusal := diagnosis.Refusal{PKI: pki, Keys: keys, Service: service.Name}
+	if signs := signerOf(service, keys, "active"); signs != nil {
+		refusal.Algorithm = signs.Algorithm
+	}
+	return refusal.Causes()
 }
 
 // keysOf are all that there are, the oldest first: they are few.

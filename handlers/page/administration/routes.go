@@ -54,6 +54,7 @@ func Add(to *frame.Handler, maxState int64) {
 	h.AdminUpload("state/plan", maxState+frame.MaxForm, h.planState)
 	h.AdminUpload("state/apply", maxState+frame.MaxForm, h.applyState)
 	h.AdminGet("keys", h.showKeys)
+	h.AdminPost("keys/examine", h.examineRegistry)
 	h.AdminPost("keys/rotate", h.rotateKeys)
 	h.AdminPost("keys/rotate-authority", h.rotateAuthority)
 	h.AdminGet("keys/{id}/revoke", h.askToRevokeKey)

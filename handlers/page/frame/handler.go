@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -107,7 +108,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(h.NewVisit(w, r), Refusal(http.StatusRequestURITooLong, adminapi.CodeInvalid, "the address is longer than 8 KB"))
 		return
 	}
+	if !isHost(r.Host) {
+		h.fail(h.NewVisit(w, r), Refusal(http.StatusMisdirectedRequest, adminapi.CodeInvalid, "the host in the address has characters that names of hosts do not have: write the name of the server"))
+		return
+	}
 	h.guarded.ServeHTTP(w, r)
+}
+
+// isHost reports whether a request names a host as others do, with or without a port.
+// Browsers and servers take more than that, such as $ and ;, which would stand in the
+// lines that people copy into a shell.
+func isHost(host string) bool {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]"
+	return host != "" && strings.Trim(host, plain) == ""
 }
 
 // serveRoute finds the page. The mux by itself would redirect to a path that it finds

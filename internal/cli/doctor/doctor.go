@@ -85,7 +85,7 @@ fewer. The exit code is 1 when something is wrong.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&registry, "registry", "", "`URL` of the registry")
+	flags.StringVar(&registry, "registry", "", "`URL` of the registry, or name=URL as --registry of api-server has it")
 	flags.StringVar(&issuer, "issuer", "", "`name` that the registry has as REGISTRY_AUTH_TOKEN_ISSUER")
 	flags.StringVar(&bundle, "bundle", "", "`file` that the registry has as REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE or _JWKS")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -124,10 +124,17 @@ fewer. The exit code is 1 when something is wrong.`,
 	return cmd
 }
 
-// parseRegistry reads a URL, or a host as image references name it.
+// parseRegistry reads a URL, or a host as image references name it. In front of it may
+// stand the service, as api-server takes it: both read the variable DOCKIT_REGISTRY.
 func parseRegistry(s string) (*url.URL, error) {
 	if s == "" {
 		return nil, errors.New("--registry is needed: the URL of the registry")
+	}
+	if service, location, found := strings.Cut(s, "="); found && !strings.ContainsAny(service, "/?") {
+		if strings.Contains(location, ",") {
+			return nil, errors.New("--registry: that names several registries, as DOCKIT_REGISTRY may for api-server: write the URL of one")
+		}
+		s = location
 	}
 	if !strings.Contains(s, "://") {
 		scheme := "https://"

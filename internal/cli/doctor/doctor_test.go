@@ -28,12 +28,16 @@ func TestParseRegistry(t *testing.T) {
 		"localhost:5000":         "http://localhost:5000",
 		"http://registry:5000/":  "http://registry:5000",
 		"https://host/prefix/?x": "https://host/prefix",
+		// As api-server takes it, from the same variable.
+		"registry=http://registry:5000":         "http://registry:5000",
+		"registry.example.com=https://10.0.0.1": "https://10.0.0.1",
+		"https://host/prefix?a=b":               "https://host/prefix",
 	} {
 		u, err := parseRegistry(given)
 		require.NoError(t, err, given)
 		assert.Equal(t, expected, u.String())
 	}
-	for _, wrong := range []string{"", "ftp://x", "https://", "https://u:secret@x"} {
+	for _, wrong := range []string{"", "ftp://x", "https://", "https://u:secret@x", "registry=", "a=http://a:5000,b=http://b:5000"} {
 		_, err := parseRegistry(wrong)
 		require.Error(t, err, wrong)
 		assert.NotContains(t, err.Error(), "secret")

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,7 +62,7 @@ type composeService struct {
 func TestComposeExample(t *testing.T) {
 	t.Parallel()
 	c := readComposition(t, "compose")
-	server, init, registry := c.Services["dockit"], c.Services["init-container"], c.Services["registry"]
+	server, init, protected := c.Services["dockit"], c.Services["init-container"], c.Services["registry"]
 
 	t.Run("commands and variables are Dockit's", func(t *testing.T) {
 		for _, s := range []composeService{server, init} {
@@ -69,12 +70,16 @@ func TestComposeExample(t *testing.T) {
 		}
 	})
 	t.Run("the server starts with its variables", func(t *testing.T) {
+		p, err := port.Free(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "registry=http://registry:5000", server.Environment["DOCKIT_REGISTRY"])
+		require.Contains(t, protected.Ports, "127.0.0.1:5000:5000")
 		var env []string
 		for name, value := range server.Environment {
-			env = append(env, name+"="+value)
+			env = append(env, name+"="+strings.Replace(value, "http://registry:5000", "http://"+port.Localhost(p), 1))
 		}
 		s := startDockit(t, dockit.Config{Args: server.Command[1:], Env: env})
-		get(t, s.URL+"/v2/token?service="+registry.Environment["REGISTRY_AUTH_TOKEN_SERVICE"]+"&scope=repository:a:pull")
+		get(t, s.URL+"/v2/token?service="+protected.Environment["REGISTRY_AUTH_TOKEN_SERVICE"]+"&scope=repository:a:pull")
 
 		// What the container is asked for is a command of the binary, for there is nothing else in the image.
 		require.Equal(t, []string{"CMD", "dockit", "health"}, server.Healthcheck.Test)
@@ -87,10 +92,18 @@ func TestComposeExample(t *testing.T) {
 		bundle := filepath.Join(t.TempDir(), filepath.Base(init.Command[1]))
 		_, err = s.Admin().Run(t.Context(), init.Command[0], bundle)
 		require.NoError(t, err)
+
+		// The page shows what is pushed, with the name that clients have for the registry.
+		r := startRegistry(t, registry.Config{
+			Binary: registryBinary(t, registry.V3), Port: p, Realm: s.URL + "/v2/token", Service: protected.Environment["REGISTRY_AUTH_TOKEN_SERVICE"], RootCertBundle: bundle,
+		})
+		root := rootOf(s, r)
+		requirePushed(t, root, "team/app")
+		require.Contains(t, browse(t, s.URL, root).get(t, "repositories/tags?name=team/app", http.StatusOK), "docker pull localhost:5000/team/app:")
 	})
 	t.Run("services fit together", func(t *testing.T) {
-		require.Equal(t, "http://localhost:4315/v2/token", registry.Environment["REGISTRY_AUTH_TOKEN_REALM"])
-		require.Equal(t, "dockit", registry.Environment["REGISTRY_AUTH_TOKEN_ISSUER"])
+		require.Equal(t, "http://localhost:4315/v2/token", protected.Environment["REGISTRY_AUTH_TOKEN_REALM"])
+		require.Equal(t, "dockit", protected.Environment["REGISTRY_AUTH_TOKEN_ISSUER"])
 		// Plain HTTP does not leave the container: --base-url is http://localhost:4315 by default, and no flag lets it.
 		require.Equal(t, "service:dockit", init.NetworkMode)
 		require.Empty(t, init.Environment)
@@ -98,9 +111,9 @@ func TestComposeExample(t *testing.T) {
 		require.Contains(t, server.Ports, "127.0.0.1:4315:4315")
 
 		written := strings.Replace(init.Command[1], mountPoint(t, init, "certs"), "", 1)
-		read := strings.Replace(registry.Environment["REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE"], mountPoint(t, registry, "certs"), "", 1)
+		read := strings.Replace(protected.Environment["REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE"], mountPoint(t, protected, "certs"), "", 1)
 		require.Equal(t, written, read)
-		require.Equal(t, "service_completed_successfully", registry.DependsOn["init-container"].Condition)
+		require.Equal(t, "service_completed_successfully", protected.DependsOn["init-container"].Condition)
 	})
 	t.Run("names are defined", func(t *testing.T) {
 		for name, s := range c.Services {

@@ -30,9 +30,15 @@ type browser struct {
 // browse signs a client in at the page.
 func (s *stack) browse(t *testing.T, c client) browser {
 	t.Helper()
+	return browse(t, s.dockit.URL, c)
+}
+
+// browse signs a client in at the page of a server.
+func browse(t *testing.T, server string, c client) browser {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	b := browser{&http.Client{Jar: jar}, s.dockit.URL + "/dockit/"}
+	b := browser{&http.Client{Jar: jar}, server + "/dockit/"}
 	require.Contains(t, b.post(t, "sign-in", http.StatusOK, "name", c.username, "password", c.password), "Hello, "+c.username)
 	return b
 }

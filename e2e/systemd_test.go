@@ -117,6 +117,7 @@ func TestAnsibleRole(t *testing.T) {
 	settings, err := os.ReadFile(filepath.Join(root, "etc", "dockit", "dockit.env"))
 	require.NoError(t, err)
 	require.Contains(t, string(settings), "DOCKIT_SERVICE=registry.example.com\n")
+	require.Contains(t, string(settings), "DOCKIT_REGISTRY=registry.example.com=http://localhost:5000\n")
 	require.FileExists(t, filepath.Join(root, "etc", "systemd", "system", "dockit.socket"))
 	require.NoError(t, exec.CommandContext(t.Context(), filepath.Join(root, "usr", "bin", "dockit"), "version").Run())
 }

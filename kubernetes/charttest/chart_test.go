@@ -5,6 +5,7 @@ package charttest
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -173,6 +174,52 @@ func TestChartRefuses(t *testing.T) {
 		_, err := render(t, valuesOf(t, text))
 		require.ErrorContains(t, err, says, text)
 	}
+}
+
+// TestChartShowsItsRegistry guards that the page shows the registry of the chart, unless values say another or its service is none
+// of Dockit's, with which Dockit would not start.
+func TestChartShowsItsRegistry(t *testing.T) {
+	for text, want := range map[string][]string{
+		"{}":                        nil,
+		"registry: {enabled: true}": {"registry.example.com=http://dockit-registry:5000"},
+		"registry: {enabled: true, service: other.example.com}":                                                   nil,
+		"registry: {enabled: true}\nsettings: {DOCKIT_REGISTRY: \"registry.example.com=https://elsewhere.test\"}": {"registry.example.com=https://elsewhere.test"},
+	} {
+		rendered, err := render(t, valuesOf(t, text))
+		require.NoError(t, err)
+		all := objects(t, rendered)
+		var got []string
+		for _, variable := range podsOf(all)["Deployment dockit"].Containers[0].Env {
+			if variable.Name == "DOCKIT_REGISTRY" {
+				got = append(got, variable.Value)
+			}
+		}
+		assert.Equal(t, want, got, text)
+		if len(want) > 0 && strings.Contains(want[0], "dockit-registry") {
+			assert.Contains(t, all, "Service dockit-registry", text)
+		}
+	}
+}
+
+// TestChartNamesImagesOfThisRepository guards that the images are those of the Dockerfile: the last stage is dockit, and the target
+// kubernetes what pull-secrets runs.
+func TestChartNamesImagesOfThisRepository(t *testing.T) {
+	dockerfile, err := os.ReadFile("../../Dockerfile")
+	require.NoError(t, err)
+	_, stage, found := strings.Cut(string(dockerfile), "\nFROM scratch AS kubernetes\n")
+	require.True(t, found)
+	stage, _, _ = strings.Cut(stage, "\nFROM ")
+	assert.Contains(t, stage, `ENTRYPOINT ["dockit-kubernetes"]`)
+	assert.Contains(t, stage, "USER 65532:65532\n")
+	rendered, err := render(t, valuesOf(t, "pullSecrets: {enabled: true}"))
+	require.NoError(t, err)
+	pods := podsOf(objects(t, rendered))
+	version := load(t).Metadata.AppVersion
+	assert.Equal(t, "ghcr.io/dockit-registry/dockit:"+version, pods["Deployment dockit"].Containers[0].Image)
+	secrets := pods["Deployment dockit-pull-secrets"].Containers[0]
+	assert.Equal(t, "ghcr.io/dockit-registry/dockit-kubernetes:"+version, secrets.Image)
+	assert.Equal(t, "pull-secrets", secrets.Args[0], "a command of the image's entrypoint")
+	assert.Contains(t, stage, "EXPOSE "+strconv.Itoa(int(secrets.Ports[0].ContainerPort))+"\n")
 }
 
 // TestChartIsLinted guards what helm lint says.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -14,29 +16,51 @@ import (
 	"github.com/dockit-registry/dockit/e2e/internal/registry"
 )
 
+// binFolder is where programs are built for all tests.
+var binFolder string
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "dockit-interop-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "interop:", err)
+		os.Exit(1)
+	}
+	binFolder = folder
+	code := m.Run()
+	_ = os.RemoveAll(folder) // it is not what is tested
+	os.Exit(code)
+}
+
 // TestInterop tries the clients that most people have at both generations of registries, as make interop does with all.
 func TestInterop(t *testing.T) {
+	t.Parallel()
 	p, _ := here(t)
 	o := options{clients: regexp.MustCompile(`^(crane|skopeo|docker)$`), sites: regexp.MustCompile(`^distribution-[0-9.]+$`)}
 	o.operations = regexp.MustCompile(`^[^l]|^lo[^n]`) // no long-push
-	m := o.matrix(p)
-	require.Len(t, m.clients, 3)
-	require.Len(t, m.kinds, len(registry.Kinds))
-	for _, c := range m.clients {
+	all := o.matrix(p)
+	require.Len(t, all.clients, 3)
+	require.Len(t, all.kinds, len(registry.Kinds))
+	for _, c := range all.clients {
 		if c.absent != "" {
 			cannot.Run(t, errors.New(c.id+": "+c.absent))
 		}
 	}
-	require.NoError(t, m.run(t.Context(), p, t.TempDir(), 3, func() error { return nil }))
-	assert.Empty(t, m.failures())
-	for _, kind := range m.kinds {
-		for _, c := range m.clients {
-			for _, o := range m.operations {
-				got := m.at(kind, c, o)
-				assert.NotEmpty(t, got.Mark, "%s, %s, %s", kind.id, c.id, o.id)
-				assert.True(t, got.Mark != notRun || got.Reason != "", "%s, %s, %s", kind.id, c.id, o.id)
+	for _, kind := range all.kinds {
+		t.Run(kind.id, func(t *testing.T) {
+			t.Parallel()
+			p := p
+			p.short = t.TempDir()
+			m := newMatrix(all.clients, all.operations, []*siteKind{kind})
+			require.NoError(t, m.run(t.Context(), p, t.TempDir(), len(m.clients), func() error { return nil }))
+			assert.Empty(t, m.failures())
+			for _, c := range m.clients {
+				for _, o := range m.operations {
+					got := m.at(kind, c, o)
+					assert.NotEmpty(t, got.Mark, "%s, %s", c.id, o.id)
+					assert.True(t, got.Mark != notRun || got.Reason != "", "%s, %s", c.id, o.id)
+				}
 			}
-		}
+		})
 	}
 }
 

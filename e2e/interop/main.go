@@ -120,20 +120,24 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 }
 
 // try tries everything that no run before has.
-func (o options) try(ctx context.Context, r *report, folder string) (err error) {
+func (o options) try(ctx context.Context, r *report, folder string) error {
 	save := func() error { return r.save(o.keep) }
 	if err := r.matrix.run(ctx, r.programs, folder, o.parallel, save); err != nil {
 		return err
 	}
-	if o.messages && r.said == nil {
-		if r.said, err = listen(ctx, r.matrix.clients, r.programs, folder); err != nil {
+	if o.messages && !r.said.complete(r.matrix.clients) {
+		said, err := listen(ctx, r.matrix.clients, r.programs, folder, r.said)
+		if err != nil {
 			return err
 		}
+		r.said = said
 	}
-	if o.requests && r.sent == nil {
-		if r.sent, err = record(ctx, r.matrix.clients, r.programs, folder); err != nil {
+	if o.requests && !r.sent.complete(r.matrix.clients) {
+		sent, err := record(ctx, r.matrix.clients, r.programs, folder, r.sent)
+		if err != nil {
 			return err
 		}
+		r.sent = sent
 	}
 	return save()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -39,8 +40,8 @@ var situations = []situation{
 // messages are what each client says in each situation.
 type messages map[string]map[string]string
 
-// listen brings every client into every situation, at a registry of its own.
-func listen(ctx context.Context, clients []*client, p programs, folder string) (_ messages, err error) {
+// listen brings every client into every situation of which nothing is kept, at a registry of its own.
+func listen(ctx context.Context, clients []*client, p programs, folder string, kept messages) (_ messages, err error) {
 	kind := &siteKind{id: "messages", title: "what clients say", start: quicklyLocked}
 	s, err := startSite(ctx, kind, p, filepath.Join(folder, kind.id))
 	defer func() { err = errors.Join(err, s.stop()) }()
@@ -52,17 +53,30 @@ func listen(ctx context.Context, clients []*client, p programs, folder string) (
 		texts := make([]string, len(clients))
 		var all sync.WaitGroup
 		for i, c := range clients {
-			if c.absent == "" { // all at once: to lock a name out takes its time
+			if texts[i] = kept[o.id][c.id]; c.absent == "" && texts[i] == "" { // all at once: to lock a name out takes its time
 				all.Go(func() { texts[i] = listenTo(ctx, s, c, o) })
 			}
 		}
 		all.Wait()
 		said[o.id] = map[string]string{}
+		maps.Copy(said[o.id], kept[o.id]) // also of those who are not asked now
 		for i, c := range clients {
 			said[o.id][c.id] = texts[i]
 		}
 	}
 	return said, nil
+}
+
+// complete reports whether something is kept of every client that is run.
+func (m messages) complete(clients []*client) bool {
+	for _, o := range situations {
+		for _, c := range clients {
+			if c.absent == "" && m[o.id][c.id] == "" {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // quicklyLocked has a name locked out after few wrong passwords, and a second registry of which Dockit knows nothing.

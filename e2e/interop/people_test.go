@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,7 +15,7 @@ import (
 // TestWhatClientsSend has a recorder between Dockit and the clients that are there, and looks at what docs/protocol.md says of them.
 func TestWhatClientsSend(t *testing.T) {
 	p, clients := here(t)
-	sent, err := record(t.Context(), clients, p, t.TempDir())
+	sent, err := record(t.Context(), clients, p, t.TempDir(), nil)
 	require.NoError(t, err)
 	for client, deeds := range map[string]map[string][]string{
 		"crane": {
@@ -53,7 +55,7 @@ func TestWhatClientsSend(t *testing.T) {
 // TestWhatPeopleAreTold has the clients that show what a server says show it in words that tell what happened.
 func TestWhatPeopleAreTold(t *testing.T) {
 	p, clients := here(t)
-	said, err := listen(t.Context(), clients, p, t.TempDir())
+	said, err := listen(t.Context(), clients, p, t.TempDir(), nil)
 	require.NoError(t, err)
 	// What skopeo leaves out is in the table.
 	silent := map[string]bool{"skopeo disabled": true, "skopeo locked": true, "skopeo expired": true, "skopeo unknown-service": true}
@@ -68,10 +70,15 @@ func TestWhatPeopleAreTold(t *testing.T) {
 	}
 }
 
+// found are the programs, which are built once for all tests.
+var found = sync.OnceValues(func() (programs, error) {
+	return find(context.Background(), binFolder, func(name string) bool { return name == "crane" })
+})
+
 // here are the programs and the clients of the small tests: those that this machine has.
 func here(t *testing.T) (programs, []*client) {
 	t.Helper()
-	p, err := find(t.Context(), t.TempDir(), func(name string) bool { return name == "crane" })
+	p, err := found()
 	require.NoError(t, err)
 	p.short = t.TempDir()
 	var clients []*client

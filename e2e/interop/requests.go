@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dockit-registry/dockit/e2e/internal/dockit"
@@ -98,8 +100,8 @@ var deeds = []struct {
 // requests are what each client sends to the token endpoint for each deed.
 type requests map[string]map[string][]string
 
-// record has every client do every deed, with a recorder between it and Dockit.
-func record(ctx context.Context, clients []*client, p programs, folder string) (_ requests, err error) {
+// record has every client of which nothing is kept do every deed, with a recorder between it and Dockit.
+func record(ctx context.Context, clients []*client, p programs, folder string, kept requests) (_ requests, err error) {
 	kind := &siteKind{id: "recorded", title: "what clients send", start: recorded}
 	s, err := startSite(ctx, kind, p, filepath.Join(folder, kind.id))
 	defer func() { err = errors.Join(err, s.stop()) }()
@@ -107,8 +109,9 @@ func record(ctx context.Context, clients []*client, p programs, folder string) (
 		return nil, err
 	}
 	sent := requests{}
+	maps.Copy(sent, kept) // also of those who are not asked now
 	for _, c := range clients {
-		if c.absent != "" {
+		if c.absent != "" || sent[c.id] != nil {
 			continue
 		}
 		sent[c.id] = map[string][]string{}
@@ -117,6 +120,11 @@ func record(ctx context.Context, clients []*client, p programs, folder string) (
 		}
 	}
 	return sent, nil
+}
+
+// complete reports whether something is kept of every client that is run.
+func (r requests) complete(clients []*client) bool {
+	return !slices.ContainsFunc(clients, func(c *client) bool { return c.absent == "" && r[c.id] == nil })
 }
 
 func (s *site) recordOne(ctx context.Context, c *client, sent map[string][]string) error {

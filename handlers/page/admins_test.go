@@ -138,6 +138,9 @@ func TestPagesOfAdminsArePlain(t *testing.T) {
 		}
 	}
 	assert.Contains(t, b.get("").Body.String(), `href="/dockit/users"`)
+	for _, path := range []string{"users", "users/anonymous", "groups", "groups/authenticated"} {
+		assert.NotContains(t, b.get(path).Body.String(), "1970", "%s: what is built in was never added", path)
+	}
 	assert.Equal(t, http.StatusNotFound, b.get("users/nobody").Code)
 	assert.Equal(t, http.StatusNotFound, b.get("users/ci").Code, "which is a robot")
 }

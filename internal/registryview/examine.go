@@ -76,10 +76,10 @@ func (r *Registry) Examine(ctx context.Context, realm string) Examination {
 		e.bad("registry", "%s: %v", r.client, err)
 		return e
 	}
-	e.good("registry", "%s asks for tokens for service %q from %s", r.client, shown(asked.Service), shown(asked.Realm))
+	e.good("registry", "%s asks for tokens for service %q from %s", r.client, onOneLine(asked.Service), onOneLine(asked.Realm))
 	other := asked.Service != r.service
 	if other {
-		e.bad("service", "the registry asks for tokens for %q, and is taken for that of %q: set REGISTRY_AUTH_TOKEN_SERVICE at the registry to that", shown(asked.Service), r.service)
+		e.bad("service", "the registry asks for tokens for %q, and is taken for that of %q: set REGISTRY_AUTH_TOKEN_SERVICE at the registry to that", onOneLine(asked.Service), r.service)
 	} else {
 		e.good("service", "%q is what both call it", r.service)
 	}
@@ -88,8 +88,8 @@ func (r *Registry) Examine(ctx context.Context, realm string) Examination {
 	return e
 }
 
-// shown is what a registry says, within bounds and on one line.
-func shown(s string) string { return printable.Clip(printable.Line(s)) }
+// onOneLine is what a registry says, within bounds and on one line.
+func onOneLine(s string) string { return printable.Clip(printable.Line(s)) }
 
 // compareClocks reports whether the clock of a registry, as it stands in an answer that
 // took some time until now, is certainly too far from Dockit's.
@@ -120,20 +120,20 @@ func (e *Examination) compareRealm(given, own, registry string) {
 	from, fromErr := url.Parse(registry)
 	switch {
 	case err != nil || realm.Host == "" || realm.Scheme != "http" && realm.Scheme != "https":
-		e.bad("realm", "%q is no URL: set REGISTRY_AUTH_TOKEN_REALM at the registry to Dockit's address with /v2/token behind it", shown(given))
+		e.bad("realm", "%q is no URL: set REGISTRY_AUTH_TOKEN_REALM at the registry to Dockit's address with /v2/token behind it", onOneLine(given))
 	case ownErr != nil || fromErr != nil:
-		e.maybe("realm", "clients are sent to %s", shown(given))
+		e.maybe("realm", "clients are sent to %s", onOneLine(given))
 	case realm.Path == "/auth/token":
 		e.bad("realm", "%s is made of the registry's own address, because autoredirect is on: turn REGISTRY_AUTH_TOKEN_AUTOREDIRECT off and set REGISTRY_AUTH_TOKEN_REALM "+
-			"to Dockit's address with /v2/token behind it", shown(given))
+			"to Dockit's address with /v2/token behind it", onOneLine(given))
 	case !strings.HasSuffix(realm.Path, at.Path):
-		e.bad("realm", "%s is not Dockit's token endpoint, whose path is %s: set REGISTRY_AUTH_TOKEN_REALM at the registry", shown(given), at.Path)
+		e.bad("realm", "%s is not Dockit's token endpoint, whose path is %s: set REGISTRY_AUTH_TOKEN_REALM at the registry", onOneLine(given), at.Path)
 	case realm.Scheme == "http" && from.Scheme == "https":
-		e.bad("realm", "%s is on http while the registry is on https: crane, regctl and oras refuse that", shown(given))
+		e.bad("realm", "%s is on http while the registry is on https: crane, regctl and oras refuse that", onOneLine(given))
 	case strings.EqualFold(realm.Host, at.Host) && realm.Scheme == at.Scheme && realm.Path == at.Path:
-		e.good("realm", "clients are sent to %s, the host of this page", shown(given))
+		e.good("realm", "clients are sent to %s, the host of this page", onOneLine(given))
 	default:
-		e.maybe("realm", "clients are sent to %s, and this page is at %s://%s: the doctor on the command line finds out whether that is the same Dockit", shown(given), at.Scheme, at.Host)
+		e.maybe("realm", "clients are sent to %s, and this page is at %s://%s: the doctor on the command line finds out whether that is the same Dockit", onOneLine(given), at.Scheme, at.Host)
 	}
 }
 
@@ -155,7 +155,7 @@ func (e *Examination) showToken(ctx context.Context, r *Registry, explained bool
 	case greeting.Status == http.StatusOK, greeting.Status == http.StatusForbidden, refused.Problem == "insufficient_scope":
 		e.good("token", "the registry accepts one of this Dockit")
 	case greeting.Status == http.StatusUnauthorized:
-		e.bad("token", "the registry refuses one of this Dockit (%s)", shown(refused.Problem))
+		e.bad("token", "the registry refuses one of this Dockit (%s)", onOneLine(refused.Problem))
 		e.Refused = !explained
 	default:
 		e.bad("token", "the registry answers with status %d to one of this Dockit: see its log", greeting.Status)

@@ -63,7 +63,7 @@ func (h *pages) subjectCredentials(v *frame.Visit, ref subject.Ref) (subjectCred
 	return data, err
 }
 
-// makeSubjectToken answers with the token itself, as makeCredential does.
+// makeSubjectToken answers with the token itself, in the forms of [credentials.ShowIssued].
 func (h *pages) makeSubjectToken(v *frame.Visit, ref subject.Ref) error {
 	form := credentials.Form{
 		Name: strings.TrimSpace(v.PostFormValue("name")), Scope: v.PostFormValue("scope"), Scopes: v.PostFormValue("scopes"),

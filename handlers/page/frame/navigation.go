@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// link is one of the navigation.
-type link struct {
+// Link is one of the navigation.
+type Link struct {
 	// Path is that below [Root].
 	Path, Title string
 	// also are the paths of further pages that belong to it.
 	also []string
 }
 
-// linkGroup is what belongs together, under a heading.
-type linkGroup struct {
+// LinkGroup is what belongs together, under a heading.
+type LinkGroup struct {
 	Title string
-	Links []link
+	Links []Link
 }
 
 // forPeople has a line for each page of everybody that is worth one.
-var forPeople = []link{
+var forPeople = []Link{
 	{Path: "", Title: "Start"},
 	{Path: "repositories", Title: "Repositories"},
 	{Path: "credentials", Title: "Credentials"},
@@ -30,19 +30,19 @@ var forPeople = []link{
 
 // forAdmins has the same for admins alone: who may do what, by which signatures, and
 // what there is on record.
-var forAdmins = []linkGroup{
-	{"Access", []link{
+var forAdmins = []LinkGroup{
+	{"Access", []Link{
 		{Path: "users", Title: "Users"},
 		{Path: "robots", Title: "Robots"},
 		{Path: "groups", Title: "Groups"},
 		{Path: "tokens", Title: "Tokens"},
 	}},
-	{"Trust", []link{
+	{"Trust", []Link{
 		{Path: "issuers", Title: "Issuers", also: []string{"new-issuer", "try-token"}},
 		{Path: "bindings", Title: "Bindings", also: []string{"new-binding"}},
 		{Path: "keys", Title: "Keys"},
 	}},
-	{"Records", []link{
+	{"Records", []Link{
 		{Path: "audit", Title: "Audit"},
 		{Path: "lockouts", Title: "Lockouts"},
 		{Path: "state", Title: "State"},
@@ -50,7 +50,7 @@ var forAdmins = []linkGroup{
 }
 
 // Navigation are the links of everybody, for who is signed in.
-func (c *View) Navigation() []link {
+func (c *View) Navigation() []Link {
 	if c.visit.Viewer == nil {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (c *View) Navigation() []link {
 }
 
 // Administration are the links of admins, for one of them.
-func (c *View) Administration() []linkGroup {
+func (c *View) Administration() []LinkGroup {
 	if c.visit.Viewer == nil || !c.visit.Viewer.Admin {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (c *View) Administration() []linkGroup {
 
 // Current says for aria-current how a link stands to the page: page for its own, true
 // for one that belongs to it, and empty for any other.
-func (c *View) Current(l link) string {
+func (c *View) Current(l Link) string {
 	here := strings.TrimPrefix(c.visit.URL.Path, Root)
 	belongs := func(path string) bool { return here == path || strings.HasPrefix(here, path+"/") }
 	switch {

@@ -179,12 +179,13 @@ test-mariadb: ## get the MariaDB that the tests of the store run
 	$(call get,mariadb)
 
 .PHONY: test-requirements
-test-requirements: ## get the registry 2.8, the clients, fail2ban, Prometheus, systemd, Ansible and a browser that the end-to-end tests run
+test-requirements: ## get the registry 2.8, the clients, fail2ban, Prometheus, systemd, Ansible, nginx, HAProxy and a browser that the end-to-end tests run
 	$(call get,docker-registry bin)
 	$(call get,clients bin/clients)
 	$(call get,fail2ban bin/fail2ban)
 	$(call get,prometheus bin/prometheus)
 	$(call get,administration)
+	$(call get,proxies bin/proxies)
 	$(call get,browser bin)
 
 .PHONY: lint

@@ -22,7 +22,7 @@ func TestMachineWithoutPackages(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.Symlink(path, filepath.Join(programs, program)))
 	}
-	for _, script := range []string{"get-docker-registry", "get-clients", "get-fail2ban", "get-prometheus", "get-galera"} {
+	for _, script := range []string{"get-docker-registry", "get-clients", "get-fail2ban", "get-prometheus", "get-galera", "get-proxies"} {
 		command := exec.CommandContext(t.Context(), filepath.Join("scripts", script), t.TempDir())
 		command.Env = []string{"PATH=" + programs}
 		out, err := command.CombinedOutput()

@@ -169,6 +169,7 @@ func TestKubernetesExample(t *testing.T) {
 			assert.Equal(t, reg.variable("REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE"), c.Args[1], c.Name)
 		}
 		assert.Equal(t, server.variable("DOCKIT_SERVICE"), reg.variable("REGISTRY_AUTH_TOKEN_SERVICE"))
+		assert.Equal(t, fmt.Sprintf("%s=http://registry:%d", server.variable("DOCKIT_SERVICE"), services["registry"]), server.variable("DOCKIT_REGISTRY"))
 		assert.Equal(t, "dockit", reg.variable("REGISTRY_AUTH_TOKEN_ISSUER"), "as is the default of api-server")
 		assert.Equal(t, "https://"+server.variable("DOCKIT_SERVICE")+"/v2/token", reg.variable("REGISTRY_AUTH_TOKEN_REALM"))
 	})

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -52,7 +53,7 @@ func dockerPyClient(library string) *client {
 				home: home, config: filepath.Join(home, "docker", "config.json"),
 				login: func(ctx context.Context, host, username, password string) error {
 					hosts = append(hosts, host)
-					p.env = append(nobody[:len(nobody):len(nobody)],
+					p.env = append(slices.Clip(nobody),
 						"INTEROP_HOSTS="+strings.Join(hosts, " "), "INTEROP_USERNAME="+username, "INTEROP_PASSWORD="+password)
 					return do(ctx, "login")
 				},

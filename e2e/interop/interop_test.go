@@ -33,34 +33,27 @@ func TestMain(m *testing.M) {
 
 // TestInterop tries the clients that most people have at both generations of registries, as make interop does with all.
 func TestInterop(t *testing.T) {
-	t.Parallel()
 	p, _ := here(t)
 	o := options{clients: regexp.MustCompile(`^(crane|skopeo|docker)$`), sites: regexp.MustCompile(`^distribution-[0-9.]+$`)}
 	o.operations = regexp.MustCompile(`^[^l]|^lo[^n]`) // no long-push
-	all := o.matrix(p)
-	require.Len(t, all.clients, 3)
-	require.Len(t, all.kinds, len(registry.Kinds))
-	for _, c := range all.clients {
+	m := o.matrix(p)
+	require.Len(t, m.clients, 3)
+	require.Len(t, m.kinds, len(registry.Kinds))
+	for _, c := range m.clients {
 		if c.absent != "" {
 			cannot.Run(t, errors.New(c.id+": "+c.absent))
 		}
 	}
-	for _, kind := range all.kinds {
-		t.Run(kind.id, func(t *testing.T) {
-			t.Parallel()
-			p := p
-			p.short = t.TempDir()
-			m := newMatrix(all.clients, all.operations, []*siteKind{kind})
-			require.NoError(t, m.run(t.Context(), p, t.TempDir(), len(m.clients), func() error { return nil }))
-			assert.Empty(t, m.failures())
-			for _, c := range m.clients {
-				for _, o := range m.operations {
-					got := m.at(kind, c, o)
-					assert.NotEmpty(t, got.Mark, "%s, %s", c.id, o.id)
-					assert.True(t, got.Mark != notRun || got.Reason != "", "%s, %s", c.id, o.id)
-				}
+	require.NoError(t, m.run(t.Context(), p, t.TempDir(), 3, func() error { return nil }))
+	assert.Empty(t, m.failures())
+	for _, kind := range m.kinds {
+		for _, c := range m.clients {
+			for _, o := range m.operations {
+				got := m.at(kind, c, o)
+				assert.NotEmpty(t, got.Mark, "%s, %s, %s", kind.id, c.id, o.id)
+				assert.True(t, got.Mark != notRun || got.Reason != "", "%s, %s, %s", kind.id, c.id, o.id)
 			}
-		})
+		}
 	}
 }
 

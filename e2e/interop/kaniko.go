@@ -14,7 +14,7 @@ import (
 // inRoot runs kaniko in a root of its own, because it takes the whole of it for the image that it builds. What is mounted there goes
 // with the command.
 const inRoot = `root=$1 kaniko=$2; shift 2
-mount --bind "$kaniko" "$root/kaniko/executor" && mount -t proc proc "$root/proc" && exec chroot "$root" /kaniko/executor "$@"`
+mount --bind "$kaniko" "$root/kaniko/executor" && mount -t proc none "$root/proc" && exec chroot "$root" /kaniko/executor "$@"`
 
 // kanikoClient builds images without an engine. It reads docker's configuration, and has no login.
 func kanikoClient(path string) *client {
@@ -93,7 +93,7 @@ func (k kaniko) prepare(s *site) error {
 	}
 	for to, from := range copies {
 		content, err := os.ReadFile(from)
-		all = errors.Join(all, err, os.WriteFile(filepath.Join(k.root, to), content, 0o600))
+		all = errors.Join(all, err, os.WriteFile(filepath.Join(k.root, to), content, 0o600)) //nolint:gosec // the names are constants
 	}
 	return all
 }

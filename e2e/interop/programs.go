@@ -163,7 +163,7 @@ func toldVersion(ctx context.Context, path string) string {
 	if strings.HasPrefix(filepath.Base(path), "docker-credential-") {
 		option = "version"
 	}
-	out, err := exec.CommandContext(ctx, path, option).CombinedOutput() //nolint:gosec // what the tests got
+	out, err := exec.CommandContext(ctx, path, option).CombinedOutput()
 	if err != nil {
 		return fmt.Sprintf("unknown (%s)", err)
 	}
@@ -190,6 +190,6 @@ func (p programs) clients() []*client {
 
 // notHere are clients that nothing here runs, and why.
 var notHere = []*client{
-	{id: "docker engine 29", absent: "no script builds its module (moby v2.0.0-beta.24, CLI 28.2.2) yet"},
-	{id: "a CRI pull", absent: "the containerd of a docker engine runs without its CRI plugin"},
+	{id: "docker engine 29", absent: "no module pins it yet (moby v2.0.0-beta.24, CLI 28.2.2)"},
+	{id: "a CRI pull", absent: "the containerd of a docker engine runs without its CRI plugin, and no module pins another one and crictl yet"},
 }

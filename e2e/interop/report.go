@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -115,11 +116,14 @@ func (r *report) writeKind(w *strings.Builder, kind *siteKind, n *notes) {
 	}
 }
 
+// ended is why there is no result of what can be run.
+const ended = "the run ended before"
+
 // shown is a cell with the number of its reason.
 func (c cell) shown(n *notes) string {
 	switch {
 	case c.Mark == "":
-		return fmt.Sprintf("%s %d", notRun, n.number("the run ended before"))
+		return fmt.Sprintf("%s %d", notRun, n.number(ended))
 	case c.Reason == "":
 		return string(c.Mark)
 	default:
@@ -135,7 +139,7 @@ func (r *report) writeMessages(w *strings.Builder) {
 	for _, o := range situations {
 		fmt.Fprintf(w, "\n### %s\n\n| client | says | tells |\n|---|---|:---:|\n", strings.ToUpper(o.title[:1])+o.title[1:])
 		for _, c := range r.run() {
-			text := r.said[o.id][c.id]
+			text := cmp.Or(r.said[o.id][c.id], notRunText+ended)
 			if reason, ok := strings.CutPrefix(text, notRunText); ok {
 				fmt.Fprintf(w, "| %s | %s | – |\n", c.id, escape(reason))
 				continue

@@ -186,6 +186,9 @@ func (r *report) writeRequests(w *strings.Builder) {
 				}
 				all = append(all, "`"+escape(one)+"`")
 			}
+			if r.sent[c.id] == nil {
+				all = []string{notRunText + ended}
+			}
 			if len(all) == 0 {
 				all = []string{"none"}
 			}

@@ -35,8 +35,10 @@ func (a administration) with(t *testing.T) administration {
 // TestAdminsDoWhatTheyCameFor goes through what an admin does at the page, with script and without, and through what the page
 // says is the same on the command line.
 func TestAdminsDoWhatTheyCameFor(t *testing.T) {
+	t.Parallel()
 	for called, script := range map[string]bool{"with script": true, "without script": false} {
 		t.Run(called, func(t *testing.T) {
+			t.Parallel()
 			e := newExample(t)
 			a := administration{newBrowser(t, e.site, script), e, script}
 			a.signIn("root")
@@ -44,9 +46,15 @@ func TestAdminsDoWhatTheyCameFor(t *testing.T) {
 				name string
 				do   func(administration)
 			}{
-				{"subjects", administration.makesSubjects}, {"permissions", administration.grants}, {"tokens", administration.endsTokens},
-				{"issuers", administration.trusts}, {"trials", administration.triesTokens}, {"warnings", administration.isWarned},
-				{"state", administration.appliesState}, {"lockouts", administration.liftsLockouts}, {"audit", administration.audits},
+				{"subjects", administration.makesSubjects},
+				{"permissions", administration.grants},
+				{"tokens", administration.endsTokens},
+				{"issuers", administration.trusts},
+				{"trials", administration.triesTokens},
+				{"warnings", administration.isWarned},
+				{"state", administration.appliesState},
+				{"lockouts", administration.liftsLockouts},
+				{"audit", administration.audits},
 				{"keys", administration.rotatesKeys},
 			} {
 				if !t.Run(task.name, func(t *testing.T) { task.do(a.with(t)) }) {

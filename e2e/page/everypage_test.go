@@ -74,6 +74,7 @@ func shapeOf(address string) (shape string, found bool) {
 // TestEverybodyCanUseEveryPageOfAdmins has axe look at every page that an admin finds by a link, and each fit a small screen. A
 // new page has to be added above: whatever a page leads to stands there.
 func TestEverybodyCanUseEveryPageOfAdmins(t *testing.T) {
+	t.Parallel()
 	e := newLivedIn(t)
 	b := newBrowser(t, e.site, true)
 	b.signIn("root")

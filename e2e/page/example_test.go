@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -126,9 +127,7 @@ func (e example) trustGitLab(t *testing.T) {
 func (e example) job(t *testing.T, claims map[string]any) string {
 	t.Helper()
 	all := map[string]any{"iss": gitLabURL}
-	for name, value := range claims {
-		all[name] = value
-	}
+	maps.Copy(all, claims)
 	token, err := e.gitLab.Sign(issuer.Token{Audience: service, Claims: all})
 	require.NoError(t, err)
 	return token

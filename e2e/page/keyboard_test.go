@@ -53,6 +53,7 @@ func (b *browser) enter(heading string) {
 
 // TestKeyboardAlone signs in, has an admin give a permission after a look at what that does, and signs out without a mouse.
 func TestKeyboardAlone(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, dockit.Config{})
 	s.url = strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 	s.run(t, "", "rbac", "add", "group:dev")

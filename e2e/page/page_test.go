@@ -22,6 +22,7 @@ var tokenPattern = regexp.MustCompile(`dockit_[a-z2-7]{12}_[a-z2-7]{39}`)
 
 // TestPeopleDoWhatTheyCameFor goes through what a person does at the page, with script and without.
 func TestPeopleDoWhatTheyCameFor(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, dockit.Config{})
 	s.url = strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 	for name, script := range map[string]bool{"with script": true, "without script": false} {
@@ -84,6 +85,7 @@ func TestPeopleDoWhatTheyCameFor(t *testing.T) {
 
 // TestOverTLS guards that browsers take the cookie that only TLS has, and send it again.
 func TestOverTLS(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, dockit.Config{HTTPS: true})
 	s.url = "https://localhost:" + portOf(t, s.URL)
 	b := newBrowser(t, s, true)
@@ -108,6 +110,7 @@ var everyPage = map[string]string{"start": "", "credentials": "credentials", "lo
 
 // TestEverybodyCanUseEveryPage has axe look at every page in both themes, and every page fit a small screen, and one at 200 %.
 func TestEverybodyCanUseEveryPage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, dockit.Config{})
 	s.url = strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 	s.run(t, "", "rbac", "token", "create", "user:alice", "--name", "laptop", "--scope", "repository:team/app:pull", "--expires", "30d")
@@ -131,6 +134,7 @@ func TestEverybodyCanUseEveryPage(t *testing.T) {
 
 // TestScriptHelps guards what script adds: times in the zone of who reads, and texts that are copied.
 func TestScriptHelps(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, dockit.Config{})
 	s.url = strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 	b := newBrowser(t, s, true)
@@ -152,6 +156,7 @@ func TestScriptHelps(t *testing.T) {
 
 // TestComplaintsAreHeard guards the other tests: what a policy forbids does not pass them unseen.
 func TestComplaintsAreHeard(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, dockit.Config{})
 	b := newBrowser(t, s, true)
 	b.open("")

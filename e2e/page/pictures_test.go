@@ -19,7 +19,7 @@ import (
 	"github.com/dockit-registry/dockit/e2e/internal/build"
 )
 
-// writePictures has the pictures of the documentation written.
+// writePictures has the pictures of the documentation kept in docs/images.
 const writePictures = "DOCKIT_TEST_WRITE_PICTURES"
 
 // documented are the pictures of docs/images, by their names.
@@ -42,15 +42,15 @@ var documented = map[string]struct {
 	"audit":        {path: "audit", at: "section:has(#entries)", height: 800},
 }
 
-// TestPictures writes the pictures of the documentation, of teams that do not exist.
+// TestPictures takes the pictures of the documentation, of teams that do not exist; `make screenshots` keeps them.
 func TestPictures(t *testing.T) {
-	if os.Getenv(writePictures) == "" {
-		t.Skip("make screenshots writes them")
+	t.Parallel()
+	folder := t.TempDir()
+	if os.Getenv(writePictures) != "" {
+		root, err := build.Root()
+		require.NoError(t, err)
+		folder = filepath.Join(root, "docs", "images")
 	}
-	root, err := build.Root()
-	require.NoError(t, err)
-	folder := filepath.Join(root, "docs", "images")
-	require.NoError(t, os.MkdirAll(folder, 0o755))
 	e := newLivedIn(t)
 	e.pushImages(t)
 	b := newBrowser(t, e.site, true)
@@ -68,7 +68,7 @@ func TestPictures(t *testing.T) {
 		small, err := smaller(picture)
 		require.NoError(t, err)
 		assert.Less(t, len(small), 60<<10, "%s: bytes", name)
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "page-"+name+".png"), small, 0o644)) //nolint:gosec // for everybody
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "page-"+name+".png"), small, 0o644))
 	}
 }
 

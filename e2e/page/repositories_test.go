@@ -62,6 +62,7 @@ func newRegistry(t *testing.T) string {
 
 // TestPeopleFindTheirImages goes from the list to an image, to why, and deletes one, with script and without.
 func TestPeopleFindTheirImages(t *testing.T) {
+	t.Parallel()
 	for called, script := range map[string]bool{"with script": true, "without script": false} {
 		t.Run(called, func(t *testing.T) {
 			s := newSite(t, dockit.Config{Args: []string{"--registry", "registry.example.com=" + newRegistry(t)}})
@@ -100,6 +101,7 @@ func TestPeopleFindTheirImages(t *testing.T) {
 
 // TestEverybodyCanUsePagesOfRepositories has axe look at them in both themes, and each fit a small screen.
 func TestEverybodyCanUsePagesOfRepositories(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, dockit.Config{Args: []string{"--registry", "registry.example.com=" + newRegistry(t), "--service", "other"}})
 	s.url = strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 	b := newBrowser(t, s, true)

@@ -78,7 +78,7 @@ func (s site) shell(t *testing.T, line, input, folder string) string {
 func (s site) tryShell(t *testing.T, line, input, folder string) (string, error) {
 	t.Helper()
 	admin := s.Admin()
-	shell := exec.CommandContext(t.Context(), "sh", "-c", `dockit() { "$DOCKIT" "$@"; }; `+line) //nolint:gosec // what the page shows
+	shell := exec.CommandContext(t.Context(), "sh", "-c", `dockit() { "$DOCKIT" "$@"; }; `+line)
 	shell.Env, shell.Dir, shell.Stdin = append(admin.Env, "DOCKIT="+admin.Path), folder, strings.NewReader(input)
 	var output, complaint bytes.Buffer
 	shell.Stdout, shell.Stderr = &output, &complaint

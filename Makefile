@@ -21,6 +21,8 @@ NODES         ?= 1
 FLOOD         ?= 60s
 # Of make release-check: some of linux, darwin, windows and freebsd, with linux; all by default.
 SYSTEMS       ?=
+# Of make chart.
+CHART         ?= dist/dockit-chart.tgz
 # Of make test-fresh.
 KINDS         ?= root container user
 RUN           ?= make ONCE=1 demo test
@@ -147,9 +149,9 @@ dockit-kubernetes: ## build bin/dockit-kubernetes
 	CGO_ENABLED=0 go build -C kubernetes -trimpath -ldflags '-s -w' -o ../bin/dockit-kubernetes ./cmd/dockit-kubernetes
 
 .PHONY: chart
-chart: ## pack the Helm chart as dist/dockit-chart.tgz, which oras or helm push to a registry
-	@mkdir -p dist
-	tar -C examples/helm --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --exclude=ci -czf dist/dockit-chart.tgz dockit
+chart: ## pack the Helm chart as CHART (default dist/dockit-chart.tgz), which helm push sends to a registry
+	@mkdir -p $(dir $(CHART))
+	tar -C examples/helm --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --exclude=ci -czf $(CHART) dockit
 
 .PHONY: test-fresh
 test-fresh: ## run README's commands on a bare Debian: as root, as root of a container without privileges, and as a user (KINDS="container user" RUN="make test-e2e")

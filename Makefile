@@ -237,6 +237,13 @@ image: ## build the image IMAGE (default dockit) for amd64 and arm64 with SBOM a
 		--build-arg VERSION=$(or $(VERSION),$$(git describe --tags --always)) --build-arg COMMIT=$$(git rev-parse HEAD) \
 		--build-arg CREATED=$$(git log -1 --format=%cI) --tag $(or $(IMAGE),dockit) .
 
+.PHONY: image-kubernetes
+image-kubernetes: ## as image, of dockit-kubernetes with the kubelet's plugin, into dist/image-kubernetes.tar
+	@mkdir -p dist
+	docker buildx build --platform linux/amd64,linux/arm64 --sbom=true --provenance=mode=max --output type=oci,dest=dist/image-kubernetes.tar \
+		--build-arg VERSION=$(or $(VERSION),$$(git describe --tags --always)) --build-arg COMMIT=$$(git rev-parse HEAD) \
+		--build-arg CREATED=$$(git log -1 --format=%cI) --tag $(or $(IMAGE),dockit-kubernetes) --file kubernetes/Dockerfile .
+
 .PHONY: reproducible
 reproducible: ## build this commit twice, apart from each other, and compare
 	scripts/reproducible

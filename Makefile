@@ -131,12 +131,13 @@ conformance: $(GOTESTSUM) ## run the distribution specification's conformance su
 	$(call gotest,e2e,standard-verbose) -count=1 -timeout 60m -tags conformance -run '^TestConformance$$' .
 
 .PHONY: test-kubernetes
-test-kubernetes: ## run the tests with a real API server of Kubernetes: as issuer, and with the plugin of its kubelets
+test-kubernetes: ## run the tests with a real API server of Kubernetes: as issuer, with the plugin of its kubelets, the controller, the doctor, and every manifest
 	scripts/get-etcd bin
-	cd e2e && $(TEST_ENV) go test -tags kubeapiserver -count=1 -timeout 60m -v -run '^(TestServiceAccounts|TestKubeletPulls)$$' .
+	cd e2e && $(TEST_ENV) go test -tags kubeapiserver -count=1 -timeout 90m -v \
+		-run '^(TestServiceAccounts|TestKubeletPulls|TestPullSecrets|TestKubernetesDoctor|TestManifestsAreTaken)$$' .
 
 .PHONY: test-kubernetes-module
-test-kubernetes-module: ## run the tests of dockit-kubernetes and of the Helm chart
+test-kubernetes-module: ## run the tests of dockit-kubernetes, of the Helm chart and of the kustomization, and check their manifests against schemas
 	cd kubernetes && CGO_ENABLED=0 go test -count=1 -timeout 30m ./...
 
 # As it is released: the tests of its size build it so too.
@@ -208,6 +209,7 @@ fmt: $(GOLANGCI_LINT) ## format the code as lint wants it
 	cd e2e && ../$(GOLANGCI_LINT) fmt ./...
 	cd e2e/clients && ../../$(GOLANGCI_LINT) fmt ./...
 	cd examples/kubernetes && ../../$(GOLANGCI_LINT) fmt ./...
+	cd kubernetes && ../$(GOLANGCI_LINT) fmt ./...
 
 .PHONY: docs
 docs: ## write docs/reference anew, from the code

@@ -1,5 +1,5 @@
 # One static binary in an empty image. Everything that Dockit writes is in /data. The target kubernetes is the image of
-# dockit-kubernetes, which writes nothing.
+# dockit-kubernetes, which writes nothing, with the kubelet's plugin beside it for install-credential-provider.
 #
 # Images are pinned by digest, here and in examples/: make pin-images renews them.
 FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:0f063af2d465d8dcae54cce04278ada488b96f77b42449c8d071e47d016cc65a AS source
@@ -10,10 +10,10 @@ COPY . .
 
 FROM source AS build-kubernetes
 ARG TARGETOS TARGETARCH VERSION COMMIT
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-	go build -C kubernetes -trimpath -o /out/dockit-kubernetes \
-	-ldflags "-s -w -X github.com/dockit-registry/dockit/internal/version.Version=$VERSION -X github.com/dockit-registry/dockit/internal/version.Commit=$COMMIT" \
-	./cmd/dockit-kubernetes
+ENV CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH
+RUN flags="-s -w -X github.com/dockit-registry/dockit/internal/version.Version=$VERSION -X github.com/dockit-registry/dockit/internal/version.Commit=$COMMIT" \
+	&& go build -trimpath -tags nethttpomithttp2 -ldflags "$flags" -o /out/ ./cmd/dockit-credential-provider \
+	&& go build -C kubernetes -trimpath -ldflags "$flags" -o /out/ ./cmd/dockit-kubernetes
 
 FROM scratch AS kubernetes
 ARG VERSION COMMIT CREATED
@@ -27,7 +27,7 @@ LABEL org.opencontainers.image.title="dockit-kubernetes" \
 	org.opencontainers.image.created="$CREATED"
 # For Dockit behind TLS.
 COPY --from=build-kubernetes /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build-kubernetes /out/dockit-kubernetes /usr/bin/dockit-kubernetes
+COPY --from=build-kubernetes /out/ /usr/bin/
 ENV PATH=/usr/bin
 USER 65532:65532
 # Of pull-secrets: metrics, /healthz, /readyz.

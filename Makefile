@@ -21,6 +21,8 @@ NODES         ?= 1
 FLOOD         ?= 60s
 # Of make release-check: some of linux, darwin, windows and freebsd, with linux; all by default.
 SYSTEMS       ?=
+# Of make chart.
+CHART         ?= dist/dockit-chart.tgz
 # Of make test-fresh.
 KINDS         ?= root container user
 RUN           ?= make ONCE=1 demo test
@@ -130,12 +132,13 @@ conformance: $(GOTESTSUM) ## run the distribution specification's conformance su
 	$(call gotest,e2e,standard-verbose) -count=1 -timeout 60m -tags conformance -run '^TestConformance$$' .
 
 .PHONY: test-kubernetes
-test-kubernetes: ## run the tests with a real API server of Kubernetes: as issuer, and with the plugin of its kubelets
+test-kubernetes: ## run the tests with a real API server of Kubernetes: as issuer, with the plugin of its kubelets, the controller, the doctor, and every manifest
 	scripts/get-etcd bin
-	cd e2e && $(TEST_ENV) go test -tags kubeapiserver -count=1 -timeout 60m -v -run '^(TestServiceAccounts|TestKubeletPulls)$$' .
+	cd e2e && $(TEST_ENV) go test -tags kubeapiserver -count=1 -timeout 90m -v \
+		-run '^(TestServiceAccounts|TestKubeletPulls|TestPullSecrets|TestKubernetesDoctor|TestManifestsAreTaken)$$' .
 
 .PHONY: test-kubernetes-module
-test-kubernetes-module: ## run the tests of dockit-kubernetes and of the Helm chart
+test-kubernetes-module: ## run the tests of dockit-kubernetes, of the Helm chart and of the kustomization, and check their manifests against schemas
 	cd kubernetes && CGO_ENABLED=0 go test -count=1 -timeout 30m ./...
 
 # As it is released: the tests of its size build it so too.
@@ -148,9 +151,9 @@ dockit-kubernetes: ## build bin/dockit-kubernetes
 	CGO_ENABLED=0 go build -C kubernetes -trimpath -ldflags '-s -w' -o ../bin/dockit-kubernetes ./cmd/dockit-kubernetes
 
 .PHONY: chart
-chart: ## pack the Helm chart as dist/dockit-chart.tgz, which oras or helm push to a registry
-	@mkdir -p dist
-	tar -C examples/helm --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --exclude=ci -czf dist/dockit-chart.tgz dockit
+chart: ## pack the Helm chart as CHART (default dist/dockit-chart.tgz), which helm push sends to a registry
+	@mkdir -p $(dir $(CHART))
+	tar -C examples/helm --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --exclude=ci -czf $(CHART) dockit
 
 .PHONY: test-fresh
 test-fresh: ## run README's commands on a bare Debian: as root, as root of a container without privileges, and as a user (KINDS="container user" RUN="make test-e2e")
@@ -208,6 +211,7 @@ fmt: $(GOLANGCI_LINT) ## format the code as lint wants it
 	cd e2e && ../$(GOLANGCI_LINT) fmt ./...
 	cd e2e/clients && ../../$(GOLANGCI_LINT) fmt ./...
 	cd examples/kubernetes && ../../$(GOLANGCI_LINT) fmt ./...
+	cd kubernetes && ../$(GOLANGCI_LINT) fmt ./...
 
 .PHONY: docs
 docs: ## write docs/reference anew, from the code
@@ -243,7 +247,7 @@ image: ## build the image IMAGE (default dockit) for amd64 and arm64 with SBOM a
 		--build-arg CREATED=$$(git log -1 --format=%cI) --tag $(or $(IMAGE),dockit) .
 
 .PHONY: image-kubernetes
-image-kubernetes: ## build the image IMAGE (default dockit-kubernetes) of dockit-kubernetes likewise into dist/image-kubernetes.tar
+image-kubernetes: ## build the image IMAGE (default dockit-kubernetes) of dockit-kubernetes with the kubelet's plugin likewise into dist/image-kubernetes.tar
 	@mkdir -p dist
 	docker buildx build --target kubernetes --platform linux/amd64,linux/arm64 --sbom=true --provenance=mode=max --output type=oci,dest=dist/image-kubernetes.tar \
 		--build-arg VERSION=$(or $(VERSION),$$(git describe --tags --always)) --build-arg COMMIT=$$(git rev-parse HEAD) \

@@ -7,47 +7,30 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"helm.sh/helm/v4/pkg/chart/common"
-	"helm.sh/helm/v4/pkg/chart/common/util"
-	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/lint"
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
-	"helm.sh/helm/v4/pkg/chart/v2/loader"
-	"helm.sh/helm/v4/pkg/engine"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+
+	"github.com/dockit-registry/dockit/kubernetes/internal/render"
 	"github.com/dockit-registry/dockit/state"
 )
 
 const folder = "../../examples/helm/dockit"
-
-func load(t *testing.T) *chart.Chart {
-	t.Helper()
-	c, err := loader.Load(folder)
-	require.NoError(t, err)
-	return c
-}
-
-// render is what the chart makes of values, by the names of templates.
-func render(t *testing.T, values map[string]any) (map[string]string, error) {
-	t.Helper()
-	c := load(t)
-	all, err := util.ToRenderValues(c, values, common.ReleaseOptions{Name: "dockit", Namespace: "registry", Revision: 1, IsInstall: true}, nil)
-	if err != nil {
-		return nil, err
-	}
-	return engine.Render(c, all)
-}
 
 func valuesOf(t *testing.T, text string) map[string]any {
 	t.Helper()
@@ -56,32 +39,32 @@ func valuesOf(t *testing.T, text string) map[string]any {
 	return values
 }
 
-// objects are those of what was rendered. Kinds that Kubernetes does not bring itself are left out.
-func objects(t *testing.T, rendered map[string]string) map[string]runtime.Object {
+// decoder reads objects by their published types, and refuses what these do not have.
+var decoder = sync.OnceValue(func() runtime.Decoder {
+	known := runtime.NewScheme()
+	utilruntime.Must(scheme.AddToScheme(known))
+	utilruntime.Must(monitoringv1.AddToScheme(known))
+	return serializer.NewCodecFactory(known, serializer.EnableStrict).UniversalDeserializer()
+})
+
+// objects are those of documents, by kind and name. Kinds of cert-manager and the Gateway API are nil: what they may be
+// is in their schemas.
+func objects(t *testing.T, documents []string) map[string]runtime.Object {
 	t.Helper()
-	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 	all := map[string]runtime.Object{}
-	for name, text := range rendered {
-		if strings.HasSuffix(name, ".txt") || strings.HasSuffix(name, ".tpl") {
+	for _, document := range documents {
+		var head struct {
+			APIVersion, Kind string
+			Metadata         struct{ Name string }
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(document), &head), document)
+		if group, _, _ := strings.Cut(head.APIVersion, "/"); group == "cert-manager.io" || group == "gateway.networking.k8s.io" {
+			all[head.Kind+" "+head.Metadata.Name] = nil
 			continue
 		}
-		for document := range strings.SplitSeq("\n"+text, "\n---") {
-			var head struct {
-				APIVersion, Kind string
-				Metadata         struct{ Name string }
-			}
-			require.NoError(t, yaml.Unmarshal([]byte(document), &head), "%s:\n%s", name, document)
-			if head.Kind == "" {
-				continue
-			}
-			if group, _, _ := strings.Cut(head.APIVersion, "/"); strings.Contains(group, ".") && !strings.HasSuffix(group, "k8s.io") || group == "gateway.networking.k8s.io" {
-				all[head.Kind+" "+head.Metadata.Name] = nil
-				continue
-			}
-			object, _, err := decoder.Decode([]byte(document), nil, nil)
-			require.NoError(t, err, "%s:\n%s", name, document)
-			all[head.Kind+" "+head.Metadata.Name] = object
-		}
+		object, _, err := decoder().Decode([]byte(document), nil, nil)
+		require.NoError(t, err, document)
+		all[head.Kind+" "+head.Metadata.Name] = object
 	}
 	return all
 }
@@ -92,6 +75,8 @@ func podsOf(all map[string]runtime.Object) map[string]v1.PodSpec {
 	for name, object := range all {
 		switch o := object.(type) {
 		case *appsv1.Deployment:
+			pods[name] = o.Spec.Template.Spec
+		case *appsv1.DaemonSet:
 			pods[name] = o.Spec.Template.Spec
 		case *batchv1.Job:
 			pods[name] = o.Spec.Template.Spec
@@ -112,12 +97,12 @@ func TestChart(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			content, err := os.ReadFile(file)
 			require.NoError(t, err)
-			rendered, err := render(t, valuesOf(t, string(content)))
+			rendered, err := render.Chart(folder, valuesOf(t, string(content)))
 			require.NoError(t, err)
-			all := objects(t, rendered)
+			all := objects(t, render.Manifests(rendered))
 			require.Contains(t, all, "Deployment dockit")
 			for name, pod := range podsOf(all) {
-				restricted(t, name, pod)
+				secure(t, name, pod)
 			}
 			stateOf(t, all)
 		})
@@ -136,26 +121,6 @@ func stateOf(t *testing.T, all map[string]runtime.Object) *state.Document {
 	return document
 }
 
-// restricted is what the restricted level of Pod Security asks for, and a bit more.
-func restricted(t *testing.T, name string, pod v1.PodSpec) {
-	t.Helper()
-	require.NotNil(t, pod.SecurityContext, name)
-	assert.True(t, *pod.SecurityContext.RunAsNonRoot, name)
-	assert.Equal(t, v1.SeccompProfileTypeRuntimeDefault, pod.SecurityContext.SeccompProfile.Type, name)
-	assert.False(t, pod.HostNetwork || pod.HostPID || pod.HostIPC, name)
-	assert.Equal(t, strings.Contains(name, "pull-secrets"), *pod.AutomountServiceAccountToken, "%s: a token is mounted where one is needed alone", name)
-	for _, volume := range pod.Volumes {
-		assert.Nil(t, volume.HostPath, name)
-	}
-	for _, c := range append(pod.InitContainers, pod.Containers...) {
-		require.NotNil(t, c.SecurityContext, "%s: %s", name, c.Name)
-		assert.False(t, *c.SecurityContext.AllowPrivilegeEscalation, "%s: %s", name, c.Name)
-		assert.True(t, *c.SecurityContext.ReadOnlyRootFilesystem, "%s: %s", name, c.Name)
-		assert.Equal(t, []v1.Capability{"ALL"}, c.SecurityContext.Capabilities.Drop, "%s: %s", name, c.Name)
-		assert.Contains(t, c.Resources.Limits, v1.ResourceMemory, "%s: %s", name, c.Name)
-	}
-}
-
 // TestChartRefuses guards that what does not fit together is said before anything is made.
 func TestChartRefuses(t *testing.T) {
 	for text, says := range map[string]string{
@@ -170,8 +135,11 @@ func TestChartRefuses(t *testing.T) {
 		"image: {digest: latest}":                         "digest",
 		"registry: {realm: https://registry.test}":        "realm",
 		"pullSecrets: {registries: [\"https://a.test\"]}": "registries",
+		"credentialProvider: {enabled: true}":             "kubeletAudiences lists it",
+		"credentialProvider: {platform: gke}":             "platform",
+		"credentialProvider: {server: http://dockit}":     "server",
 	} {
-		_, err := render(t, valuesOf(t, text))
+		_, err := render.Chart(folder, valuesOf(t, text))
 		require.ErrorContains(t, err, says, text)
 	}
 }
@@ -185,9 +153,9 @@ func TestChartShowsItsRegistry(t *testing.T) {
 		"registry: {enabled: true, service: other.example.com}":                                                   nil,
 		"registry: {enabled: true}\nsettings: {DOCKIT_REGISTRY: \"registry.example.com=https://elsewhere.test\"}": {"registry.example.com=https://elsewhere.test"},
 	} {
-		rendered, err := render(t, valuesOf(t, text))
+		rendered, err := render.Chart(folder, valuesOf(t, text))
 		require.NoError(t, err)
-		all := objects(t, rendered)
+		all := objects(t, render.Manifests(rendered))
 		var got []string
 		for _, variable := range podsOf(all)["Deployment dockit"].Containers[0].Env {
 			if variable.Name == "DOCKIT_REGISTRY" {
@@ -211,10 +179,12 @@ func TestChartNamesImagesOfThisRepository(t *testing.T) {
 	stage, _, _ = strings.Cut(stage, "\nFROM ")
 	assert.Contains(t, stage, `ENTRYPOINT ["dockit-kubernetes"]`)
 	assert.Contains(t, stage, "USER 65532:65532\n")
-	rendered, err := render(t, valuesOf(t, "pullSecrets: {enabled: true}"))
+	rendered, err := render.Chart(folder, valuesOf(t, "pullSecrets: {enabled: true}"))
 	require.NoError(t, err)
-	pods := podsOf(objects(t, rendered))
-	version := load(t).Metadata.AppVersion
+	pods := podsOf(objects(t, render.Manifests(rendered)))
+	c, err := loader.Load(folder)
+	require.NoError(t, err)
+	version := c.Metadata.AppVersion
 	assert.Equal(t, "ghcr.io/dockit-registry/dockit:"+version, pods["Deployment dockit"].Containers[0].Image)
 	secrets := pods["Deployment dockit-pull-secrets"].Containers[0]
 	assert.Equal(t, "ghcr.io/dockit-registry/dockit-kubernetes:"+version, secrets.Image)
@@ -231,9 +201,9 @@ func TestChartIsLinted(t *testing.T) {
 
 // TestChartMakesTheStateOfACluster guards that the values of a cluster come to a document with its issuer and binding.
 func TestChartMakesTheStateOfACluster(t *testing.T) {
-	rendered, err := render(t, valuesOf(t, "cluster: {trust: true, namespaces: {enabled: true}}\nstate: {robots: [{name: ci}]}"))
+	rendered, err := render.Chart(folder, valuesOf(t, "cluster: {trust: true, namespaces: {enabled: true}}\nstate: {robots: [{name: ci}]}"))
 	require.NoError(t, err)
-	all := objects(t, rendered)
+	all := objects(t, render.Manifests(rendered))
 	document := stateOf(t, all)
 	require.NotNil(t, document)
 	assert.Len(t, document.Subjects, 2)

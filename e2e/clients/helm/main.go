@@ -5,6 +5,8 @@
 //	helm [-https] logout HOST
 //	helm [-https] push REFERENCE [SIZE]
 //	helm [-https] pull REFERENCE
+//	helm [-https] push-file REFERENCE FILE
+//	helm [-https] pull-file REFERENCE FILE
 //	helm [-https] tags REPOSITORY
 package main
 
@@ -63,11 +65,24 @@ func run(args []string) error {
 		}
 		_, err = client.Push(chart, args[1])
 		return err
+	case len(args) == 3 && args[0] == "push-file":
+		archive, err := os.ReadFile(args[2])
+		if err != nil {
+			return err
+		}
+		_, err = client.Push(archive, args[1])
+		return err
+	case len(args) == 3 && args[0] == "pull-file":
+		pulled, err := client.Pull(args[1])
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(args[2], pulled.Chart.Data, 0o600)
 	case len(args) == 2 && args[0] == "pull":
 		_, err := client.Pull(args[1])
 		return err
 	default:
-		return errors.New("use login, logout, push, pull or tags")
+		return errors.New("use login, logout, push, push-file, pull, pull-file or tags")
 	}
 }
 

@@ -92,11 +92,14 @@ func Client(ctx context.Context, folder, pkg string) (string, error) {
 }
 
 // KubeAPIServer builds the API server of Kubernetes that the module in kubernetes pins, which keeps its many dependencies apart, and
-// returns the path of the binary in folder. The first time takes many minutes.
+// returns the path of the binary in folder. The first time takes many minutes. DOCKIT_TEST_KUBE_APISERVER names one that is built already.
 func KubeAPIServer(ctx context.Context, folder string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
+	}
+	if made := os.Getenv("DOCKIT_TEST_KUBE_APISERVER"); made != "" {
+		return made, nil
 	}
 	return goBuild(ctx, filepath.Join(root, "e2e", "kubernetes"), filepath.Join(folder, "kube-apiserver"), "k8s.io/kubernetes/cmd/kube-apiserver")
 }
@@ -117,6 +120,24 @@ func CredentialProvider(ctx context.Context, folder string) (string, error) {
 		return "", err
 	}
 	return goBuild(ctx, root, filepath.Join(folder, "dockit-credential-provider"), "./cmd/dockit-credential-provider")
+}
+
+// DockitKubernetes builds the program of the module in kubernetes.
+func DockitKubernetes(ctx context.Context, folder string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return goBuild(ctx, filepath.Join(root, "kubernetes"), filepath.Join(folder, "dockit-kubernetes"), "./cmd/dockit-kubernetes")
+}
+
+// Render builds the program that writes the manifests of the chart and of the kustomization.
+func Render(ctx context.Context, folder string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return goBuild(ctx, filepath.Join(root, "kubernetes"), filepath.Join(folder, "render"), "./charttest/render")
 }
 
 func goBuild(ctx context.Context, dir, out string, args ...string) (string, error) {

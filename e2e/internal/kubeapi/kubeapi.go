@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/dockit-registry/dockit/e2e/internal/build"
 	"github.com/dockit-registry/dockit/e2e/internal/port"
@@ -186,6 +187,89 @@ func (k *Server) Token(t *testing.T, namespace, account, audience string) string
 	return answer.Status.Token
 }
 
+// ApplyManifest makes an object of a manifest as kubectl apply --server-side does, and as --dry-run=server does if nothing is
+// to be kept. What its kind does not have is an error.
+func (k *Server) ApplyManifest(t *testing.T, manifest []byte, namespace string, dry bool) error {
+	t.Helper()
+	var object struct {
+		APIVersion string `yaml:"apiVersion"`
+		Kind       string `yaml:"kind"`
+		Metadata   struct {
+			Name      string `yaml:"name"`
+			Namespace string `yaml:"namespace"`
+		} `yaml:"metadata"`
+	}
+	require.NoError(t, yaml.Unmarshal(manifest, &object))
+	prefix := "/apis/" + object.APIVersion
+	if !strings.Contains(object.APIVersion, "/") {
+		prefix = "/api/" + object.APIVersion
+	}
+	plural, namespaced := k.resource(t, prefix, object.Kind)
+	if plural == "" {
+		return fmt.Errorf("the API server has no kind %s in %s", object.Kind, object.APIVersion)
+	}
+	path := prefix
+	if namespaced {
+		if object.Metadata.Namespace != "" {
+			namespace = object.Metadata.Namespace
+		}
+		path += "/namespaces/" + namespace
+	}
+	path += "/" + plural + "/" + object.Metadata.Name + "?fieldManager=test&fieldValidation=Strict&force=true"
+	if dry {
+		path += "&dryRun=All"
+	}
+	status, answer := k.do(t, k.Admin, http.MethodPatch, path, "application/apply-patch+yaml", manifest)
+	if status != http.StatusOK && status != http.StatusCreated {
+		return fmt.Errorf("%s %s: status %d: %s", object.Kind, object.Metadata.Name, status, answer)
+	}
+	return nil
+}
+
+// resource is what the API server calls a kind in paths, or nothing.
+func (k *Server) resource(t *testing.T, prefix, kind string) (plural string, namespaced bool) {
+	t.Helper()
+	var list struct {
+		Resources []struct {
+			Name, Kind string
+			Namespaced bool
+		}
+	}
+	status, answer := k.Try(t, k.Admin, http.MethodGet, prefix, nil)
+	if status != http.StatusOK {
+		return "", false
+	}
+	require.NoError(t, json.Unmarshal(answer, &list))
+	for _, r := range list.Resources {
+		if r.Kind == kind && !strings.Contains(r.Name, "/") {
+			return r.Name, r.Namespaced
+		}
+	}
+	return "", false
+}
+
+// Kubeconfig writes a file by which somebody with a bearer token reaches the server, and returns its path.
+func (k *Server) Kubeconfig(t *testing.T, bearer string) string {
+	t.Helper()
+	content, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Config", "current-context": "test",
+		"clusters": []map[string]any{{"name": "test", "cluster": map[string]any{"server": k.URL, "certificate-authority": k.CA}}},
+		"users":    []map[string]any{{"name": "test", "user": map[string]any{"token": bearer}}},
+		"contexts": []map[string]any{{"name": "test", "context": map[string]any{"cluster": "test", "user": "test"}}},
+	})
+	require.NoError(t, err)
+	return writeFile(t, t.TempDir(), "kubeconfig", string(content))
+}
+
+// Change changes an object by a merge patch.
+func (k *Server) Change(t *testing.T, path string, patch map[string]any) {
+	t.Helper()
+	encoded, err := json.Marshal(patch)
+	require.NoError(t, err)
+	status, answer := k.do(t, k.Admin, http.MethodPatch, path, "application/merge-patch+json", encoded)
+	require.Equal(t, http.StatusOK, status, "%s", answer)
+}
+
 // Ask makes a request as an admin, which must succeed.
 func (k *Server) Ask(t *testing.T, method, path string, body any) []byte {
 	t.Helper()
@@ -200,10 +284,15 @@ func (k *Server) Try(t *testing.T, bearer, method, path string, body any) (statu
 	t.Helper()
 	encoded, err := json.Marshal(body)
 	require.NoError(t, err)
-	req, err := http.NewRequestWithContext(t.Context(), method, k.URL+path, bytes.NewReader(encoded))
+	return k.do(t, bearer, method, path, "application/json", encoded)
+}
+
+func (k *Server) do(t *testing.T, bearer, method, path, contentType string, body []byte) (status int, answer []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, k.URL+path, bytes.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+bearer)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	resp, err := k.Client.Do(req)
 	if err != nil {
 		return 0, nil

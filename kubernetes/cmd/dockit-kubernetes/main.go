@@ -11,6 +11,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/internal/version"
 	"github.com/dockit-registry/dockit/kubernetes/internal/doctor"
+	"github.com/dockit-registry/dockit/kubernetes/internal/install"
 	"github.com/dockit-registry/dockit/kubernetes/internal/pullsecrets"
 	"github.com/dockit-registry/dockit/kubernetes/internal/trust"
 )
@@ -26,7 +27,7 @@ of --kubeconfig and --context, as kubectl finds it, or the one that this runs in
 
 Every flag has an environment variable DOCKIT_<FLAG>.`,
 	}
-	cmd.AddCommand(trust.NewCommand(), pullsecrets.NewCommand(), doctor.NewCommand(), newVersionCommand())
+	cmd.AddCommand(trust.NewCommand(), pullsecrets.NewCommand(), doctor.NewCommand(), install.NewCommand(), newVersionCommand())
 	cli.RequireSubcommand(cmd)
 	cli.Prepare(cmd)
 	return cmd

@@ -5,21 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"net"
 	"net/url"
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/internal/credentialprovider"
@@ -99,14 +97,43 @@ func (c *command) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	logger := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 	options := Options{
 		Client: kube, Audience: c.audience, Registries: c.registries, Exchange: exchange, Workers: c.workers, Logger: logger, Metrics: NewMetrics(registry),
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	go c.serve(ctx, stop, registry, logger)
-	return lead(ctx, options, c.namespace)
+	return c.work(ctx, options, registry)
+}
+
+// work serves metrics and health, and leads when it may, until ctx ends or one of both fails.
+func (c *command) work(ctx context.Context, o Options, registry *prometheus.Registry) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("find the name of this replica: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listen)
+	if err != nil {
+		return fmt.Errorf("listen at %s for metrics and health: %w: choose another address with --listen", c.listen, err)
+	}
+	o.Logger.Info("metrics and health", "listen", listener.Addr().String())
+	e := newElection(o, c.namespace, fmt.Sprintf("%s_%d", host, os.Getpid()))
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := serve(ctx, listener, newHandler(registry, o.Metrics, e.watchdog)); err != nil {
+			stop(err)
+		}
+	})
+	err = e.lead(ctx)
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	stop(nil)
+	serving.Wait()
+	return err
 }
 
 // exchanger gets logins of Dockit.
@@ -159,68 +186,4 @@ func ParseServer(s string) (*url.URL, error) {
 		return nil, fmt.Errorf("%q: a token that goes there can be read on the way; use https", s)
 	}
 	return u, nil
-}
-
-// serve serves metrics and health until ctx ends.
-func (c *command) serve(ctx context.Context, stop func(), registry *prometheus.Registry, logger *slog.Logger) {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	alive := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
-	mux.HandleFunc("GET /healthz", alive)
-	mux.HandleFunc("GET /readyz", alive)
-	server := &http.Server{Addr: c.listen, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() {
-		<-ctx.Done()
-		_ = server.Close()
-	}()
-	if err := server.ListenAndServe(); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		logger.Error("cannot serve metrics and health", "error", err)
-		stop()
-	}
-}
-
-// How long a replica leads without renewing its lease, tries to renew it, and waits between tries.
-const (
-	leaseDuration = 15 * time.Second
-	renewDeadline = 10 * time.Second
-	retryPeriod   = 2 * time.Second
-)
-
-// lead runs a controller while this replica has the lease. It ends when it loses it: the
-// pod is started anew.
-func lead(ctx context.Context, o Options, namespace string) error {
-	host, err := os.Hostname()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	leaderelection.RunOrDie(ctx, leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{
-			LeaseMeta: metav1.ObjectMeta{Name: "dockit-pull-secrets", Namespace: namespace}, Client: o.Client.CoordinationV1(),
-			LockConfig: resourcelock.ResourceLockConfig{Identity: fmt.Sprintf("%s_%d", host, os.Getpid())},
-		},
-		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true, Name: "dockit-pull-secrets",
-		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(ctx context.Context) {
-				o.Metrics.Leads.Set(1)
-				c, err := New(o)
-				if err == nil {
-					err = c.Run(ctx)
-				}
-				if err != nil {
-					cancel(err)
-				}
-			},
-			OnStoppedLeading: func() { o.Metrics.Leads.Set(0) },
-		},
-	})
-	switch cause := context.Cause(ctx); {
-	case ctx.Err() == nil:
-		return errors.New("another replica has the lease")
-	case errors.Is(cause, context.Canceled):
-		return nil
-	default:
-		return cause
-	}
 }

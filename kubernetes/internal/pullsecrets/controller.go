@@ -2,7 +2,6 @@ package pullsecrets
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -11,6 +10,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
@@ -74,7 +74,7 @@ func New(o Options) (*Controller, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	factory := informers.NewSharedInformerFactory(o.Client, resync)
+	factory := informers.NewSharedInformerFactoryWithOptions(o.Client, resync, informers.WithTransform(withoutManagers))
 	namespaces, accounts := factory.Core().V1().Namespaces(), factory.Core().V1().ServiceAccounts()
 	c := &Controller{
 		options: o, factory: factory, namespaces: namespaces.Lister(), accounts: accounts.Lister(),
@@ -92,6 +92,15 @@ func New(o Options) (*Controller, error) {
 	}
 	c.synced = []cache.InformerSynced{accounts.Informer().HasSynced, namespaces.Informer().HasSynced}
 	return c, nil
+}
+
+// withoutManagers leaves out of an object who wrote which field: that is most of it, and nothing
+// that is asked for here.
+func withoutManagers(o any) (any, error) {
+	if object, err := meta.Accessor(o); err == nil {
+		object.SetManagedFields(nil)
+	}
+	return o, nil
 }
 
 // look has one service account looked at, if it has or had to do with this.
@@ -128,8 +137,9 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer c.queue.ShutDown()
 	c.factory.Start(ctx.Done())
 	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
-		return errors.New("the caches of namespaces and service accounts were not filled")
+		return nil // it ends before it began
 	}
+	c.options.Metrics.setFilled()
 	c.options.Logger.Info("pull secrets are kept fresh", "registries", c.options.Registries, "audience", c.options.Audience)
 	var workers sync.WaitGroup
 	for range c.options.Workers {
@@ -155,10 +165,11 @@ func (c *Controller) next(ctx context.Context) bool {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		c.options.Metrics.Failures.Inc()
+		c.options.Metrics.failed(name)
 		c.options.Logger.Error("no pull secret", "namespace", name.Namespace, "service_account", name.Name, "error", err)
 		c.queue.AddRateLimited(name)
 	default:
+		c.options.Metrics.succeeded(name)
 		c.queue.Forget(name)
 		if again > 0 {
 			c.queue.AddAfter(name, again)

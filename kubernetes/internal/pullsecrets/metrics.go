@@ -1,24 +1,82 @@
 package pullsecrets
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"sync"
 
-// Metrics count what a controller does.
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/tools/cache"
+)
+
+// Metrics count what a controller does, and say how it is.
 type Metrics struct {
 	Renewals, Removals, Failures prometheus.Counter
-	Leads                        prometheus.Gauge
+
+	mu            sync.Mutex
+	leads, filled bool
+	failing       map[cache.ObjectName]bool
 }
 
 // NewMetrics makes metrics, and registers them.
 func NewMetrics(r prometheus.Registerer) *Metrics {
+	const namespace = "dockit_pull_secrets"
 	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "dockit_pull_secrets", Name: name, Help: help})
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
 	}
 	m := &Metrics{
 		Renewals: counter("renewals_total", "Secrets that were written with a new login."),
 		Removals: counter("removals_total", "Secrets that were removed because nobody wants them any more."),
 		Failures: counter("failures_total", "Attempts that came to nothing, and are made again."),
-		Leads:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "dockit_pull_secrets", Name: "leads", Help: "1 on the replica that works."}),
+		failing:  map[cache.ObjectName]bool{},
 	}
-	r.MustRegister(m.Renewals, m.Removals, m.Failures, m.Leads)
+	gauge := func(name, help string, value func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	r.MustRegister(
+		m.Renewals, m.Removals, m.Failures,
+		gauge("leads", "1 on the replica that works.", func() int {
+			if leads, _, _ := m.status(); leads {
+				return 1
+			}
+			return 0
+		}),
+		gauge("failing", "Service accounts whose last attempt came to nothing: their secrets end with the login that they have.", func() int {
+			_, _, failing := m.status()
+			return failing
+		}),
+	)
 	return m
+}
+
+// status is whether this replica works, whether it knows what there is to do, and for how many
+// service accounts the last attempt came to nothing.
+func (m *Metrics) status() (leads, filled bool, failing int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.leads, m.filled, len(m.failing)
+}
+
+func (m *Metrics) setLeads(leads bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leads, m.filled = leads, false
+	clear(m.failing)
+}
+
+func (m *Metrics) setFilled() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.filled = true
+}
+
+func (m *Metrics) failed(name cache.ObjectName) {
+	m.Failures.Inc()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failing[name] = true
+}
+
+func (m *Metrics) succeeded(name cache.ObjectName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.failing, name)
 }

@@ -55,6 +55,9 @@ capabilities:
 {{- if and .Values.cluster.namespaces.enabled (not .Values.cluster.trust) }}
 {{- fail "cluster.namespaces.enabled needs cluster.trust: the tokens of namespaces are those of the cluster" }}
 {{- end }}
+{{- if and .Values.credentialProvider.enabled (not (has .Values.credentialProvider.audience .Values.kubeletAudiences)) }}
+{{- fail "credentialProvider.enabled: kubelets may ask for tokens with credentialProvider.audience only when kubeletAudiences lists it" }}
+{{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "httpRoute.enabled needs httpRoute.parentRefs: which gateway is it?" }}
 {{- end }}

@@ -1,0 +1,94 @@
+//go:build kubeapiserver
+
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/e2e/internal/build"
+	"github.com/dockit-registry/dockit/e2e/internal/kubeapi"
+)
+
+// TestManifestsAreTaken has a real API server take every manifest: what the chart makes of each file of values, the kustomization,
+// and the examples, as kubectl apply --server-side --dry-run=server does. Certificates, routes and monitors have the definitions
+// that are beside the tests of the chart.
+func TestManifestsAreTaken(t *testing.T) {
+	root, err := build.Root()
+	require.NoError(t, err)
+	k := kubeapi.Start(t, kubeapi.Options{})
+	definitions, err := filepath.Glob(filepath.Join(root, "kubernetes", "charttest", "testdata", "schemas", "*_*.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, definitions)
+	for _, file := range definitions {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NoError(t, k.ApplyManifest(t, content, "", false), file)
+		require.Eventually(t, func() bool { return served(t, k, content) }, time.Minute, 100*time.Millisecond, file)
+	}
+	for _, name := range []string{chartNamespace, "dockit", "build"} {
+		k.Apply(t, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": name}})
+	}
+	sources := map[string][]byte{"kustomize": rendered(t, "kustomize", filepath.Join(root, "examples", "kustomize"))}
+	values, err := filepath.Glob(filepath.Join(root, "examples", "helm", "dockit", "ci", "*-values.yaml"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(values), 10)
+	for _, file := range values {
+		sources[filepath.Base(file)] = rendered(t, "chart", filepath.Join(root, "examples", "helm", "dockit"), file)
+	}
+	examples, err := filepath.Glob(filepath.Join(root, "examples", "kubernetes", "*.yaml"))
+	require.NoError(t, err)
+	jobs, err := filepath.Glob(filepath.Join(root, "examples", "ci", "kubernetes", "*.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, jobs)
+	for _, file := range slices.Concat(examples, jobs) {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		sources[file] = content
+		for name, document := range documentsOf(t, content) {
+			if strings.HasPrefix(name, "Namespace ") {
+				require.NoError(t, k.ApplyManifest(t, document, "", false))
+			}
+		}
+	}
+	taken := 0
+	for source, content := range sources {
+		for name, document := range documentsOf(t, content) {
+			// The same name may be in several sources: nothing is kept.
+			require.NoError(t, k.ApplyManifest(t, document, chartNamespace, true), "%s: %s", source, name)
+			taken++
+		}
+	}
+	t.Logf("%d manifests of %d sources", taken, len(sources))
+	status, _ := k.Try(t, k.Admin, http.MethodGet, "/apis/apps/v1/namespaces/"+chartNamespace+"/deployments/dockit", nil)
+	assert.Equal(t, http.StatusNotFound, status, "it was a trial")
+	require.ErrorContains(t, k.ApplyManifest(t, []byte("{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {porst: []}}"), chartNamespace, true), "porst")
+}
+
+// served reports whether the API server has the versions of a definition.
+func served(t *testing.T, k *kubeapi.Server, definition []byte) bool {
+	t.Helper()
+	var d struct {
+		Spec struct {
+			Group    string
+			Versions []struct{ Name string }
+		}
+	}
+	require.NoError(t, json.Unmarshal(definition, &d))
+	require.NotEmpty(t, d.Spec.Versions)
+	for _, v := range d.Spec.Versions {
+		if status, _ := k.Try(t, k.Admin, http.MethodGet, "/apis/"+d.Spec.Group+"/"+v.Name, nil); status != http.StatusOK {
+			return false
+		}
+	}
+	return true
+}

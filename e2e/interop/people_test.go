@@ -58,7 +58,7 @@ func TestWhatPeopleAreTold(t *testing.T) {
 	said, err := listen(t.Context(), clients, p, t.TempDir(), nil)
 	require.NoError(t, err)
 	// What skopeo leaves out is in the table.
-	silent := map[string]bool{"skopeo disabled": true, "skopeo locked": true, "skopeo expired": true, "skopeo unknown-service": true}
+	silent := map[string]bool{"skopeo locked": true, "skopeo expired": true, "skopeo unknown-service": true}
 	for _, o := range situations {
 		for _, c := range clients {
 			text := said[o.id][c.id]

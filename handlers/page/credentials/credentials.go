@@ -30,6 +30,7 @@ type Life struct {
 	Title string
 }
 
+// Lives are those that the form proposes.
 var Lives = []Life{{7, "7 days"}, {30, "30 days"}, {90, "90 days"}, {365, "1 year"}, {0, "as long as is allowed"}}
 
 // Form is the form of a token to be made, as it was filled in.

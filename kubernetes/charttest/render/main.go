@@ -25,7 +25,7 @@ func run(args []string) error {
 		fmt.Print(text)
 		return err
 	case len(args) == 3 && args[0] == "chart":
-		content, err := os.ReadFile(args[2])
+		content, err := os.ReadFile(args[2]) //nolint:gosec // a file that who runs it names
 		if err != nil {
 			return err
 		}

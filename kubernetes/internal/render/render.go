@@ -15,8 +15,11 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// Release and Namespace are those of what is rendered.
-const Release, Namespace = "dockit", "registry"
+// Release is that of what is rendered.
+const Release = "dockit"
+
+// Namespace is that of what is rendered.
+const Namespace = "registry"
 
 // Chart is what the chart in a folder makes of values, by the names of templates.
 func Chart(folder string, values map[string]any) (map[string]string, error) {

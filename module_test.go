@@ -175,20 +175,21 @@ func TestHandlerEndpoints(t *testing.T) {
 		health = "/healthz"
 		ready  = "/readyz"
 		start  = "/dockit/"
+		bare   = "/dockit"
 		page   = "/dockit/credentials"
 	)
-	all := []string{token, pem, jwks, admin, health, ready, start, page, "/v2/", "/v2/token/manifests/latest", "/dockit", "/", "/v2/certs/tags/list"}
+	all := []string{token, pem, jwks, admin, health, ready, start, bare, page, "/v2/", "/v2/token/manifests/latest", "/", "/v2/certs/tags/list"}
 	for _, tc := range []struct {
 		endpoints []string
 		answered  []string
 	}{
-		{nil, []string{token, pem, jwks, admin, health, ready, start, page}},
+		{nil, []string{token, pem, jwks, admin, health, ready, start, bare, page}},
 		{[]string{"token"}, []string{token}},
 		{[]string{"certs"}, []string{pem, jwks}},
 		{[]string{"admin"}, []string{admin}},
 		{[]string{"health"}, []string{health, ready}},
-		{[]string{"ui"}, []string{start, page}},
-		{[]string{"admin", "ui"}, []string{admin, start, page}},
+		{[]string{"ui"}, []string{start, bare, page}},
+		{[]string{"admin", "ui"}, []string{admin, start, bare, page}},
 		{[]string{"token", "certs"}, []string{token, pem, jwks}},
 	} {
 		t.Run(strings.Join(tc.endpoints, " "), func(t *testing.T) {

@@ -132,6 +132,7 @@ dockit rbac token create user:alice --name laptop -q >/dev/null`,
 	"examples/ansible/README.md":       {why: "takes another machine: TestAnsibleRole plays the role"},
 	"examples/monitoring/README.md":    {why: "takes Prometheus: TestDashboard runs it"},
 	"examples/litestream/README.md":    {why: "takes a docker engine: TestExample runs what the file says"},
+	"examples/kustomize/README.md":     {why: "takes a cluster: TestKustomizationIsTheChart and TestManifestsAreTaken, of the module kubernetes and of the API server"},
 	"examples/fail2ban/README.md":      {why: "takes fail2ban: TestFail2ban"},
 }
 

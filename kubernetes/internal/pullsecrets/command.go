@@ -61,7 +61,7 @@ Of several replicas one works, and another takes over within seconds. It reads n
 	flags.StringArrayVar(&c.registries, "registry", nil, "`host` of a registry that pods pull from (repeatable)")
 	flags.StringVar(&c.server, "server", "", "`URL` of Dockit (default https at the host of the registry)")
 	flags.StringVar(&c.service, "service", "", "`name` of the registry at Dockit (default its host)")
-	flags.StringVar(&c.audience, "audience", "", "`audience` of the tokens (default https:// and the first registry)")
+	flags.StringVar(&c.audience, "audience", "", "`audience` of the tokens (default https:// and the registry, the first one with --server)")
 	flags.StringVar(&c.listen, "listen", ":8080", "`address` of /metrics, /healthz and /readyz")
 	flags.StringVar(&c.namespace, "namespace", "", "`namespace` of the lease by which one replica works (default that of the pod)")
 	flags.IntVar(&c.workers, "workers", 8, "how many service accounts are worked on at once")
@@ -76,8 +76,11 @@ func (c *command) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if c.audience == "" {
+	switch {
+	case c.audience == "" && c.server != "":
 		c.audience = "https://" + c.registries[0]
+	case c.audience != "" && c.server == "" && len(c.registries) > 1:
+		return cli.Usagef("a token for %s would go to each of the registries: write --server URL if one Dockit is behind all of them, or leave --audience out", c.audience)
 	}
 	if c.namespace == "" {
 		content, err := os.ReadFile(namespaceFile)
@@ -182,7 +185,7 @@ func ParseServer(s string) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" {
 		return nil, fmt.Errorf("%q: write a URL such as https://dockit.example.com", s)
 	}
-	if inside := strings.HasSuffix(u.Hostname(), ".svc") || strings.HasSuffix(u.Hostname(), ".svc.cluster.local") || !strings.Contains(u.Hostname(), "."); u.Scheme == "http" && !inside && !credentialprovider.IsLoopback(u.Hostname()) {
+	if inside := strings.HasSuffix(u.Hostname(), ".svc") || strings.HasSuffix(u.Hostname(), ".svc.cluster.local") || !strings.Contains(u.Hostname(), ".") && net.ParseIP(u.Hostname()) == nil; u.Scheme == "http" && !inside && !credentialprovider.IsLoopback(u.Hostname()) {
 		return nil, fmt.Errorf("%q: a token that goes there can be read on the way; use https", s)
 	}
 	return u, nil

@@ -48,7 +48,8 @@ type Login struct {
 // Options of a [Controller].
 type Options struct {
 	Client kubernetes.Interface
-	// Audience is that of the tokens, and Registries are the hosts that the logins are for.
+	// Audience is that of the tokens, and Registries are the hosts that the logins are for. Default: each registry gets a token of its own,
+	// for https:// and its host.
 	Audience   string
 	Registries []string
 	// Exchange gets a login for the token of a service account.

@@ -301,3 +301,31 @@ func TestRenewAfter(t *testing.T) {
 		}
 	}
 }
+
+// TestEachRegistryGetsATokenOfItsOwn guards that who runs one of two registries cannot log in at the other with what it got.
+func TestEachRegistryGetsATokenOfItsOwn(t *testing.T) {
+	a := &v1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "app", Namespace: "team-a", UID: "u"}}
+	f := newFixture(t, a)
+	got := map[string]string{}
+	c, err := New(Options{
+		Client: f, Registries: []string{"registry.test", "mirror.test:5000"}, Logger: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry()),
+		Exchange: func(ctx context.Context, registry, token, robot string) (Login, error) {
+			got[registry] = f.audience
+			return f.exchange(ctx, registry, token, robot)
+		},
+	})
+	require.NoError(t, err)
+	_, err = c.renew(t.Context(), a)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"registry.test": "https://registry.test", "mirror.test:5000": "https://mirror.test:5000"}, got)
+}
+
+func TestParseServer(t *testing.T) {
+	for server, ok := range map[string]bool{
+		"https://dockit.example.com": true, "http://dockit:4315": true, "http://dockit.registry.svc:4315": true, "http://127.0.0.1:4315": true, "http://[::1]:4315": true,
+		"http://dockit.example.com": false, "http://[2001:db8::1]:4315": false, "http://192.0.2.7": false, "ftp://dockit": false, "dockit": false, "https://a@dockit": false,
+	} {
+		_, err := ParseServer(server)
+		assert.Equal(t, ok, err == nil, "%s: %v", server, err)
+	}
+}

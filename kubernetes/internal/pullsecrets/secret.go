@@ -1,6 +1,7 @@
 package pullsecrets
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -38,20 +39,34 @@ func (c *Controller) complete(a *v1.ServiceAccount) bool {
 	return a.Annotations[madeAnnotation] == name && slices.ContainsFunc(a.ImagePullSecrets, func(r v1.LocalObjectReference) bool { return r.Name == name })
 }
 
-// renew gets new logins, and puts them into the secret.
-func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount) (time.Duration, error) {
+// tokenOf asks the API server for a token of a service account.
+func (c *Controller) tokenOf(ctx context.Context, a *v1.ServiceAccount, audience string) (string, error) {
 	seconds := int64(tokenLife)
 	request := &authenticationv1.TokenRequest{
 		ObjectMeta: metav1.ObjectMeta{UID: a.UID},
-		Spec:       authenticationv1.TokenRequestSpec{Audiences: []string{c.options.Audience}, ExpirationSeconds: &seconds},
+		Spec:       authenticationv1.TokenRequestSpec{Audiences: []string{audience}, ExpirationSeconds: &seconds},
 	}
 	token, err := c.options.Client.CoreV1().ServiceAccounts(a.Namespace).CreateToken(ctx, a.Name, request, metav1.CreateOptions{})
 	if err != nil {
-		return 0, fmt.Errorf("ask for a token: %w", err)
+		return "", fmt.Errorf("ask for a token for %s: %w", audience, err)
 	}
+	return token.Status.Token, nil
+}
+
+// renew gets new logins, and puts them into the secret.
+func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount) (time.Duration, error) {
+	tokens := make(map[string]string) // by audience
 	logins, life := make(map[string]any, len(c.options.Registries)), time.Duration(0)
 	for _, registry := range c.options.Registries {
-		got, err := c.options.Exchange(ctx, registry, token.Status.Token, a.Annotations[robotAnnotation])
+		audience := cmp.Or(c.options.Audience, "https://"+registry)
+		if tokens[audience] == "" {
+			token, err := c.tokenOf(ctx, a, audience)
+			if err != nil {
+				return 0, err
+			}
+			tokens[audience] = token
+		}
+		got, err := c.options.Exchange(ctx, registry, tokens[audience], a.Annotations[robotAnnotation])
 		if err != nil {
 			return 0, fmt.Errorf("exchange the token for %s: %w", registry, err)
 		}

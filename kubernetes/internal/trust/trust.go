@@ -22,6 +22,8 @@ type command struct {
 	login     cli.LoginFlags
 	audiences []string
 	discover  bool
+	// replaceKeys takes keys of which the issuer has none.
+	replaceKeys bool
 }
 
 // NewCommand makes the command trust.
@@ -40,7 +42,9 @@ Dockit reads them itself from now on, where the issuer's URL can be reached from
 without an account (EKS, GKE, AKS).
 
 Clusters often have one URL, https://kubernetes.default.svc.cluster.local: give each an
---audience of its own then, and kubelets and pods ask for tokens with that.`,
+--audience of its own then, and kubelets and pods ask for tokens with that. An issuer gets
+no keys that have none in common with its own, for those are another cluster's: where one
+cluster has changed all of its keys at once, --replace-keys gives it them.`,
 		Example: `  dockit-kubernetes trust prod
   dockit-kubernetes trust prod --context admin@prod --audience registry-prod
   dockit-kubernetes trust eks --discover`,
@@ -51,6 +55,7 @@ Clusters often have one URL, https://kubernetes.default.svc.cluster.local: give 
 	c.login.Register(cmd.Flags())
 	cmd.Flags().StringArrayVar(&c.audiences, "audience", nil, "what its tokens must name as `audience`, for any service (repeatable; default the service itself)")
 	cmd.Flags().BoolVar(&c.discover, "discover", false, "have Dockit read the keys at the issuer's URL")
+	cmd.Flags().BoolVar(&c.replaceKeys, "replace-keys", false, "take the cluster's keys although the issuer has none of them")
 	return cmd
 }
 
@@ -71,7 +76,7 @@ func (c *command) run(cmd *cobra.Command, args []string) error {
 	if !c.discover {
 		wanted.JWKS = found.Keys
 	}
-	said, err := put(cmd.Context(), server, wanted)
+	said, err := put(cmd.Context(), server, wanted, c.replaceKeys)
 	if err == nil {
 		fmt.Fprintln(cmd.OutOrStdout(), said)
 	}
@@ -79,7 +84,7 @@ func (c *command) run(cmd *cobra.Command, args []string) error {
 }
 
 // put makes the issuer, or gives one that is there the keys of now.
-func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer) (string, error) {
+func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer, replaceKeys bool) (string, error) {
 	current, err := server.Issuer(ctx, wanted.Name)
 	switch {
 	case errors.Is(err, client.ErrNotFound):
@@ -92,6 +97,9 @@ func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer) 
 		return "", err
 	case current.URL != wanted.URL:
 		return "", fmt.Errorf("the issuer %s is %s, and this cluster is %s: choose another name, or remove that one", wanted.Name, current.URL, wanted.URL)
+	case !replaceKeys && ofAnotherCluster(current.JWKS, wanted.JWKS):
+		return "", fmt.Errorf("the issuer %s has no key of this cluster, which has the same URL: is it another one? Choose the cluster with --context, "+
+			"or another name; if the cluster has changed all of its keys, add --replace-keys", wanted.Name)
 	}
 	document, err := documentOf(current.NewIssuer, wanted)
 	if err != nil {

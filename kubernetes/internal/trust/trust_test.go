@@ -29,6 +29,14 @@ func TestTrustMakesAnIssuer(t *testing.T) {
 	}{
 		"none yet":           {nil, "added prod: trusts https://kubernetes.test with the keys one;", "", []string{"GET /dockit/api/v1/issuers/prod", "POST /dockit/api/v1/issuers"}},
 		"of another cluster": {&adminapi.Issuer{NewIssuer: adminapi.NewIssuer{Name: "prod", URL: "https://other.test"}}, "", "the issuer prod is https://other.test", []string{"GET /dockit/api/v1/issuers/prod"}},
+		"of another cluster of that URL": {
+			&adminapi.Issuer{NewIssuer: adminapi.NewIssuer{
+				Name: "prod", URL: "https://kubernetes.test", JWKS: `{"keys":[{"kty":"EC","crv":"P-256","x":"other","y":"key","kid":"one"}]}`,
+			}},
+			"",
+			"has no key of this cluster",
+			[]string{"GET /dockit/api/v1/issuers/prod"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var requests []string
@@ -52,7 +60,7 @@ func TestTrustMakesAnIssuer(t *testing.T) {
 			defer server.Close()
 			dockit, err := client.New(client.Options{BaseURL: server.URL})
 			require.NoError(t, err)
-			said, err := put(t.Context(), dockit, wanted)
+			said, err := put(t.Context(), dockit, wanted, false)
 			assert.Equal(t, test.requests, requests)
 			if test.mistake != "" {
 				require.ErrorContains(t, err, test.mistake)
@@ -95,5 +103,25 @@ func TestTrustAgainChangesKeysAlone(t *testing.T) {
 				assert.JSONEq(t, test.wanted.JWKS, got.JWKS)
 			}
 		})
+	}
+}
+
+func TestKeysOfAnotherCluster(t *testing.T) {
+	const one, two = `{"kty":"RSA","n":"a","e":"AQAB","kid":"1"}`, `{"kty":"RSA","n":"b","e":"AQAB","kid":"1"}`
+	set := func(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
+	for name, c := range map[string]struct {
+		current, found string
+		want           bool
+	}{
+		"the same":                  {set(one), set(one), false},
+		"one more":                  {set(one), set(one, two), false},
+		"one less":                  {set(one, two), set(two), false},
+		"none, by the same id":      {set(one), set(two), true},
+		"the same by another id":    {set(one), set(strings.Replace(one, `"1"`, `"2"`, 1)), false},
+		"found by discovery before": {"", set(one), false},
+		"found by discovery now":    {set(one), "", false},
+		"no keys yet":               {set(), set(one), false},
+	} {
+		assert.Equal(t, c.want, ofAnotherCluster(c.current, c.found), name)
 	}
 }

@@ -12,10 +12,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
@@ -23,9 +21,7 @@ import (
 
 	"github.com/dockit-registry/dockit/handlers"
 	"github.com/dockit-registry/dockit/handlers/admin"
-	"github.com/dockit-registry/dockit/handlers/page"
 	"github.com/dockit-registry/dockit/internal/firstadmin"
-	"github.com/dockit-registry/dockit/internal/metrics"
 	"github.com/dockit-registry/dockit/internal/password"
 	"github.com/dockit-registry/dockit/internal/retention"
 	"github.com/dockit-registry/dockit/internal/settings"
@@ -43,21 +39,6 @@ const (
 	DefaultService  = settings.DefaultService
 	DefaultTokenTTL = settings.DefaultTokenTTL
 )
-
-// Metrics are made once: every configuration has a registry of its own, and
-// counters go on over reloads.
-var (
-	requestMetrics  = handlers.NewMetrics()
-	keyMetrics      = new(metrics.Keys)
-	loginMetrics    = metrics.NewLogins()
-	databaseMetrics = new(metrics.Databases)
-	buildInfo       = metrics.NewBuildInfo()
-)
-
-// collectors are those of every metric.
-func collectors() []prometheus.Collector {
-	return slices.Concat(requestMetrics.Collectors(), loginMetrics.Collectors(), []prometheus.Collector{keyMetrics, databaseMetrics, buildInfo})
-}
 
 // App holds what all sites share: one database, one key ring and the services
 // that tokens are issued for.
@@ -152,10 +133,9 @@ type App struct {
 	database *database
 	ring     *keyRing
 	keeper   *retention.Keeper
-	// registries are those of services, for the page.
-	registries map[string]page.Registry
-	server     *handlers.Server
-	proxies    proxyWarnings
+	views    registryViews
+	server   *handlers.Server
+	proxies  proxyWarnings
 }
 
 // CaddyModule returns the Caddy module information.
@@ -212,7 +192,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		a.warnOfAdminEndpoint(around)
 		a.warnOfAuthenticationBefore(around)
 	}
-	return metrics.Register(ctx.GetMetricsRegistry(), collectors()...)
+	return registerMetrics(ctx)
 }
 
 // setDefaults fills in what the configuration leaves out, and replaces
@@ -315,21 +295,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	config := a.endpoints
 	config.Store, config.Ring, config.Auth, config.Admin = a.database.store, a.ring.Ring, authenticator, administration
-	a.registries = a.viewRegistries()
-	config.Page, err = page.New(page.Config{
-		API:        administration,
-		LogIn:      administration.LogIn,
-		Sessions:   authenticator,
-		Now:        a.database.store.Now,
-		Services:   a.endpoints.Services,
-		Registries: a.registries,
-		Rights:     authenticator.Cache().Rights,
-		Record:     a.database.store.RecordEvent,
-		MaxState:   a.bounds.StateSize,
-		Logger:     a.logger.Named("page"),
-		Version:    version.Read().Version,
-	})
-	if err != nil {
+	if config.Page, err = a.newPage(administration, authenticator); err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
 	a.server, err = handlers.New(config)
@@ -377,11 +343,7 @@ func (a *App) Cleanup() error {
 	if a.keeper != nil {
 		a.keeper.Close()
 	}
-	for _, r := range a.registries {
-		if r.Registry != nil {
-			r.Close()
-		}
-	}
+	a.views.close()
 	if a.ring != nil {
 		a.ring.leave(a)
 	}

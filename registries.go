@@ -8,10 +8,13 @@ import (
 	"github.com/dockit-registry/dockit/internal/registryview"
 )
 
-// viewRegistries makes what the page looks at registries with. Nothing is asked
-// before somebody looks.
-func (a *App) viewRegistries() map[string]page.Registry {
-	views := make(map[string]page.Registry)
+// registryViews are what the page looks at the registries of services with, by
+// the service's name.
+type registryViews map[string]page.Registry
+
+// viewRegistries makes them. No registry is asked before somebody looks.
+func (a *App) viewRegistries() registryViews {
+	views := make(registryViews)
 	for _, s := range a.Services {
 		view := page.Registry{Host: s.Host, Proxied: s.Proxied}
 		if s.registry != nil {
@@ -26,4 +29,13 @@ func (a *App) viewRegistries() map[string]page.Registry {
 		views[s.Name] = view
 	}
 	return views
+}
+
+// close ends what they do in the background.
+func (views registryViews) close() {
+	for _, r := range views {
+		if r.Registry != nil {
+			r.Close()
+		}
+	}
 }

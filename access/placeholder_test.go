@@ -28,6 +28,8 @@ func TestPermissionsWithPlaceholders(t *testing.T) {
 		"almost {username}":    {in: "repository:{user_name}/app:pull", fault: "only {username} is known"},
 		"with capital letters": {in: "repository:{Ns}/app:pull", fault: "only {username} is known"},
 		"without a name":       {in: "repository:{}/app:pull", fault: "only {username} is known"},
+		"not closed":           {in: "repository:{ns/app:pull", fault: "only {username} is known"},
+		"not opened":           {in: "repository:ns}/app:pull", fault: "only {username} is known"},
 		"nested":               {in: "repository:{{ns}}/app:pull", fault: "{ns} does not stand alone"},
 		"a long name":          {in: "repository:{" + strings.Repeat("n", MaxPlaceholderLength+1) + "}/app:pull", fault: "only {username} is known"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,17 @@ func TestNewPairCanBeBroughtAlong(t *testing.T) {
 	}
 }
 
+// longName is as long as names of DNS can be.
+var longName = strings.Repeat(strings.Repeat("a", 62)+".", 4) + "a"
+
+func TestNewPairTakesLongNames(t *testing.T) {
+	require.Len(t, longName, 253)
+	_, _, err := NewPair(PairRequest{
+		Subject: pkix.Name{CommonName: "dockit"}, Names: []string{longName}, NotBefore: start, NotAfter: start.Add(time.Hour),
+	})
+	require.NoError(t, err)
+}
+
 func TestNewPairRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -38,6 +50,8 @@ func TestNewPairRefuses(t *testing.T) {
 		{"no time at all", func(r *PairRequest) { r.NotAfter = r.NotBefore }, ErrInvalidValidity},
 		{"too far in the future", func(r *PairRequest) { r.NotAfter = start.AddDate(9000, 0, 0) }, ErrInvalidValidity},
 		{"a name with a space", func(r *PairRequest) { r.Names = []string{"a b"} }, ErrInvalidName},
+		{"a name beyond DNS", func(r *PairRequest) { r.Names = []string{longName + "b"} }, ErrInvalidName},
+		{"no name", func(r *PairRequest) { r.Names = []string{""} }, ErrInvalidName},
 		{"an empty label", func(r *PairRequest) { r.Names = []string{"a..b"} }, ErrInvalidName},
 		{"an unknown type of key", func(r *PairRequest) { r.KeyType = "dsa" }, errInvalidKeyType},
 	} {

@@ -236,6 +236,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}{
 		{"unknown key type", Options{KeyType: "ec512"}, errInvalidKeyType},
 		{"leaf outlived by its tokens", Options{LeafLife: time.Hour, MaxTokenTTL: time.Hour}, errLeafLife},
+		{"leaf outlived by a second", Options{LeafLife: 3*(time.Hour+margin) - time.Second, MaxTokenTTL: time.Hour}, errLeafLife},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store := new(memoryStore)
@@ -245,6 +246,12 @@ func TestOptionsAreChecked(t *testing.T) {
 			assert.Zero(t, version, "something was written")
 		})
 	}
+}
+
+func TestShortestLifeOfALeaf(t *testing.T) {
+	r, err := NewGeneratedRing(t.Context(), new(memoryStore), Options{LeafLife: 3 * (time.Hour + margin), MaxTokenTTL: time.Hour}, zaptest.NewLogger(t))
+	require.NoError(t, err)
+	r.Close()
 }
 
 func BenchmarkSigningKey(b *testing.B) {

@@ -88,6 +88,7 @@ func TestCheckBinding(t *testing.T) {
 		"GitHub: push by the ref of a pull request":    {kind: GitHub, claims: "repository_id=74 environment=e ref=refs/pull/1/merge", may: push, err: ErrUnprotected},
 		"GitHub: pull by pull requests":                {kind: GitHub, claims: "repository_id=74 event_name=pull_request", may: pull},
 		"GitHub: claim with a typing error":            {kind: GitHub, claims: "repository_id=74 repositoryOwner=octo", may: pull, says: []string{"did you mean repository_owner?"}},
+		"GitHub: the same typing error twice":          {kind: GitHub, claims: "repository_id=74 repositoryOwner=octo repositoryOwner=cat", may: pull, says: []string{"did you mean repository_owner?"}},
 		"GitHub: custom property":                      {kind: GitHub, claims: "repository_owner_id=65 repo_property_tier=gold", may: pull},
 		"GitHub: enterprise with its own iss":          {kind: GitHub, url: issuerURLs[GitHub] + "/octo-inc", claims: "environment=release", may: push, says: []string{"every project of https://"}},
 		"GitHub: Enterprise Server":                    {kind: GitHub, url: "https://ghes.example.com/_services/token", claims: "environment=release", may: push, says: []string{"every project of https://"}},

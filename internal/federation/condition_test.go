@@ -137,3 +137,11 @@ func TestFindingsSayWhatTheTokenHas(t *testing.T) {
 		{Name: "evil", Want: []string{"x"}, Got: "a?[2Jb", Present: true},
 	}, findings)
 }
+
+func TestTextsOfClaims(t *testing.T) {
+	c := claims(t, `{"sub": "repo:octo/app", "none": null, "number": 74, "deep": {"namespace": "prod"}, "long": "`+strings.Repeat("a", 1_000)+`"}`)
+	for name, want := range map[string]string{"sub": "repo:octo/app", "none": "", "absent": "", "number": "74", "deep/namespace": "prod"} {
+		assert.Equal(t, want, c.Text(name), name)
+	}
+	assert.Equal(t, strings.Repeat("a", 128)+"…", c.Text("long"))
+}

@@ -87,6 +87,8 @@ func TestValidateIssuer(t *testing.T) {
 		"bearer file, not clean":      {func(i *Issuer) { i.BearerFile = "/var/run/../../etc/passwd" }, ErrInvalidIssuer},
 		"bearer file, line break":     {func(i *Issuer) { i.BearerFile = "/a\nb" }, ErrInvalidIssuer},
 		"longest age":                 {func(i *Issuer) { i.MaxAge = time.Hour }, nil},
+		"longest age, the least":      {func(i *Issuer) { i.MaxAge = MinMaxAge }, nil},
+		"longest age, the most":       {func(i *Issuer) { i.MaxAge = MaxMaxAge }, nil},
 		"longest age, too short":      {func(i *Issuer) { i.MaxAge = time.Second }, ErrInvalidIssuer},
 		"longest age, too long":       {func(i *Issuer) { i.MaxAge = MaxMaxAge + time.Second }, ErrInvalidIssuer},
 		"longest age, negative":       {func(i *Issuer) { i.MaxAge = -time.Hour }, ErrInvalidIssuer},

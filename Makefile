@@ -45,7 +45,7 @@ TEST_ENV := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0
 # It is built as what it builds: what they share is compiled once.
 .PHONY: demo
 demo: ## show Dockit protecting a real registry (ONCE=1: end by itself)
-	@CGO_ENABLED=0 go build -C e2e -trimpath -o ../bin/demo ./demo
+	@CGO_ENABLED=0 go build -C e2e -trimpath -gcflags=all=-dwarf=false -o ../bin/demo ./demo
 	@ONCE=$(ONCE) bin/demo
 
 # $(call get,PROGRAMS) gets what tests run. Without CI a machine may lack it: what needs it is skipped, and listed at the end.

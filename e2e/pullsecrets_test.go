@@ -278,8 +278,8 @@ func TestPullSecrets(t *testing.T) {
 	assert.Equal(t, []string{"mine", "dockit-pull-default"}, p.account(t, "team-0").secrets())
 	p.pulls(t, "team-0", "team-1")
 
+	third := p.start(t)
 	t.Run("one that is told to end gives the lease back", func(t *testing.T) {
-		third := p.start(t)
 		require.NoError(t, second.Stop())
 		began := time.Now()
 		waitLong(t, time.Minute, func() bool { return third.leads(t) })

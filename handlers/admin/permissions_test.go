@@ -130,6 +130,8 @@ func TestNearestPermission(t *testing.T) {
 		{"/groups/dev", "namespace:foo:*"},
 		{"/groups/authenticated", "repository:home/{username}/**:*"},
 		{"/users/bob", "registry:catalog:*"},
+		{"/users/bob", "repository:shop/app/web:pull"},
+		{"/users/bob", "repository:shop/cart/api:pull"},
 	} {
 		require.Equal(t, http.StatusOK, f.do("POST", grant.owner+"/permissions", `{"permission":"`+grant.permission+`"}`).StatusCode)
 	}
@@ -138,6 +140,7 @@ func TestNearestPermission(t *testing.T) {
 		"too deep":         {"/users/bob/can?name=team/app/debug&actions=pull", "repository:team/*:push", "** takes any number", "repository:team/app/debug:pull"},
 		"not a prefix":     {"/users/bob/can?name=foobar/x&actions=pull", "namespace:foo:*", "does not cover foobar/x", "repository:foobar/x:pull"},
 		"another's home":   {"/users/bob/can?name=home/alice/x&actions=pull", "repository:home/{username}/**:*", "does not cover", "repository:home/alice/x:pull"},
+		"components count": {"/users/bob/can?name=shop/cart/web&actions=pull", "repository:shop/cart/api:pull", "does not cover", "repository:shop/cart/web:pull"},
 		"nothing similar":  {"/users/bob/can?name=zzz&actions=pull", "", "", "repository:zzz:pull"},
 		"no catalog":       {"/robots/ci/can?type=registry&name=catalog&actions=*", "", "", "registry:catalog:*"},
 		"allowed":          {"/users/bob/can?name=team/app&actions=push", "", "", ""},

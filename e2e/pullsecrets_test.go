@@ -305,7 +305,7 @@ func TestPullSecrets(t *testing.T) {
 		require.NoError(t, p.stack.dockit.Stop())
 		p.add(t, on, "without-dockit")
 		p.Change(t, "/api/v1/namespaces/team-5/serviceaccounts/default", map[string]any{
-			"metadata": map[string]any{"annotations": map[string]any{"dockit.dev/pull-secret-renew-at": time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)}},
+			"metadata": map[string]any{"annotations": map[string]any{"dockit.dev/pull-secret-renew-at": "now"}},
 		})
 		waitLong(t, time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failing") == 2 })
 		waitLong(t, time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failures_total") >= failures+4 })
@@ -322,6 +322,22 @@ func TestPullSecrets(t *testing.T) {
 		assert.NotEmpty(t, after["without-dockit"])
 		assert.NotEqual(t, before["team-5"], after["team-5"])
 		assert.Equal(t, before["team-6"], after["team-6"])
+	})
+
+	t.Run("a secret of somebody else's stays", func(t *testing.T) {
+		p.Apply(t, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": "foreign", "labels": on}})
+		p.Apply(t, "/api/v1/namespaces/foreign/secrets", map[string]any{
+			"metadata": map[string]any{"name": "dockit-pull-default"}, "type": "kubernetes.io/dockerconfigjson", "stringData": map[string]any{".dockerconfigjson": `{"auths":{}}`},
+		})
+		p.add(t, on, "foreign")
+		waitLong(t, time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failing") == 1 })
+		p.Change(t, "/api/v1/namespaces/foreign/serviceaccounts/default", map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{"dockit.dev/pull-secret-name": "dockit-pull-default"}},
+		})
+		p.Change(t, "/api/v1/namespaces/foreign", map[string]any{"metadata": map[string]any{"labels": map[string]any{pullSecretsLabel: nil}}})
+		waitLong(t, 2*time.Minute, func() bool { return len(p.account(t, "foreign").Metadata.Annotations) == 0 })
+		assert.Contains(t, string(p.Ask(t, http.MethodGet, "/api/v1/namespaces/foreign/secrets/dockit-pull-default", nil)), "eyJhdXRocyI6e319")
+		waitLong(t, time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failing") == 0 })
 	})
 
 	t.Run("the label goes", func(t *testing.T) {

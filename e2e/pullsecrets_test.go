@@ -48,14 +48,22 @@ type replica struct {
 
 func startPullSecrets(t *testing.T) *pullSecrets {
 	t.Helper()
+	return startPullSecretsWith(t, "", 5)
+}
+
+// startPullSecretsWith has further values of the chart, that make so many objects beside the controller, in namespaces.
+func startPullSecretsWith(t *testing.T, values string, count int, namespaces ...string) *pullSecrets {
+	t.Helper()
 	p := &pullSecrets{Server: kubeapi.Start(t, kubeapi.Options{}), stack: startStack(t, registry.V3)}
 	var err error
 	p.binary, err = build.DockitKubernetes(t.Context(), t.TempDir())
 	require.NoError(t, err)
 
 	// Exactly what the chart makes, and nobody is an admin.
-	p.Apply(t, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": chartNamespace}})
-	objects := renderedChart(t, "{pullSecrets: {enabled: true, registries: ["+service+"]}}")
+	for _, name := range append(namespaces, chartNamespace) {
+		p.Apply(t, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": name}})
+	}
+	objects := renderedChart(t, "{pullSecrets: {enabled: true, registries: ["+service+"], "+values+"}}")
 	applied := 0
 	for name, manifest := range objects {
 		kind, of, _ := strings.Cut(name, " ")
@@ -64,7 +72,7 @@ func startPullSecrets(t *testing.T) *pullSecrets {
 			applied++
 		}
 	}
-	require.Equal(t, 5, applied, "a service account, its roles and their bindings")
+	require.Equal(t, count, applied, "a service account, its roles and their bindings")
 
 	p.issuer, err = line.Start(t.Context(), strings.TrimPrefix(p.URL, "https://"), 1<<20)
 	require.NoError(t, err)
@@ -85,7 +93,7 @@ func startPullSecrets(t *testing.T) *pullSecrets {
 }
 
 // start runs a replica.
-func (p *pullSecrets) start(t *testing.T) *replica {
+func (p *pullSecrets) start(t *testing.T, args ...string) *replica {
 	t.Helper()
 	at, err := port.Free(t.Context())
 	require.NoError(t, err)
@@ -93,10 +101,10 @@ func (p *pullSecrets) start(t *testing.T) *replica {
 	started, err := process.Start(process.Command{
 		Name: "pull-secrets at " + listen, Path: p.binary, Dir: t.TempDir(),
 		Env: append(dockit.Environment(t.TempDir()), "KUBECONFIG="+p.Kubeconfig(t, p.Token(t, chartNamespace, "dockit-pull-secrets", p.URL))),
-		Args: []string{
+		Args: append([]string{
 			"pull-secrets", "--registry=" + p.stack.registry.Host, "--service=" + service, "--audience=" + service, "--server=" + p.stack.dockit.URL,
 			"--listen=" + listen, "--namespace=" + chartNamespace,
-		},
+		}, args...),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -228,10 +236,19 @@ func TestPullSecrets(t *testing.T) {
 		"/api/v1/namespaces": http.StatusOK, "/api/v1/secrets": http.StatusForbidden, "/api/v1/namespaces/" + chartNamespace + "/secrets/a": http.StatusForbidden,
 		"/api/v1/pods": http.StatusForbidden, "/api/v1/nodes": http.StatusForbidden, "/api/v1/configmaps": http.StatusForbidden,
 		"/apis/coordination.k8s.io/v1/namespaces/default/leases/dockit-pull-secrets": http.StatusForbidden,
+		// Of secrets and tokens, those of the service accounts that values name, alone.
+		"/api/v1/namespaces/" + chartNamespace + "/secrets/dockit-pull-default": http.StatusNotFound,
+		"/api/v1/namespaces/" + chartNamespace + "/secrets/dockit-pull-other":   http.StatusForbidden,
 	} {
 		status, answer := p.Try(t, token, http.MethodGet, path, nil)
 		assert.Equal(t, expected, status, "%s: %s", path, answer)
 	}
+	status, answer := p.Try(t, token, http.MethodPost, "/api/v1/namespaces/"+chartNamespace+"/serviceaccounts/"+pullSecretsAccount+"/token", map[string]any{
+		"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": map[string]any{},
+	})
+	assert.Equal(t, http.StatusForbidden, status, "%s", answer)
+	status, answer = p.Try(t, token, http.MethodPost, "/api/v1/namespaces/default/secrets", map[string]any{"metadata": map[string]any{"name": "dockit-pull-default"}})
+	assert.Equal(t, http.StatusForbidden, status, "%s", answer)
 
 	began := time.Now()
 	var names []string
@@ -360,4 +377,28 @@ func TestPullSecrets(t *testing.T) {
 func waitLong(t *testing.T, atMost time.Duration, ok func() bool) {
 	t.Helper()
 	require.Eventually(t, ok, atMost, 200*time.Millisecond)
+}
+
+// TestPullSecretsOfNamespaces has the controller with the roles of two namespaces and none of the cluster: it works there, without a label, and
+// nowhere else.
+func TestPullSecretsOfNamespaces(t *testing.T) {
+	p := startPullSecretsWith(t, "namespaces: [team-0, team-1]", 7, "team-0", "team-1")
+	token := p.Token(t, chartNamespace, pullSecretsAccount, p.URL)
+	for path, expected := range map[string]int{
+		"/api/v1/namespaces": http.StatusForbidden, "/api/v1/serviceaccounts": http.StatusForbidden, "/api/v1/namespaces/team-2/serviceaccounts": http.StatusForbidden,
+		"/api/v1/namespaces/team-0/serviceaccounts": http.StatusOK, "/api/v1/namespaces/team-0/secrets/dockit-pull-default": http.StatusNotFound,
+		"/api/v1/namespaces/team-0/secrets": http.StatusForbidden, "/api/v1/namespaces/team-2/secrets/dockit-pull-default": http.StatusForbidden,
+	} {
+		status, answer := p.Try(t, token, http.MethodGet, path, nil)
+		assert.Equal(t, expected, status, "%s: %s", path, answer)
+	}
+	p.add(t, map[string]any{pullSecretsLabel: "true"}, "team-2")
+	p.add(t, nil, "team-0", "team-1")
+	r := p.start(t, "--watch-namespace=team-0", "--watch-namespace=team-1", "--watch-namespace=team-9", "--service-account=default")
+	waitLong(t, time.Minute, func() bool { return len(p.passwords(t)) == 2 })
+	assert.NotContains(t, p.passwords(t), "team-2")
+	status, said := try(t, r.url+"/readyz")
+	assert.Equal(t, http.StatusServiceUnavailable, status, "team-9 has no role, and that is said: %s", said)
+	assert.Contains(t, said, "team-9")
+	waitLong(t, time.Minute, func() bool { return len(p.account(t, "team-1").secrets()) == 2 })
 }

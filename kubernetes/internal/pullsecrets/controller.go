@@ -206,6 +206,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	if c.namespaces == nil {
 		// One namespace of the list that is not there, or whose role is missing, keeps no other one waiting.
+		c.options.Metrics.setUnread(c.unread)
 		workers.Go(func() { c.fill(ctx) })
 	} else if !c.fill(ctx) {
 		return nil // it ends before it began
@@ -223,6 +224,17 @@ func (c *Controller) Run(ctx context.Context) error {
 		factory.Shutdown()
 	}
 	return nil
+}
+
+// unread are the namespaces of a list whose service accounts are not read yet.
+func (c *Controller) unread() []string {
+	var names []string
+	for n, name := range c.options.Namespaces {
+		if !c.synced[n]() {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // fill waits until everything is read, and reports whether it was.

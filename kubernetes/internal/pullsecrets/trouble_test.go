@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -173,6 +174,7 @@ func TestNamespacesOfAList(t *testing.T) {
 	}
 	_, filled, _ := o.Metrics.status()
 	assert.False(t, filled, "it says that it is not ready")
+	f.eventually(func() bool { return strings.HasSuffix(o.Metrics.notRead(), "is each there, with its Role? forbidden") })
 }
 
 // TestServiceAccountsOfAList guards that service accounts of other names are left alone, though they have the label.

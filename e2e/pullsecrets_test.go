@@ -48,7 +48,7 @@ type replica struct {
 
 func startPullSecrets(t *testing.T) *pullSecrets {
 	t.Helper()
-	return startPullSecretsWith(t, "", 5)
+	return startPullSecretsWith(t, "", 7)
 }
 
 // startPullSecretsWith has further values of the chart, that make so many objects beside the controller, in namespaces.
@@ -72,7 +72,7 @@ func startPullSecretsWith(t *testing.T, values string, count int, namespaces ...
 			applied++
 		}
 	}
-	require.Equal(t, count, applied, "a service account, its roles and their bindings")
+	require.Equal(t, count, applied, "a service account, its roles, a policy, and their bindings")
 
 	p.issuer, err = line.Start(t.Context(), strings.TrimPrefix(p.URL, "https://"), 1<<20)
 	require.NoError(t, err)
@@ -250,6 +250,15 @@ func TestPullSecrets(t *testing.T) {
 	status, answer = p.Try(t, token, http.MethodPost, "/api/v1/namespaces/default/secrets", map[string]any{"metadata": map[string]any{"name": "dockit-pull-default"}})
 	assert.Equal(t, http.StatusForbidden, status, "%s", answer)
 
+	// What its role allows and would be a token, a policy refuses.
+	stolen := []byte(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"dockit-pull-default","annotations":{"kubernetes.io/service-account.name":"` + pullSecretsAccount +
+		`"}},"type":"kubernetes.io/service-account-token"}`)
+	require.Eventually(t, func() bool {
+		status, answer = p.TryApply(t, token, "/api/v1/namespaces/"+chartNamespace+"/secrets/dockit-pull-default", stolen)
+		return status == http.StatusUnprocessableEntity || status == http.StatusForbidden
+	}, time.Minute, time.Second)
+	assert.Contains(t, string(answer), "writes those alone")
+
 	began := time.Now()
 	var names []string
 	for n := range many {
@@ -382,7 +391,7 @@ func waitLong(t *testing.T, atMost time.Duration, ok func() bool) {
 // TestPullSecretsOfNamespaces has the controller with the roles of two namespaces and none of the cluster: it works there, without a label, and
 // nowhere else.
 func TestPullSecretsOfNamespaces(t *testing.T) {
-	p := startPullSecretsWith(t, "namespaces: [team-0, team-1]", 7, "team-0", "team-1")
+	p := startPullSecretsWith(t, "namespaces: [team-0, team-1]", 9, "team-0", "team-1")
 	token := p.Token(t, chartNamespace, pullSecretsAccount, p.URL)
 	for path, expected := range map[string]int{
 		"/api/v1/namespaces": http.StatusForbidden, "/api/v1/serviceaccounts": http.StatusForbidden, "/api/v1/namespaces/team-2/serviceaccounts": http.StatusForbidden,

@@ -66,7 +66,9 @@ func TestKubernetesDoctor(t *testing.T) {
 		"rbac", "issuer", "add", "cluster", "--url", k.URL, "--kind", "kubernetes", "--jwks", "-")
 	require.NoError(t, err)
 	assert.Contains(t, doctor(), "dockit-kubernetes trust NAME     # keys")
-	trusted, err := admin.Run(t.Context(), "trust", "cluster")
+	_, err = admin.Run(t.Context(), "trust", "cluster")
+	require.ErrorContains(t, err, "has no key of this cluster")
+	trusted, err := admin.Run(t.Context(), "trust", "cluster", "--replace-keys")
 	require.NoError(t, err)
 	assert.Contains(t, trusted, "changed cluster")
 

@@ -25,6 +25,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/credentialprovider"
 	"github.com/dockit-registry/dockit/internal/tokenexchange"
 	"github.com/dockit-registry/dockit/kubernetes/internal/cluster"
+	"github.com/dockit-registry/dockit/subject"
 )
 
 type command struct {
@@ -197,9 +198,16 @@ func (c *command) exchanger(cmd *cobra.Command) (exchanger, revoker, error) {
 		return tokenexchange.Client{HTTP: web, Realm: at.JoinPath("v2", "token")}
 	}
 	exchange := func(ctx context.Context, registry, token, robot string) (Login, error) {
-		got, err := dockit(registry).Exchange(ctx, tokenexchange.Request{
-			Token: token, Service: cmp.Or(c.service, registry), Robot: strings.TrimPrefix(robot, "robot:"),
-		})
+		robot = strings.TrimPrefix(robot, "robot:")
+		if robot != "" {
+			if err := subject.ValidateName(robot); err != nil {
+				return Login{}, fmt.Errorf("the annotation %s: %w", RobotAnnotation, err)
+			}
+		}
+		got, err := dockit(registry).Exchange(ctx, tokenexchange.Request{Token: token, Service: cmp.Or(c.service, registry), Robot: robot})
+		if err == nil && robot != "" && got.Username != robot {
+			err = fmt.Errorf("the answer is for robot:%s, and robot:%s was asked for: is that Dockit?", got.Username, robot)
+		}
 		return Login(got), err
 	}
 	revoke := func(ctx context.Context, registry, password string) error {

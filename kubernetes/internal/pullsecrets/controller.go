@@ -33,8 +33,8 @@ const (
 	forAnnotation   = "dockit.dev/pull-secret-for"
 	// renewNow is what to write as renewAnnotation for a new login.
 	renewNow = "now"
-	// robotAnnotation chooses a robot, as for the credential provider.
-	robotAnnotation = "dockit.dev/robot"
+	// RobotAnnotation chooses a robot, as for the credential provider.
+	RobotAnnotation = "dockit.dev/robot"
 
 	// defaultAccount is the service account of pods that name none.
 	defaultAccount = "default"

@@ -143,7 +143,7 @@ func namespace(name string, labels map[string]string) *v1.Namespace {
 
 func account(namespace, name string, labels map[string]string) *v1.ServiceAccount {
 	return &v1.ServiceAccount{
-		ObjectMeta:       metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels, UID: "uid-of-it", Annotations: map[string]string{robotAnnotation: "ci"}},
+		ObjectMeta:       metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels, UID: "uid-of-it", Annotations: map[string]string{RobotAnnotation: "ci"}},
 		ImagePullSecrets: []v1.LocalObjectReference{{Name: "mine"}},
 	}
 }

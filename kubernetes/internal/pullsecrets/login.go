@@ -60,7 +60,7 @@ func (c *Controller) logIn(ctx context.Context, a *v1.ServiceAccount) (l logins,
 			}
 			tokens[audience] = token
 		}
-		got, err := c.options.Exchange(ctx, registry, tokens[audience], a.Annotations[robotAnnotation])
+		got, err := c.options.Exchange(ctx, registry, tokens[audience], a.Annotations[RobotAnnotation])
 		if err != nil {
 			return l, fmt.Errorf("exchange the token for %s: %w", registry, err)
 		}

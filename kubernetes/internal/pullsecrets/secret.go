@@ -42,7 +42,7 @@ func secretName(account string) string {
 // purpose is what a secret is for: another one once the service account chooses another robot, or registries are added.
 func (c *Controller) purpose(a *v1.ServiceAccount) string {
 	const digits = 16
-	content := strings.Join(append([]string{c.options.Audience, a.Annotations[robotAnnotation]}, c.options.Registries...), "\x00")
+	content := strings.Join(append([]string{c.options.Audience, a.Annotations[RobotAnnotation]}, c.options.Registries...), "\x00")
 	sum := sha256.Sum256([]byte(content))
 	return hex.EncodeToString(sum[:])[:digits]
 }

@@ -164,7 +164,7 @@ func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 		_, err := f.CoreV1().ServiceAccounts("team-a").Update(t.Context(), a, metav1.UpdateOptions{})
 		require.NoError(t, err)
 	}
-	annotate(robotAnnotation, "builder")
+	annotate(RobotAnnotation, "builder")
 	reconcile(f.options())
 	assert.Equal(t, 4, f.exchanged())
 	assert.Equal(t, "builder", f.robot)

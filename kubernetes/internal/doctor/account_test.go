@@ -32,10 +32,15 @@ func TestAccount(t *testing.T) {
 		"another's secret": {
 			account: "app", annotations: map[string]string{"dockit.dev/pull-secret-name": "mine"},
 		},
-		"none": {account: "other", says: "unknown  the robot and the pull secret of the service account team-a/other"},
+		"the label of the namespace": {account: "default", says: "missing  the pull secret that the label", kept: true, broken: 1},
+		"none":                       {account: "other", says: "unknown  the robot and the pull secret of the service account team-a/other"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			kube := fake.NewClientset(&v1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "app", Labels: test.labels, Annotations: test.annotations}})
+			kube := fake.NewClientset(
+				&v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team-a", Labels: map[string]string{"dockit.dev/pull-secret": "true"}}},
+				&v1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "default"}},
+				&v1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "app", Labels: test.labels, Annotations: test.annotations}},
+			)
 			c, said := command{namespace: "team-a", account: test.account}, bytes.Buffer{}
 			r := &report{w: &said}
 			robot, kept := c.checkAccount(t.Context(), r, kube)

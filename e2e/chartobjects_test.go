@@ -33,7 +33,7 @@ var buildRender = sync.OnceValues(func() (string, error) { return build.Render(c
 func rendered(t *testing.T, args ...string) []byte {
 	t.Helper()
 	var said bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), built(t, buildRender), args...) //nolint:gosec // a test's own program
+	cmd := exec.CommandContext(t.Context(), built(t, buildRender), args...)
 	cmd.Stderr = &said
 	output, err := cmd.Output()
 	require.NoError(t, err, "%s", said.String())

@@ -33,14 +33,14 @@ var buildRender = sync.OnceValues(func() (string, error) { return build.Render(c
 func rendered(t *testing.T, args ...string) []byte {
 	t.Helper()
 	var said bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), built(t, buildRender), args...) //nolint:gosec // a test's own program
+	cmd := exec.CommandContext(t.Context(), built(t, buildRender), args...)
 	cmd.Stderr = &said
 	output, err := cmd.Output()
 	require.NoError(t, err, "%s", said.String())
 	return output
 }
 
-// documentsOf are those of a text, by kind and name.
+// documentsOf are those of a text, by kind and name, and of one name in several namespaces by that, too.
 func documentsOf(t *testing.T, text []byte) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
@@ -49,6 +49,9 @@ func documentsOf(t *testing.T, text []byte) map[string][]byte {
 		require.NoError(t, yaml.Unmarshal([]byte(document), &head), document)
 		if head.Kind != "" {
 			name := head.Kind + " " + head.Metadata.Name
+			if _, ok := all[name]; ok { // in another namespace
+				name = head.Kind + " " + head.Metadata.Namespace + "/" + head.Metadata.Name
+			}
 			require.NotContains(t, all, name)
 			all[name] = []byte(document)
 		}

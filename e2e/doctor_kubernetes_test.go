@@ -67,7 +67,7 @@ func TestKubernetesDoctor(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, doctor(), "dockit-kubernetes trust NAME     # keys")
 	_, err = admin.Run(t.Context(), "trust", "cluster")
-	require.ErrorContains(t, err, "add --replace-keys")
+	require.ErrorContains(t, err, "has no key of this cluster")
 	trusted, err := admin.Run(t.Context(), "trust", "cluster", "--replace-keys")
 	require.NoError(t, err)
 	assert.Contains(t, trusted, "changed cluster")

@@ -35,7 +35,7 @@ func TestManifestsAreTaken(t *testing.T) {
 		require.NoError(t, k.ApplyManifest(t, content, "", false), file)
 		require.Eventually(t, func() bool { return served(t, k, content) }, time.Minute, 100*time.Millisecond, file)
 	}
-	for _, name := range []string{chartNamespace, "dockit", "build"} {
+	for _, name := range []string{chartNamespace, "dockit", "build", "team-a", "team-b"} {
 		k.Apply(t, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": name}})
 	}
 	sources := map[string][]byte{"kustomize": rendered(t, "kustomize", filepath.Join(root, "examples", "kustomize"))}

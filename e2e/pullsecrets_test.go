@@ -48,14 +48,22 @@ type replica struct {
 
 func startPullSecrets(t *testing.T) *pullSecrets {
 	t.Helper()
+	return startPullSecretsWith(t, "", 7)
+}
+
+// startPullSecretsWith has further values of the chart, that make so many objects beside the controller, in namespaces.
+func startPullSecretsWith(t *testing.T, values string, count int, namespaces ...string) *pullSecrets {
+	t.Helper()
 	p := &pullSecrets{Server: kubeapi.Start(t, kubeapi.Options{}), stack: startStack(t, registry.V3)}
 	var err error
 	p.binary, err = build.DockitKubernetes(t.Context(), t.TempDir())
 	require.NoError(t, err)
 
 	// Exactly what the chart makes, and nobody is an admin.
-	p.Apply(t, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": chartNamespace}})
-	objects := renderedChart(t, "{pullSecrets: {enabled: true, registries: ["+service+"]}}")
+	for _, name := range append(namespaces, chartNamespace) {
+		p.Apply(t, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": name}})
+	}
+	objects := renderedChart(t, "{pullSecrets: {enabled: true, registries: ["+service+"], "+values+"}}")
 	applied := 0
 	for name, manifest := range objects {
 		kind, of, _ := strings.Cut(name, " ")
@@ -64,7 +72,7 @@ func startPullSecrets(t *testing.T) *pullSecrets {
 			applied++
 		}
 	}
-	require.Equal(t, 5, applied, "a service account, its roles and their bindings")
+	require.Equal(t, count, applied, "a service account, its roles, a policy, and their bindings")
 
 	p.issuer, err = line.Start(t.Context(), strings.TrimPrefix(p.URL, "https://"), 1<<20)
 	require.NoError(t, err)
@@ -85,7 +93,7 @@ func startPullSecrets(t *testing.T) *pullSecrets {
 }
 
 // start runs a replica.
-func (p *pullSecrets) start(t *testing.T) *replica {
+func (p *pullSecrets) start(t *testing.T, args ...string) *replica {
 	t.Helper()
 	at, err := port.Free(t.Context())
 	require.NoError(t, err)
@@ -93,10 +101,10 @@ func (p *pullSecrets) start(t *testing.T) *replica {
 	started, err := process.Start(process.Command{
 		Name: "pull-secrets at " + listen, Path: p.binary, Dir: t.TempDir(),
 		Env: append(dockit.Environment(t.TempDir()), "KUBECONFIG="+p.Kubeconfig(t, p.Token(t, chartNamespace, "dockit-pull-secrets", p.URL))),
-		Args: []string{
+		Args: append([]string{
 			"pull-secrets", "--registry=" + p.stack.registry.Host, "--service=" + service, "--audience=" + service, "--server=" + p.stack.dockit.URL,
 			"--listen=" + listen, "--namespace=" + chartNamespace,
-		},
+		}, args...),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -228,10 +236,28 @@ func TestPullSecrets(t *testing.T) {
 		"/api/v1/namespaces": http.StatusOK, "/api/v1/secrets": http.StatusForbidden, "/api/v1/namespaces/" + chartNamespace + "/secrets/a": http.StatusForbidden,
 		"/api/v1/pods": http.StatusForbidden, "/api/v1/nodes": http.StatusForbidden, "/api/v1/configmaps": http.StatusForbidden,
 		"/apis/coordination.k8s.io/v1/namespaces/default/leases/dockit-pull-secrets": http.StatusForbidden,
+		// Of secrets and tokens, those of the service accounts that values name, alone.
+		"/api/v1/namespaces/" + chartNamespace + "/secrets/dockit-pull-default": http.StatusNotFound,
+		"/api/v1/namespaces/" + chartNamespace + "/secrets/dockit-pull-other":   http.StatusForbidden,
 	} {
 		status, answer := p.Try(t, token, http.MethodGet, path, nil)
 		assert.Equal(t, expected, status, "%s: %s", path, answer)
 	}
+	status, answer := p.Try(t, token, http.MethodPost, "/api/v1/namespaces/"+chartNamespace+"/serviceaccounts/"+pullSecretsAccount+"/token", map[string]any{
+		"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": map[string]any{},
+	})
+	assert.Equal(t, http.StatusForbidden, status, "%s", answer)
+	status, answer = p.Try(t, token, http.MethodPost, "/api/v1/namespaces/default/secrets", map[string]any{"metadata": map[string]any{"name": "dockit-pull-default"}})
+	assert.Equal(t, http.StatusForbidden, status, "%s", answer)
+
+	// What its role allows and would be a token, a policy refuses.
+	stolen := []byte(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"dockit-pull-default","annotations":{"kubernetes.io/service-account.name":"` + pullSecretsAccount +
+		`"}},"type":"kubernetes.io/service-account-token"}`)
+	require.Eventually(t, func() bool {
+		status, answer = p.TryApply(t, token, "/api/v1/namespaces/"+chartNamespace+"/secrets/dockit-pull-default", stolen)
+		return status == http.StatusUnprocessableEntity || status == http.StatusForbidden
+	}, time.Minute, time.Second)
+	assert.Contains(t, string(answer), "writes those alone")
 
 	began := time.Now()
 	var names []string
@@ -305,7 +331,7 @@ func TestPullSecrets(t *testing.T) {
 		require.NoError(t, p.stack.dockit.Stop())
 		p.add(t, on, "without-dockit")
 		p.Change(t, "/api/v1/namespaces/team-5/serviceaccounts/default", map[string]any{
-			"metadata": map[string]any{"annotations": map[string]any{"dockit.dev/pull-secret-renew-at": time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)}},
+			"metadata": map[string]any{"annotations": map[string]any{"dockit.dev/pull-secret-renew-at": "now"}},
 		})
 		waitLong(t, time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failing") == 2 })
 		waitLong(t, time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failures_total") >= failures+4 })
@@ -322,6 +348,22 @@ func TestPullSecrets(t *testing.T) {
 		assert.NotEmpty(t, after["without-dockit"])
 		assert.NotEqual(t, before["team-5"], after["team-5"])
 		assert.Equal(t, before["team-6"], after["team-6"])
+	})
+
+	t.Run("a secret of somebody else's stays", func(t *testing.T) {
+		p.Apply(t, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": "foreign", "labels": on}})
+		p.Apply(t, "/api/v1/namespaces/foreign/secrets", map[string]any{
+			"metadata": map[string]any{"name": "dockit-pull-default"}, "type": "kubernetes.io/dockerconfigjson", "stringData": map[string]any{".dockerconfigjson": `{"auths":{}}`},
+		})
+		p.add(t, on, "foreign")
+		waitLong(t, time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failing") == 1 })
+		p.Change(t, "/api/v1/namespaces/foreign/serviceaccounts/default", map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{"dockit.dev/pull-secret-name": "dockit-pull-default"}},
+		})
+		p.Change(t, "/api/v1/namespaces/foreign", map[string]any{"metadata": map[string]any{"labels": map[string]any{pullSecretsLabel: nil}}})
+		waitLong(t, 2*time.Minute, func() bool { return len(p.account(t, "foreign").Metadata.Annotations) == 0 })
+		assert.Contains(t, string(p.Ask(t, http.MethodGet, "/api/v1/namespaces/foreign/secrets/dockit-pull-default", nil)), "eyJhdXRocyI6e319")
+		waitLong(t, time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failing") == 0 })
 	})
 
 	t.Run("the label goes", func(t *testing.T) {
@@ -344,4 +386,28 @@ func TestPullSecrets(t *testing.T) {
 func waitLong(t *testing.T, atMost time.Duration, ok func() bool) {
 	t.Helper()
 	require.Eventually(t, ok, atMost, 200*time.Millisecond)
+}
+
+// TestPullSecretsOfNamespaces has the controller with the roles of two namespaces and none of the cluster: it works there, without a label, and
+// nowhere else.
+func TestPullSecretsOfNamespaces(t *testing.T) {
+	p := startPullSecretsWith(t, "namespaces: [team-0, team-1]", 9, "team-0", "team-1")
+	token := p.Token(t, chartNamespace, pullSecretsAccount, p.URL)
+	for path, expected := range map[string]int{
+		"/api/v1/namespaces": http.StatusForbidden, "/api/v1/serviceaccounts": http.StatusForbidden, "/api/v1/namespaces/team-2/serviceaccounts": http.StatusForbidden,
+		"/api/v1/namespaces/team-0/serviceaccounts": http.StatusOK, "/api/v1/namespaces/team-0/secrets/dockit-pull-default": http.StatusNotFound,
+		"/api/v1/namespaces/team-0/secrets": http.StatusForbidden, "/api/v1/namespaces/team-2/secrets/dockit-pull-default": http.StatusForbidden,
+	} {
+		status, answer := p.Try(t, token, http.MethodGet, path, nil)
+		assert.Equal(t, expected, status, "%s: %s", path, answer)
+	}
+	p.add(t, map[string]any{pullSecretsLabel: "true"}, "team-2")
+	p.add(t, nil, "team-0", "team-1")
+	r := p.start(t, "--watch-namespace=team-0", "--watch-namespace=team-1", "--watch-namespace=team-9", "--service-account=default")
+	waitLong(t, time.Minute, func() bool { return len(p.passwords(t)) == 2 })
+	assert.NotContains(t, p.passwords(t), "team-2")
+	status, said := try(t, r.url+"/readyz")
+	assert.Equal(t, http.StatusServiceUnavailable, status, "team-9 has no role, and that is said: %s", said)
+	assert.Contains(t, said, "team-9")
+	waitLong(t, time.Minute, func() bool { return len(p.account(t, "team-1").secrets()) == 2 })
 }

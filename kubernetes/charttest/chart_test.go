@@ -46,7 +46,7 @@ var decoder = sync.OnceValue(func() runtime.Decoder {
 	return serializer.NewCodecFactory(known, serializer.EnableStrict).UniversalDeserializer()
 })
 
-// objects are those of documents, by kind and name. Kinds of cert-manager and the Gateway API are nil: what they may be
+// objects are those of documents, by kind and name, and of one name in several namespaces by that, too. Kinds of cert-manager and the Gateway API are nil: what they may be
 // is in their schemas.
 func objects(t *testing.T, documents []string) map[string]runtime.Object {
 	t.Helper()
@@ -54,16 +54,21 @@ func objects(t *testing.T, documents []string) map[string]runtime.Object {
 	for _, document := range documents {
 		var head struct {
 			APIVersion, Kind string
-			Metadata         struct{ Name string }
+			Metadata         struct{ Name, Namespace string }
 		}
 		require.NoError(t, yaml.Unmarshal([]byte(document), &head), document)
+		name := head.Kind + " " + head.Metadata.Name
+		if _, ok := all[name]; ok { // in another namespace
+			name = head.Kind + " " + head.Metadata.Namespace + "/" + head.Metadata.Name
+			require.NotContains(t, all, name)
+		}
 		if group, _, _ := strings.Cut(head.APIVersion, "/"); group == "cert-manager.io" || group == "gateway.networking.k8s.io" {
-			all[head.Kind+" "+head.Metadata.Name] = nil
+			all[name] = nil
 			continue
 		}
 		object, _, err := decoder().Decode([]byte(document), nil, nil)
 		require.NoError(t, err, document)
-		all[head.Kind+" "+head.Metadata.Name] = object
+		all[name] = object
 	}
 	return all
 }
@@ -134,6 +139,8 @@ func TestChartRefuses(t *testing.T) {
 		"image: {digest: latest}":                         "digest",
 		"registry: {realm: https://registry.test}":        "realm",
 		"pullSecrets: {registries: [\"https://a.test\"]}": "registries",
+		"pullSecrets: {namespaces: [\"team-*\"]}":         "namespaces",
+		"pullSecrets: {serviceAccounts: [\"*\"]}":         "serviceAccounts",
 		"credentialProvider: {enabled: true}":             "kubeletAudiences lists it",
 		"credentialProvider: {platform: gke}":             "platform",
 		"credentialProvider: {server: http://dockit}":     "server",

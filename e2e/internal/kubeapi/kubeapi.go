@@ -226,6 +226,12 @@ func (k *Server) ApplyManifest(t *testing.T, manifest []byte, namespace string, 
 	return nil
 }
 
+// TryApply applies a manifest at a path on trial, as whoever has the bearer.
+func (k *Server) TryApply(t *testing.T, bearer, path string, manifest []byte) (status int, answer []byte) {
+	t.Helper()
+	return k.do(t, bearer, http.MethodPatch, path+"?fieldManager=test&dryRun=All", "application/apply-patch+yaml", manifest)
+}
+
 // resource is what the API server calls a kind in paths, or nothing.
 func (k *Server) resource(t *testing.T, prefix, kind string) (plural string, namespaced bool) {
 	t.Helper()

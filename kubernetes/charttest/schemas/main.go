@@ -22,6 +22,7 @@ var kinds = []string{
 	"io.k8s.api.apps.v1.Deployment", "io.k8s.api.apps.v1.DaemonSet", "io.k8s.api.batch.v1.Job", "io.k8s.api.policy.v1.PodDisruptionBudget",
 	"io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler", "io.k8s.api.networking.v1.Ingress", "io.k8s.api.networking.v1.NetworkPolicy",
 	"io.k8s.api.rbac.v1.Role", "io.k8s.api.rbac.v1.RoleBinding", "io.k8s.api.rbac.v1.ClusterRole", "io.k8s.api.rbac.v1.ClusterRoleBinding",
+	"io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy", "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
 }
 
 // resources are files of modules.

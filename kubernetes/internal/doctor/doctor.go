@@ -19,6 +19,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/challenge"
 	"github.com/dockit-registry/dockit/internal/cli"
 	"github.com/dockit-registry/dockit/internal/credentialprovider"
+	"github.com/dockit-registry/dockit/internal/printable"
 	"github.com/dockit-registry/dockit/internal/tokenexchange"
 	"github.com/dockit-registry/dockit/kubernetes/internal/cluster"
 	"github.com/dockit-registry/dockit/kubernetes/internal/pullsecrets"
@@ -45,7 +46,8 @@ func NewCommand() *cobra.Command {
 		Long: `Say what the pull of an image by the token of a service account lacks, in the order in which
 it happens, and print the manifest or the command that mends it: the kubelet's flag and the
 plugin's configuration, the RBAC verb, the audience, the issuer and its keys, the binding,
-the permission. What cannot be looked at from here is said.
+the permission. Where the service account has a pull secret of 'pull-secrets', it looks at that
+instead of the kubelet. What cannot be looked at from here is said.
 
 It runs in a pod or outside, and asks for a token of the service account itself, which takes
 the right to create serviceaccounts/token; a session that it begins at Dockit, it ends.`,
@@ -76,20 +78,23 @@ type report struct {
 }
 
 func (r *report) good(format string, args ...any) {
-	fmt.Fprintf(r.w, "ok       %s\n", fmt.Sprintf(format, args...))
+	r.line("ok       ", fmt.Sprintf(format, args...))
 }
 
 func (r *report) unknown(format string, args ...any) {
-	fmt.Fprintf(r.w, "unknown  %s\n", fmt.Sprintf(format, args...))
+	r.line("unknown  ", fmt.Sprintf(format, args...))
 }
 
 func (r *report) missing(cure, format string, args ...any) {
 	r.broken++
-	fmt.Fprintf(r.w, "missing  %s\n", fmt.Sprintf(format, args...))
+	r.line("missing  ", fmt.Sprintf(format, args...))
 	for line := range strings.SplitSeq(strings.TrimRight(cure, "\n"), "\n") {
-		fmt.Fprintln(r.w, line)
+		r.line("", line)
 	}
 }
+
+// line writes one: what registries and servers say is part of it, and must not get to the terminal as it is.
+func (r *report) line(kind, text string) { fmt.Fprintln(r.w, kind+printable.Line(text)) }
 
 // errBroken is returned when something is missing.
 var errBroken = errors.New("a pull without a secret lacks what is told above")
@@ -121,12 +126,15 @@ func (c *command) run(cmd *cobra.Command) error {
 		return err
 	}
 	ctx, r, web := cmd.Context(), &report{w: cmd.OutOrStdout()}, c.connection.HTTPClient(roots)
-	c.checkKubelet(ctx, r, kube, host)
-	c.checkVerb(ctx, r, kube)
+	robot, kept := c.checkAccount(ctx, r, kube)
+	if !kept || c.node != "" || c.config != "" {
+		c.checkKubelet(ctx, r, kube, host)
+		c.checkVerb(ctx, r, kube)
+	}
 	token := c.checkToken(ctx, r, kube)
 	service := checkRegistry(ctx, r, web, host)
 	if token != "" && service != "" {
-		c.checkPull(ctx, r, web, server, service, token, repository)
+		c.checkPull(ctx, r, web, server, service, tokenexchange.Request{Token: token, Service: service, Robot: robot}, repository)
 	}
 	if r.broken > 0 {
 		return errBroken
@@ -135,9 +143,9 @@ func (c *command) run(cmd *cobra.Command) error {
 }
 
 // checkPull exchanges the token as the plugin does, and asks for what a pull asks for.
-func (c *command) checkPull(ctx context.Context, r *report, web *http.Client, server *url.URL, service, token, repository string) {
+func (c *command) checkPull(ctx context.Context, r *report, web *http.Client, server *url.URL, service string, request tokenexchange.Request, repository string) {
 	exchange := tokenexchange.Client{HTTP: web, Realm: server.JoinPath("v2", "token")}
-	got, err := exchange.Exchange(ctx, tokenexchange.Request{Token: token, Service: service})
+	got, err := exchange.Exchange(ctx, request)
 	if err != nil {
 		r.missing(c.cureOf(err), "Dockit takes the token: %v", err)
 		return
@@ -167,6 +175,8 @@ func (c *command) cureOf(err error) string {
 		return "dockit-kubernetes trust NAME     # keys: the cluster has another one by now"
 	case strings.Contains(said, "aud") && strings.Contains(said, "ask for a token with"):
 		return "give the issuer that audience (dockit-kubernetes trust NAME --audience " + c.audience + "), or kubelets the one that is told"
+	case strings.Contains(said, "compare the clocks"), strings.Contains(said, "ask for a fresh one"):
+		return "compare the clocks of the API server and of Dockit (timedatectl on both): the token is new"
 	case strings.Contains(said, "stand"):
 		return fmt.Sprintf("dockit rbac binding add NAME --issuer ISSUER --robot robot:NAME --claim kubernetes.io/namespace=%s --claim kubernetes.io/serviceaccount/name=%s", c.namespace, c.account)
 	case strings.Contains(said, "service"):

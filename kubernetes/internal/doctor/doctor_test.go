@@ -128,11 +128,13 @@ func TestKubelet(t *testing.T) {
 func TestCures(t *testing.T) {
 	c := command{namespace: "team-a", account: "app", audience: "prod"}
 	for said, cure := range map[string]string{
-		"the subject_token is no token of an issuer that is trusted here: check which one is sent":              "dockit-kubernetes trust NAME     # issuer",
-		"the token of the issuer https://a.test is refused: its key \"b\" is not known here; a key that is new": "dockit-kubernetes trust NAME     # keys",
-		"its aud has \"prod\"; ask for a token with \"registry.test\" alone":                                    "dockit-kubernetes trust NAME --audience prod",
-		"the token is right, but no token of the issuer https://a.test stands for any robot here":               "dockit rbac binding add NAME --issuer ISSUER --robot robot:NAME --claim kubernetes.io/namespace=team-a --claim kubernetes.io/serviceaccount/name=app",
-		"the token is right, but does not stand for any robot here: its kubernetes.io/namespace is \"team-a\"":  "dockit rbac binding add NAME",
+		"the subject_token is no token of an issuer that is trusted here: check which one is sent":                                  "dockit-kubernetes trust NAME     # issuer",
+		"the token of the issuer https://a.test is refused: its key \"b\" is not known here; a key that is new":                     "dockit-kubernetes trust NAME     # keys",
+		"its aud has \"prod\"; ask for a token with \"registry.test\" alone":                                                        "dockit-kubernetes trust NAME --audience prod",
+		"the token is right, but no token of the issuer https://a.test stands for any robot here":                                   "dockit rbac binding add NAME --issuer ISSUER --robot robot:NAME --claim kubernetes.io/namespace=team-a --claim kubernetes.io/serviceaccount/name=app",
+		"the token is right, but does not stand for any robot here: its kubernetes.io/namespace is \"team-a\"":                      "dockit rbac binding add NAME",
+		"the token is refused: its time comes at 2026-01-01T00:10:00Z, and it is 2026-01-01T00:00:00Z here; compare the clocks":     "clocks of the API server and of Dockit",
+		"the token is refused: its time was over at 2026-01-01T00:10:00Z, and it is 2026-01-01T01:00:00Z here; ask for a fresh one": "clocks of the API server and of Dockit",
 		"unknown service \"registry.test\"": "REGISTRY_AUTH_TOKEN_SERVICE",
 		"something else":                    "dockit rbac issuer try",
 	} {

@@ -1,6 +1,7 @@
 package pullsecrets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,12 +25,15 @@ import (
 	"github.com/dockit-registry/dockit/internal/credentialprovider"
 	"github.com/dockit-registry/dockit/internal/tokenexchange"
 	"github.com/dockit-registry/dockit/kubernetes/internal/cluster"
+	"github.com/dockit-registry/dockit/subject"
 )
 
 type command struct {
 	cluster    cluster.Flags
 	connection cli.ConnectionFlags
 	registries []string
+	namespaces []string
+	accounts   []string
 	server     string
 	service    string
 	audience   string
@@ -49,9 +54,16 @@ namespace with it, ask the API server for a token, exchange it at Dockit, and wr
 into a secret that stands in the imagePullSecrets of the service account. It is replaced when
 two thirds of its life are over, and removed with the label.
 
-Of several replicas one works, and another takes over within seconds. It reads no secret.`,
+Of several replicas one works, and another takes over within seconds. It writes and removes no
+secret but those that it made, and looks at none that is not called dockit-pull- and the name of
+a service account.
+
+With --watch-namespace it works on these namespaces alone, as if they had the label, and needs
+no right beyond them. With --service-account it works on service accounts of these names alone,
+and needs no right to the tokens and secrets of others.`,
 		Example: `  dockit-kubernetes pull-secrets --registry registry.example.com --audience https://registry.example.com
-  kubectl label namespace team-a ` + Label + `=true`,
+  kubectl label namespace team-a ` + Label + `=true
+  dockit-kubernetes pull-secrets --registry registry.example.com --watch-namespace team-a --watch-namespace team-b --service-account default`,
 		Args: cobra.NoArgs,
 		RunE: c.run,
 	}
@@ -62,6 +74,8 @@ Of several replicas one works, and another takes over within seconds. It reads n
 	flags.StringVar(&c.server, "server", "", "`URL` of Dockit (default https at the host of the registry)")
 	flags.StringVar(&c.service, "service", "", "`name` of the registry at Dockit (default its host)")
 	flags.StringVar(&c.audience, "audience", "", "`audience` of the tokens (default https:// and the registry, the first one with --server)")
+	flags.StringArrayVar(&c.namespaces, "watch-namespace", nil, "`namespace` to work on, with or without the label (repeatable; default all that have it)")
+	flags.StringArrayVar(&c.accounts, "service-account", nil, "`name` of service accounts to work on (repeatable; default any)")
 	flags.StringVar(&c.listen, "listen", ":8080", "`address` of /metrics, /healthz and /readyz")
 	flags.StringVar(&c.namespace, "namespace", "", "`namespace` of the lease by which one replica works (default that of the pod)")
 	flags.IntVar(&c.workers, "workers", 8, "how many service accounts are worked on at once")
@@ -72,7 +86,7 @@ Of several replicas one works, and another takes over within seconds. It reads n
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 func (c *command) run(cmd *cobra.Command, _ []string) error {
-	exchange, err := c.exchanger(cmd)
+	exchange, revoke, err := c.exchanger(cmd)
 	if err != nil {
 		return err
 	}
@@ -103,7 +117,8 @@ func (c *command) run(cmd *cobra.Command, _ []string) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	logger := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 	options := Options{
-		Client: kube, Audience: c.audience, Registries: c.registries, Exchange: exchange, Workers: c.workers, Logger: logger, Metrics: NewMetrics(registry),
+		Client: kube, Audience: c.audience, Registries: c.registries, Namespaces: unique(c.namespaces), Accounts: c.accounts,
+		Exchange: exchange, Revoke: revoke, Workers: c.workers, Logger: logger, Metrics: NewMetrics(registry),
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -139,15 +154,27 @@ func (c *command) work(ctx context.Context, o Options, registry *prometheus.Regi
 	return err
 }
 
-// exchanger gets logins of Dockit.
-func (c *command) exchanger(cmd *cobra.Command) (func(context.Context, string, string, string) (Login, error), error) {
+// unique is a list with each of its texts once.
+func unique(texts []string) []string {
+	all := slices.Clone(texts)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+type (
+	exchanger func(ctx context.Context, registry, token, robot string) (Login, error)
+	revoker   func(ctx context.Context, registry, password string) error
+)
+
+// exchanger gets logins of Dockit, and ends them.
+func (c *command) exchanger(cmd *cobra.Command) (exchanger, revoker, error) {
 	if len(c.registries) == 0 {
-		return nil, cli.Usagef("no registry: write --registry HOST for each that pods pull from")
+		return nil, nil, cli.Usagef("no registry: write --registry HOST for each that pods pull from")
 	}
 	for i, registry := range c.registries {
 		host, err := credentialprovider.ParseRegistry(registry)
 		if err != nil {
-			return nil, cli.Usagef("--registry: %w", err)
+			return nil, nil, cli.Usagef("--registry: %w", err)
 		}
 		c.registries[i] = host
 	}
@@ -155,27 +182,38 @@ func (c *command) exchanger(cmd *cobra.Command) (func(context.Context, string, s
 	if c.server != "" {
 		var err error
 		if server, err = ParseServer(c.server); err != nil {
-			return nil, cli.Usagef("--server: %w", err)
+			return nil, nil, cli.Usagef("--server: %w", err)
 		}
 	}
 	roots, err := c.connection.Roots(cmd.ErrOrStderr())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	web := c.connection.HTTPClient(roots)
-	return func(ctx context.Context, registry, token, robot string) (Login, error) {
-		at, service := server, c.service
+	dockit := func(registry string) tokenexchange.Client {
+		at := server
 		if at == nil {
 			at = &url.URL{Scheme: "https", Host: registry}
 		}
-		if service == "" {
-			service = registry
+		return tokenexchange.Client{HTTP: web, Realm: at.JoinPath("v2", "token")}
+	}
+	exchange := func(ctx context.Context, registry, token, robot string) (Login, error) {
+		robot = strings.TrimPrefix(robot, "robot:")
+		if robot != "" {
+			if err := subject.ValidateName(robot); err != nil {
+				return Login{}, fmt.Errorf("the annotation %s: %w", RobotAnnotation, err)
+			}
 		}
-		got, err := tokenexchange.Client{HTTP: web, Realm: at.JoinPath("v2", "token")}.Exchange(ctx, tokenexchange.Request{
-			Token: token, Service: service, Robot: strings.TrimPrefix(robot, "robot:"),
-		})
+		got, err := dockit(registry).Exchange(ctx, tokenexchange.Request{Token: token, Service: cmp.Or(c.service, registry), Robot: robot})
+		if err == nil && robot != "" && got.Username != robot {
+			err = fmt.Errorf("the answer is for robot:%s, and robot:%s was asked for: is that Dockit?", got.Username, robot)
+		}
 		return Login(got), err
-	}, nil
+	}
+	revoke := func(ctx context.Context, registry, password string) error {
+		return dockit(registry).Revoke(ctx, password, tokenexchange.AccessToken)
+	}
+	return exchange, revoke, nil
 }
 
 // ParseServer reads where Dockit is. Within a cluster it may be on http, where a network

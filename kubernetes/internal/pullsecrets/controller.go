@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,12 +25,16 @@ const (
 	// Label on a namespace, or on a service account, asks for a pull secret when it is true:
 	// on a namespace for its service account default, on a service account for that.
 	Label = "dockit.dev/pull-secret"
-	// madeAnnotation names the secret that was made for a service account, and renewAnnotation
-	// says when it is to be replaced (RFC 3339). So no secret has to be read.
+	// madeAnnotation names the secret that was made for a service account, renewAnnotation says
+	// when it is to be replaced (RFC 3339), and forAnnotation what it is for (see [Controller.purpose]).
+	// So no secret has to be watched.
 	madeAnnotation  = "dockit.dev/pull-secret-name"
 	renewAnnotation = "dockit.dev/pull-secret-renew-at"
-	// robotAnnotation chooses a robot, as for the credential provider.
-	robotAnnotation = "dockit.dev/robot"
+	forAnnotation   = "dockit.dev/pull-secret-for"
+	// renewNow is what to write as renewAnnotation for a new login.
+	renewNow = "now"
+	// RobotAnnotation chooses a robot, as for the credential provider.
+	RobotAnnotation = "dockit.dev/robot"
 
 	// defaultAccount is the service account of pods that name none.
 	defaultAccount = "default"
@@ -37,13 +42,9 @@ const (
 	resync = 10 * time.Minute
 	// soonest bounds how often a login is replaced that ends at once.
 	soonest = 30 * time.Second
+	// latest is the latest time from now at which a login can be due: no session is longer than a day.
+	latest = 24 * time.Hour
 )
-
-// Login is what a service account pulls with.
-type Login struct {
-	Username, Password string
-	ExpiresIn          time.Duration
-}
 
 // Options of a [Controller].
 type Options struct {
@@ -52,22 +53,31 @@ type Options struct {
 	// for https:// and its host.
 	Audience   string
 	Registries []string
+	// Namespaces are those that are worked on, as if they had the label; nothing of others is read. Default: those of the cluster.
+	Namespaces []string
+	// Accounts are the names of service accounts that are worked on. Default: any.
+	Accounts []string
 	// Exchange gets a login for the token of a service account.
 	Exchange func(ctx context.Context, registry, token, robot string) (Login, error)
-	Workers  int
-	Logger   *slog.Logger
-	Now      func() time.Time
-	Metrics  *Metrics
+	// Revoke ends a login that came to nothing. Default: it ends by itself.
+	Revoke  func(ctx context.Context, registry, password string) error
+	Workers int
+	Logger  *slog.Logger
+	Now     func() time.Time
+	Metrics *Metrics
 }
 
 // Controller keeps pull secrets fresh.
 type Controller struct {
-	options    Options
-	factory    informers.SharedInformerFactory
+	options   Options
+	factories []informers.SharedInformerFactory
+	// namespaces is nil when a list says which are worked on.
 	namespaces listers.NamespaceLister
-	accounts   listers.ServiceAccountLister
-	synced     []cache.InformerSynced
-	queue      workqueue.TypedRateLimitingInterface[cache.ObjectName]
+	// accounts are by namespace, or all of them by "".
+	accounts map[string]listers.ServiceAccountLister
+	synced   []cache.InformerSynced
+	queue    workqueue.TypedDelayingInterface[cache.ObjectName]
+	pace     *pace
 }
 
 // New makes a controller. It does nothing before Run.
@@ -75,23 +85,40 @@ func New(o Options) (*Controller, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	factory := informers.NewSharedInformerFactoryWithOptions(o.Client, resync, informers.WithTransform(withoutManagers))
-	namespaces, accounts := factory.Core().V1().Namespaces(), factory.Core().V1().ServiceAccounts()
 	c := &Controller{
-		options: o, factory: factory, namespaces: namespaces.Lister(), accounts: accounts.Lister(),
-		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[cache.ObjectName](time.Second, 5*time.Minute)),
+		options: o, accounts: map[string]listers.ServiceAccountLister{}, pace: newPace(o.Now),
+		queue: workqueue.NewTypedDelayingQueue[cache.ObjectName](),
 	}
 	both := func(f func(any)) cache.ResourceEventHandlerFuncs {
 		return cache.ResourceEventHandlerFuncs{AddFunc: f, UpdateFunc: func(_, now any) { f(now) }}
 	}
-	_, err := accounts.Informer().AddEventHandler(both(func(o any) { c.look(o.(*v1.ServiceAccount)) }))
-	if err == nil {
-		_, err = namespaces.Informer().AddEventHandler(both(func(o any) { c.lookIn(o.(*v1.Namespace)) }))
+	watch := func(informer cache.SharedIndexInformer, f func(any)) error {
+		c.synced = append(c.synced, informer.HasSynced)
+		if _, err := informer.AddEventHandler(both(f)); err != nil {
+			return fmt.Errorf("watch service accounts and namespaces: %w", err)
+		}
+		return nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("watch service accounts: %w", err)
+	scopes := o.Namespaces
+	if len(scopes) == 0 {
+		scopes = []string{metav1.NamespaceAll}
 	}
-	c.synced = []cache.InformerSynced{accounts.Informer().HasSynced, namespaces.Informer().HasSynced}
+	for _, scope := range scopes {
+		factory := informers.NewSharedInformerFactoryWithOptions(o.Client, resync, informers.WithTransform(withoutManagers), informers.WithNamespace(scope))
+		c.factories = append(c.factories, factory)
+		accounts := factory.Core().V1().ServiceAccounts()
+		c.accounts[scope] = accounts.Lister()
+		if err := watch(accounts.Informer(), func(o any) { c.look(o.(*v1.ServiceAccount)) }); err != nil {
+			return nil, err
+		}
+	}
+	if len(o.Namespaces) == 0 {
+		namespaces := c.factories[0].Core().V1().Namespaces()
+		c.namespaces = namespaces.Lister()
+		if err := watch(namespaces.Informer(), func(o any) { c.lookIn(o.(*v1.Namespace)) }); err != nil {
+			return nil, err
+		}
+	}
 	return c, nil
 }
 
@@ -104,15 +131,29 @@ func withoutManagers(o any) (any, error) {
 	return o, nil
 }
 
+// accountsIn are the service accounts of a namespace, as they are cached.
+func (c *Controller) accountsIn(namespace string) listers.ServiceAccountNamespaceLister {
+	of, ok := c.accounts[namespace]
+	if !ok {
+		of = c.accounts[metav1.NamespaceAll]
+	}
+	return of.ServiceAccounts(namespace)
+}
+
 // look has one service account looked at, if it has or had to do with this.
 func (c *Controller) look(a *v1.ServiceAccount) {
-	if c.wanted(a) || a.Annotations[madeAnnotation] != "" {
+	switch {
+	case !c.mine(a.Name):
+		if a.Labels[Label] == "true" {
+			c.options.Logger.Warn("no pull secret: no --service-account names this one", "namespace", a.Namespace, "service_account", a.Name)
+		}
+	case c.wanted(a), a.Annotations[madeAnnotation] != "":
 		c.queue.Add(cache.MetaObjectToName(a))
 	}
 }
 
 func (c *Controller) lookIn(n *v1.Namespace) {
-	all, err := c.accounts.ServiceAccounts(n.Name).List(labels.Everything())
+	all, err := c.accountsIn(n.Name).List(labels.Everything())
 	if err != nil {
 		return // of a cache: there is none
 	}
@@ -121,28 +162,55 @@ func (c *Controller) lookIn(n *v1.Namespace) {
 	}
 }
 
+// mine reports whether service accounts of a name are worked on at all.
+func (c *Controller) mine(account string) bool {
+	return len(c.options.Accounts) == 0 || slices.Contains(c.options.Accounts, account)
+}
+
+// ends reports whether a service account goes, or the namespace that it is in, and its secret with it.
+func (c *Controller) ends(a *v1.ServiceAccount) bool {
+	if a.DeletionTimestamp != nil {
+		return true
+	}
+	if c.namespaces == nil {
+		return false
+	}
+	n, err := c.namespaces.Get(a.Namespace)
+	return err != nil || n.DeletionTimestamp != nil
+}
+
 // wanted reports whether a service account is to have a pull secret.
 func (c *Controller) wanted(a *v1.ServiceAccount) bool {
-	if a.DeletionTimestamp != nil {
+	if c.ends(a) {
 		return false
 	}
 	if own, ok := a.Labels[Label]; ok {
 		return own == "true"
 	}
+	if a.Name != defaultAccount {
+		return false
+	}
+	if c.namespaces == nil {
+		return true
+	}
 	n, err := c.namespaces.Get(a.Namespace)
-	return err == nil && n.DeletionTimestamp == nil && a.Name == defaultAccount && n.Labels[Label] == "true"
+	return err == nil && n.Labels[Label] == "true"
 }
 
 // Run works until ctx ends.
 func (c *Controller) Run(ctx context.Context) error {
 	defer c.queue.ShutDown()
-	c.factory.Start(ctx.Done())
-	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
+	for _, factory := range c.factories {
+		factory.Start(ctx.Done())
+	}
+	var workers sync.WaitGroup
+	if c.namespaces == nil {
+		// One namespace of the list that is not there, or whose role is missing, keeps no other one waiting.
+		c.options.Metrics.setUnread(c.unread)
+		workers.Go(func() { c.fill(ctx) })
+	} else if !c.fill(ctx) {
 		return nil // it ends before it began
 	}
-	c.options.Metrics.setFilled()
-	c.options.Logger.Info("pull secrets are kept fresh", "registries", c.options.Registries, "audience", c.options.Audience)
-	var workers sync.WaitGroup
 	for range c.options.Workers {
 		workers.Go(func() {
 			for c.next(ctx) {
@@ -152,8 +220,32 @@ func (c *Controller) Run(ctx context.Context) error {
 	<-ctx.Done()
 	c.queue.ShutDown()
 	workers.Wait()
-	c.factory.Shutdown()
+	for _, factory := range c.factories {
+		factory.Shutdown()
+	}
 	return nil
+}
+
+// unread are the namespaces of a list whose service accounts are not read yet.
+func (c *Controller) unread() []string {
+	var names []string
+	for n, name := range c.options.Namespaces {
+		if !c.synced[n]() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// fill waits until everything is read, and reports whether it was.
+func (c *Controller) fill(ctx context.Context) bool {
+	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
+		return false
+	}
+	c.options.Metrics.setFilled()
+	c.options.Logger.Info("pull secrets are kept fresh", "registries", c.options.Registries, "audience", c.options.Audience,
+		"namespaces", c.options.Namespaces, "service_accounts", c.options.Accounts)
+	return true
 }
 
 func (c *Controller) next(ctx context.Context) bool {
@@ -162,16 +254,24 @@ func (c *Controller) next(ctx context.Context) bool {
 		return false
 	}
 	defer c.queue.Done(name)
+	if yet := c.pace.wait(name); yet > 0 {
+		c.queue.AddAfter(name, yet)
+		return true
+	}
 	again, err := c.reconcile(ctx, name)
 	switch {
 	case ctx.Err() != nil:
+	case apierrors.HasStatusCause(err, v1.NamespaceTerminatingCause):
+		// It goes, and all of it with it.
+		c.options.Metrics.succeeded(name)
+		c.queue.AddAfter(name, c.pace.pause(name))
 	case err != nil:
 		c.options.Metrics.failed(name)
-		c.options.Logger.Error("no pull secret", "namespace", name.Namespace, "service_account", name.Name, "error", err)
-		c.queue.AddRateLimited(name)
+		pause := c.pace.pause(name)
+		c.options.Logger.Error("no pull secret", "namespace", name.Namespace, "service_account", name.Name, "error", err, "again_in", pause.String())
+		c.queue.AddAfter(name, pause)
 	default:
 		c.options.Metrics.succeeded(name)
-		c.queue.Forget(name)
 		if again > 0 {
 			c.queue.AddAfter(name, again)
 		}
@@ -181,9 +281,10 @@ func (c *Controller) next(ctx context.Context) bool {
 
 // reconcile makes one service account what it is to be, and says when to look again.
 func (c *Controller) reconcile(ctx context.Context, name cache.ObjectName) (time.Duration, error) {
-	a, err := c.accounts.ServiceAccounts(name.Namespace).Get(name.Name)
+	a, err := c.accountsIn(name.Namespace).Get(name.Name)
 	switch {
 	case apierrors.IsNotFound(err):
+		c.pace.forget(name)
 		return 0, nil // its secret goes with it
 	case err != nil:
 		return 0, err
@@ -203,24 +304,33 @@ func (c *Controller) reconcile(ctx context.Context, name cache.ObjectName) (time
 		return again, nil
 	}
 	if !c.wanted(a) {
-		return 0, c.remove(ctx, a)
-	}
-	life, err := c.renew(ctx, a)
-	if err != nil {
+		err := c.remove(ctx, a)
+		if err == nil {
+			c.pace.pause(name)
+		}
 		return 0, err
 	}
-	c.options.Metrics.Renewals.Inc()
-	return life, nil
+	return c.provide(ctx, a)
 }
 
 // settled reports whether a service account is what it is to be, and for how long.
 func (c *Controller) settled(a *v1.ServiceAccount) (time.Duration, bool) {
+	if c.ends(a) {
+		return 0, true
+	}
 	if !c.wanted(a) {
 		return 0, a.Annotations[madeAnnotation] != secretName(a.Name) // else somebody else wrote that
 	}
-	now := c.options.Now()
-	at, err := time.Parse(time.RFC3339, a.Annotations[renewAnnotation])
-	return at.Sub(now), err == nil && now.Before(at) && c.complete(a)
+	after, fresh := c.fresh(a.Annotations)
+	return after, fresh && c.complete(a)
+}
+
+// fresh reports whether annotations say that a login is good, and for how long.
+func (c *Controller) fresh(annotations map[string]string) (time.Duration, bool) {
+	at, err := time.Parse(time.RFC3339, annotations[renewAnnotation])
+	after := at.Sub(c.options.Now())
+	// Who may write the annotation, or a clock that was wrong, could have it never be due.
+	return after, err == nil && after > 0 && after <= latest
 }
 
 // renewAfter is when two thirds of a life are over, or a little before: of many that began

@@ -35,11 +35,13 @@ type fixture struct {
 	exchanges map[string]int // by token
 	audience  string
 	robot     string
+	life      time.Duration
+	revoked   []string
 }
 
 func newFixture(t *testing.T, objects ...runtime.Object) *fixture {
 	t.Helper()
-	f := &fixture{Clientset: fake.NewClientset(objects...), t: t, exchanges: map[string]int{}}
+	f := &fixture{Clientset: fake.NewClientset(objects...), t: t, exchanges: map[string]int{}, life: time.Hour}
 	f.PrependReactor("create", "serviceaccounts", func(action ktesting.Action) (bool, runtime.Object, error) {
 		create, ok := action.(ktesting.CreateActionImpl)
 		if !ok || create.Subresource != "token" {
@@ -62,7 +64,7 @@ func (f *fixture) exchange(_ context.Context, registry, token, robot string) (Lo
 	}
 	f.exchanges[token]++
 	f.robot = robot
-	return Login{Username: "k8s", Password: fmt.Sprint(token, " ", registry, " ", f.exchanges[token]), ExpiresIn: time.Hour}, nil
+	return Login{Username: "k8s", Password: fmt.Sprint(token, " ", registry, " ", f.exchanges[token]), ExpiresIn: f.life}, nil
 }
 
 func (f *fixture) setAway(err error) {
@@ -81,13 +83,26 @@ func (f *fixture) exchanged() int {
 	return all
 }
 
-// start runs a controller until the function is called, or the test ends.
-func (f *fixture) start() (stop func()) {
-	f.t.Helper()
-	c, err := New(Options{
-		Client: f, Audience: "https://registry.test", Registries: []string{"registry.test", "mirror.test:5000"}, Exchange: f.exchange, Workers: 8,
+func (f *fixture) revoke(_ context.Context, _, password string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revoked = append(f.revoked, password)
+	return nil
+}
+
+func (f *fixture) options() Options {
+	return Options{
+		Client: f, Audience: "https://registry.test", Registries: []string{"registry.test", "mirror.test:5000"}, Exchange: f.exchange, Revoke: f.revoke, Workers: 8,
 		Logger: slog.New(slog.NewTextHandler(f.t.Output(), nil)), Metrics: NewMetrics(prometheus.NewRegistry()),
-	})
+	}
+}
+
+// start runs a controller until the function is called, or the test ends.
+func (f *fixture) start() (stop func()) { return f.startWith(f.options()) }
+
+func (f *fixture) startWith(o Options) (stop func()) {
+	f.t.Helper()
+	c, err := New(o)
 	require.NoError(f.t, err)
 	ctx, cancel := context.WithCancel(f.t.Context())
 	done := make(chan error, 1)
@@ -128,7 +143,7 @@ func namespace(name string, labels map[string]string) *v1.Namespace {
 
 func account(namespace, name string, labels map[string]string) *v1.ServiceAccount {
 	return &v1.ServiceAccount{
-		ObjectMeta:       metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels, UID: "uid-of-it", Annotations: map[string]string{robotAnnotation: "ci"}},
+		ObjectMeta:       metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels, UID: "uid-of-it", Annotations: map[string]string{RobotAnnotation: "ci"}},
 		ImagePullSecrets: []v1.LocalObjectReference{{Name: "mine"}},
 	}
 }
@@ -193,7 +208,7 @@ func TestAnotherLeaderRenewsNothingTooEarly(t *testing.T) {
 	assert.Equal(t, 2*made, f.exchanged(), "what was fresh stays")
 
 	a := f.account("team-a", "default")
-	a.Annotations[renewAnnotation] = time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)
+	a.Annotations[renewAnnotation] = renewNow
 	_, err = f.CoreV1().ServiceAccounts("team-a").Update(t.Context(), a, metav1.UpdateOptions{})
 	require.NoError(t, err)
 	f.start()
@@ -268,7 +283,7 @@ func TestManyNamespaces(t *testing.T) {
 	t.Logf("%d namespaces in %s: %v, %d MiB of heap more, with the API server that is played", count, took, made, (heap()-before)>>20)
 	assert.Equal(t, map[string]int64{
 		"list namespaces/": 1, "list serviceaccounts/": 1,
-		"get serviceaccounts/": 2 * count, "create serviceaccounts/token": count, "patch secrets/": count, "patch serviceaccounts/": count,
+		"get serviceaccounts/": count, "get secrets/": count, "create serviceaccounts/token": count, "patch secrets/": count, "patch serviceaccounts/": count,
 	}, made)
 	stop()
 
@@ -315,7 +330,7 @@ func TestEachRegistryGetsATokenOfItsOwn(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	_, err = c.renew(t.Context(), a)
+	_, err = c.renew(t.Context(), a, nil)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{"registry.test": "https://registry.test", "mirror.test:5000": "https://mirror.test:5000"}, got)
 }

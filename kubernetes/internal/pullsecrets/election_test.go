@@ -65,7 +65,7 @@ func (r *replica) get(t *testing.T, path string) (int, string) {
 func TestOneReplicaWorks(t *testing.T) {
 	f := newFixture(t, namespace("team-a", on), account("team-a", "default", nil))
 	first := f.replica("first")
-	f.eventually(func() bool { return f.secret("team-a", "dockit-pull-default") != nil })
+	f.eventually(func() bool { return len(f.account("team-a", "default").ImagePullSecrets) == 2 })
 	second := f.replica("second")
 	status, said := second.get(t, "/readyz")
 	assert.Equal(t, http.StatusOK, status)
@@ -93,7 +93,7 @@ func TestOneReplicaWorks(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.CoreV1().ServiceAccounts("team-b").Create(t.Context(), account("team-b", "default", nil), metav1.CreateOptions{})
 	require.NoError(t, err)
-	f.eventually(func() bool { return f.secret("team-b", "dockit-pull-default") != nil })
+	f.eventually(func() bool { return len(f.account("team-b", "default").ImagePullSecrets) == 2 })
 	assert.True(t, second.leads())
 	assert.False(t, early.Load())
 	assert.Equal(t, int64(2), writes.Load(), "the secret and the service account of team-b: team-a's is fresh")

@@ -1,6 +1,7 @@
 package pullsecrets
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,7 @@ type Metrics struct {
 	mu            sync.Mutex
 	leads, filled bool
 	failing       map[cache.ObjectName]bool
+	unread        func() []string
 }
 
 // NewMetrics makes metrics, and registers them.
@@ -58,8 +60,28 @@ func (m *Metrics) status() (leads, filled bool, failing int) {
 func (m *Metrics) setLeads(leads bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.leads, m.filled = leads, false
+	m.leads, m.filled, m.unread = leads, false, nil
 	clear(m.failing)
+}
+
+// setUnread has readiness tell which namespaces of a list are not read yet.
+func (m *Metrics) setUnread(unread func() []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unread = unread
+}
+
+// notRead is what is not read yet, as readiness tells it.
+func (m *Metrics) notRead() string {
+	m.mu.Lock()
+	unread := m.unread
+	m.mu.Unlock()
+	if unread != nil {
+		if names := unread(); len(names) > 0 {
+			return "of these namespaces service accounts are not read yet, others are worked on; is each there, with its Role? " + strings.Join(names, ", ")
+		}
+	}
+	return "namespaces and service accounts are not read yet"
 }
 
 func (m *Metrics) setFilled() {

@@ -1,97 +1,156 @@
 package pullsecrets
 
 import (
-	"cmp"
 	"context"
-	"encoding/base64"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/retry"
 )
 
 const (
-	// manager is who a field belongs to.
-	manager = "dockit-kubernetes"
-	// tokenLife is the shortest that an API server gives, in seconds.
-	tokenLife = 600
+	// manager is who a field belongs to, and managedLabel whose secrets are whose.
+	manager      = "dockit-kubernetes"
+	managedLabel = "app.kubernetes.io/managed-by"
 )
 
-// secretName is the name of the secret of a service account.
+// secretName is the name of the secret of a service account. One that would be too long is cut, and ends with a hash of the whole name.
 func secretName(account string) string {
-	const longest = 253
+	const most, digits = 253, 16
 	name := "dockit-pull-" + account
-	return name[:min(len(name), longest)]
+	if len(name) <= most {
+		return name
+	}
+	sum := sha256.Sum256([]byte(account))
+	return strings.TrimRight(name[:most-digits-1], ".-") + "-" + hex.EncodeToString(sum[:])[:digits]
+}
+
+// purpose is what a secret is for: another one once the service account chooses another robot, or registries are added.
+func (c *Controller) purpose(a *v1.ServiceAccount) string {
+	const digits = 16
+	content := strings.Join(append([]string{c.options.Audience, a.Annotations[RobotAnnotation]}, c.options.Registries...), "\x00")
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:])[:digits]
 }
 
 // complete reports whether a service account has what was made for it.
 func (c *Controller) complete(a *v1.ServiceAccount) bool {
 	name := secretName(a.Name)
-	return a.Annotations[madeAnnotation] == name && slices.ContainsFunc(a.ImagePullSecrets, func(r v1.LocalObjectReference) bool { return r.Name == name })
+	return a.Annotations[madeAnnotation] == name && a.Annotations[forAnnotation] == c.purpose(a) &&
+		slices.ContainsFunc(a.ImagePullSecrets, func(r v1.LocalObjectReference) bool { return r.Name == name })
 }
 
-// tokenOf asks the API server for a token of a service account.
-func (c *Controller) tokenOf(ctx context.Context, a *v1.ServiceAccount, audience string) (string, error) {
-	seconds := int64(tokenLife)
-	request := &authenticationv1.TokenRequest{
-		ObjectMeta: metav1.ObjectMeta{UID: a.UID},
-		Spec:       authenticationv1.TokenRequestSpec{Audiences: []string{audience}, ExpirationSeconds: &seconds},
+// errForeign is returned for a secret that somebody else made.
+var errForeign = errors.New("it was not made here for this service account, and stays: give it another name, or take the label away")
+
+// secretOf is the secret that was made for a service account, or nil. Error: errForeign.
+func (c *Controller) secretOf(ctx context.Context, a *v1.ServiceAccount) (*v1.Secret, error) {
+	name := secretName(a.Name)
+	found, err := c.options.Client.CoreV1().Secrets(a.Namespace).Get(ctx, name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil //nolint:nilnil // there is none, which is no error
+	case err != nil:
+		return nil, fmt.Errorf("look at the secret %s: %w", name, err)
+	case found.Type != v1.SecretTypeDockerConfigJson || found.Labels[managedLabel] != manager || !slices.ContainsFunc(found.OwnerReferences, isAccount(a.Name)):
+		return nil, fmt.Errorf("the secret %s: %w", name, errForeign)
 	}
-	token, err := c.options.Client.CoreV1().ServiceAccounts(a.Namespace).CreateToken(ctx, a.Name, request, metav1.CreateOptions{})
-	if err != nil {
-		return "", fmt.Errorf("ask for a token for %s: %w", audience, err)
-	}
-	return token.Status.Token, nil
+	return found, nil
 }
 
-// renew gets new logins, and puts them into the secret.
-func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount) (time.Duration, error) {
-	tokens := make(map[string]string) // by audience
-	logins, life := make(map[string]any, len(c.options.Registries)), time.Duration(0)
-	for _, registry := range c.options.Registries {
-		audience := cmp.Or(c.options.Audience, "https://"+registry)
-		if tokens[audience] == "" {
-			token, err := c.tokenOf(ctx, a, audience)
-			if err != nil {
-				return 0, err
-			}
-			tokens[audience] = token
-		}
-		got, err := c.options.Exchange(ctx, registry, tokens[audience], a.Annotations[robotAnnotation])
-		if err != nil {
-			return 0, fmt.Errorf("exchange the token for %s: %w", registry, err)
-		}
-		if life == 0 || got.ExpiresIn < life {
-			life = got.ExpiresIn
-		}
-		logins[registry] = map[string]string{
-			"username": got.Username, "password": got.Password, "auth": base64.StdEncoding.EncodeToString([]byte(got.Username + ":" + got.Password)),
-		}
+// isAccount reports whether an owner is a service account of a name. One that was removed and made again has the secret of the one before.
+func isAccount(name string) func(metav1.OwnerReference) bool {
+	return func(o metav1.OwnerReference) bool {
+		return o.APIVersion == "v1" && o.Kind == "ServiceAccount" && o.Name == name
 	}
-	content, err := json.Marshal(map[string]any{"auths": logins})
+}
+
+// provide has a service account have a login that is fresh, and says when to look again.
+func (c *Controller) provide(ctx context.Context, a *v1.ServiceAccount) (time.Duration, error) {
+	name, purpose := cache.MetaObjectToName(a), c.purpose(a)
+	current, err := c.secretOf(ctx, a)
 	if err != nil {
 		return 0, err
 	}
-	// Not by force: a secret of that name which is somebody else's stays.
+	scheduled := false
+	if current != nil {
+		after, fresh := c.fresh(current.Annotations)
+		owned := slices.ContainsFunc(current.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == a.UID })
+		if fresh && owned && current.Annotations[forAnnotation] == purpose && a.Annotations[renewAnnotation] != renewNow {
+			// Somebody took back what was written to the service account, or the replica that worked ended before it wrote that.
+			if err := c.mark(ctx, a, marks(a, current.Annotations[renewAnnotation], purpose), true); err != nil {
+				return 0, err
+			}
+			c.pace.pause(name)
+			return after, nil
+		}
+		scheduled = !fresh
+	}
+	after, err := c.renew(ctx, a, current)
+	if err != nil {
+		return 0, err
+	}
+	c.options.Metrics.Renewals.Inc()
+	if c.pace.pause(name); scheduled {
+		c.pace.forget(name)
+	}
+	return after, nil
+}
+
+func marks(a *v1.ServiceAccount, renew, purpose string) map[string]any {
+	return map[string]any{madeAnnotation: secretName(a.Name), renewAnnotation: renew, forAnnotation: purpose}
+}
+
+// renew gets new logins, and puts them into the secret: into the one that was looked at, or into a new one.
+func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v1.Secret) (after time.Duration, err error) {
+	got, err := c.logIn(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	after = renewAfter(got.life)
+	renew, purpose := c.options.Now().Add(after).UTC().Format(time.RFC3339), c.purpose(a)
+	content, err := json.Marshal(map[string]any{"auths": got.entries()})
+	if err != nil {
+		return 0, err
+	}
 	secret := corev1.Secret(secretName(a.Name), a.Namespace).
-		WithLabels(map[string]string{"app.kubernetes.io/managed-by": manager}).
+		WithLabels(map[string]string{managedLabel: manager}).
+		WithAnnotations(map[string]string{renewAnnotation: renew, forAnnotation: purpose}).
 		WithOwnerReferences(metaac.OwnerReference().WithAPIVersion("v1").WithKind("ServiceAccount").WithName(a.Name).WithUID(a.UID)).
 		WithType(v1.SecretTypeDockerConfigJson).
 		WithData(map[string][]byte{v1.DockerConfigJsonKey: content})
-	if _, err := c.options.Client.CoreV1().Secrets(a.Namespace).Apply(ctx, secret, metav1.ApplyOptions{FieldManager: manager}); err != nil {
+	// Not by force, unless it is the one that was made here: what somebody else made meanwhile stays, and so does what another replica wrote.
+	options := metav1.ApplyOptions{FieldManager: manager, Force: current != nil}
+	if current != nil {
+		secret.WithResourceVersion(current.ResourceVersion)
+	}
+	if _, err := c.options.Client.CoreV1().Secrets(a.Namespace).Apply(ctx, secret, options); err != nil {
+		if refused(err) {
+			c.revoke(ctx, got)
+		}
 		return 0, fmt.Errorf("write the secret %s: %w", secretName(a.Name), err)
 	}
-	after := renewAfter(life)
-	return after, c.mark(ctx, a, map[string]any{madeAnnotation: secretName(a.Name), renewAnnotation: c.options.Now().Add(after).UTC().Format(time.RFC3339)}, true)
+	return after, c.mark(ctx, a, marks(a, renew, purpose), true)
+}
+
+// refused reports whether the API server has not done what it was asked for. After a timeout it may have.
+func refused(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code >= http.StatusBadRequest && status.Status().Code < http.StatusInternalServerError
 }
 
 // mark changes annotations of a service account, and has it name its secret or not. What others
@@ -99,10 +158,13 @@ func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount) (time.Dura
 // read, and counts only if that is what it changes.
 func (c *Controller) mark(ctx context.Context, a *v1.ServiceAccount, annotations map[string]any, named bool) error {
 	accounts, own := c.options.Client.CoreV1().ServiceAccounts(a.Namespace), v1.LocalObjectReference{Name: secretName(a.Name)}
+	now := a
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		now, err := accounts.Get(ctx, a.Name, metav1.GetOptions{})
-		if err != nil {
-			return err
+		if now == nil {
+			var err error
+			if now, err = accounts.Get(ctx, a.Name, metav1.GetOptions{}); err != nil {
+				return err
+			}
 		}
 		secrets := slices.DeleteFunc(slices.Clone(now.ImagePullSecrets), func(r v1.LocalObjectReference) bool { return r == own })
 		if named {
@@ -112,6 +174,7 @@ func (c *Controller) mark(ctx context.Context, a *v1.ServiceAccount, annotations
 			"metadata":         map[string]any{"uid": a.UID, "resourceVersion": now.ResourceVersion, "annotations": annotations},
 			"imagePullSecrets": secrets,
 		})
+		now = nil // another try reads it again
 		if err != nil {
 			return err
 		}
@@ -124,14 +187,24 @@ func (c *Controller) mark(ctx context.Context, a *v1.ServiceAccount, annotations
 	return nil
 }
 
-// remove takes back what was made for a service account.
+// remove takes back what was made for a service account. A secret that somebody else made stays, whatever the service account says of it.
 func (c *Controller) remove(ctx context.Context, a *v1.ServiceAccount) error {
 	name := secretName(a.Name)
-	err := c.options.Client.CoreV1().Secrets(a.Namespace).Delete(ctx, name, metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("remove the secret %s: %w", name, err)
+	current, err := c.secretOf(ctx, a)
+	switch {
+	case errors.Is(err, errForeign):
+		c.options.Logger.Warn("a secret stays", "namespace", a.Namespace, "service_account", a.Name, "error", err)
+	case err != nil:
+		return err
+	case current != nil:
+		err := c.options.Client.CoreV1().Secrets(a.Namespace).Delete(ctx, name, metav1.DeleteOptions{
+			Preconditions: &metav1.Preconditions{UID: &current.UID, ResourceVersion: &current.ResourceVersion},
+		})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("remove the secret %s: %w", name, err)
+		}
 	}
-	if err := c.mark(ctx, a, map[string]any{madeAnnotation: nil, renewAnnotation: nil}, false); err != nil {
+	if err := c.mark(ctx, a, map[string]any{madeAnnotation: nil, renewAnnotation: nil, forAnnotation: nil}, false); err != nil {
 		return err
 	}
 	c.options.Metrics.Removals.Inc()

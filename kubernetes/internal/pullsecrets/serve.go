@@ -32,7 +32,7 @@ func newHandler(registry *prometheus.Registry, m *Metrics, watchdog *leaderelect
 		case !leads:
 			fmt.Fprintln(w, "ok: another replica works, or none yet")
 		case !filled:
-			http.Error(w, "namespaces and service accounts are not read yet", http.StatusServiceUnavailable)
+			http.Error(w, m.notRead(), http.StatusServiceUnavailable)
 		case failing > 0:
 			fmt.Fprintf(w, "ok, but %d service accounts got no new login at the last attempt: the log says why\n", failing)
 		default:

@@ -76,15 +76,16 @@ func (c *command) run(cmd *cobra.Command, args []string) error {
 	if !c.discover {
 		wanted.JWKS = found.Keys
 	}
-	said, err := put(cmd.Context(), server, wanted, c.replaceKeys)
+	said, err := put(cmd.Context(), server, wanted, found.Keys, c.replaceKeys)
 	if err == nil {
 		fmt.Fprintln(cmd.OutOrStdout(), said)
 	}
 	return err
 }
 
-// put makes the issuer, or gives one that is there the keys of now.
-func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer, replaceKeys bool) (string, error) {
+// put makes the issuer, or gives one that is there the keys of now. The keys of the cluster say whether it is the issuer's, whoever reads them
+// from now on.
+func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer, keys string, replaceKeys bool) (string, error) {
 	current, err := server.Issuer(ctx, wanted.Name)
 	switch {
 	case errors.Is(err, client.ErrNotFound):
@@ -97,7 +98,7 @@ func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer, 
 		return "", err
 	case current.URL != wanted.URL:
 		return "", fmt.Errorf("the issuer %s is %s, and this cluster is %s: choose another name, or remove that one", wanted.Name, current.URL, wanted.URL)
-	case !replaceKeys && ofAnotherCluster(current.JWKS, wanted.JWKS):
+	case !replaceKeys && ofAnotherCluster(known{current.JWKS, current.Keys.IDs}, keys):
 		return "", fmt.Errorf("the issuer %s has no key of this cluster, which has the same URL: is it another one? Choose the cluster with --context, "+
 			"or another name; if the cluster has changed all of its keys, add --replace-keys", wanted.Name)
 	}

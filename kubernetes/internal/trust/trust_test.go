@@ -37,6 +37,12 @@ func TestTrustMakesAnIssuer(t *testing.T) {
 			"has no key of this cluster",
 			[]string{"GET /dockit/api/v1/issuers/prod"},
 		},
+		"of another cluster of that URL, whose keys Dockit reads": {
+			&adminapi.Issuer{NewIssuer: adminapi.NewIssuer{Name: "prod", URL: "https://kubernetes.test"}, Keys: adminapi.IssuerKeys{IDs: []string{"other"}}},
+			"",
+			"has no key of this cluster",
+			[]string{"GET /dockit/api/v1/issuers/prod"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var requests []string
@@ -60,7 +66,7 @@ func TestTrustMakesAnIssuer(t *testing.T) {
 			defer server.Close()
 			dockit, err := client.New(client.Options{BaseURL: server.URL})
 			require.NoError(t, err)
-			said, err := put(t.Context(), dockit, wanted, false)
+			said, err := put(t.Context(), dockit, wanted, keys, false)
 			assert.Equal(t, test.requests, requests)
 			if test.mistake != "" {
 				require.ErrorContains(t, err, test.mistake)
@@ -122,6 +128,17 @@ func TestKeysOfAnotherCluster(t *testing.T) {
 		"found by discovery now":    {set(one), "", false},
 		"no keys yet":               {set(), set(one), false},
 	} {
-		assert.Equal(t, c.want, ofAnotherCluster(c.current, c.found), name)
+		assert.Equal(t, c.want, ofAnotherCluster(known{set: c.current}, c.found), name)
 	}
+	for name, c := range map[string]struct {
+		ids  []string
+		want bool
+	}{
+		"the same id":       {[]string{"0", "1"}, false},
+		"other ids":         {[]string{"2"}, true},
+		"none are read yet": {nil, false},
+	} {
+		assert.Equal(t, c.want, ofAnotherCluster(known{ids: c.ids}, set(one)), name)
+	}
+	assert.False(t, ofAnotherCluster(known{ids: []string{"2"}}, "no JSON"))
 }

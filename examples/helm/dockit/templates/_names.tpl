@@ -44,6 +44,35 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{/*
+What keeps pull secrets may do: with names of service accounts it gets the tokens of these alone, and reads and writes the secrets that are
+called after them alone. It writes by server-side apply, for which a name bounds the verb create too.
+*/}}
+{{- define "dockit.pullSecretsRules" -}}
+- {apiGroups: [""], resources: [serviceaccounts], verbs: [list, watch]}
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get, patch]
+  {{- with .Values.pullSecrets.serviceAccounts }}
+  resourceNames: {{- toYaml . | nindent 4 }}
+  {{- end }}
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  verbs: [create]
+  {{- with .Values.pullSecrets.serviceAccounts }}
+  resourceNames: {{- toYaml . | nindent 4 }}
+  {{- end }}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create, patch, delete]
+  {{- with .Values.pullSecrets.serviceAccounts }}
+  resourceNames:
+    {{- range . }}
+    - dockit-pull-{{ . }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+
 {{/* What does not fit together is said before anything is made. */}}
 {{- define "dockit.check" -}}
 {{- if and (eq .Values.database.dialect "sqlite") (or (gt (int .Values.replicas) 1) .Values.autoscaling.enabled) }}

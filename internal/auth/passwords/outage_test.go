@@ -47,6 +47,21 @@ func TestGuessesWhenNothingCanBeWritten(t *testing.T) {
 	})
 }
 
+// A right password ends the guesses before it, though the database cannot be rid of them.
+func TestRightPasswordWhenNothingCanBeWritten(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		for i := range 9 {
+			f.refused("alice", fmt.Sprint("guess ", i), home)
+		}
+		f.Raw("CREATE TRIGGER full_disk BEFORE DELETE ON login_failures BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END")
+		f.accepted("alice", secret, home)
+		for i := range 9 {
+			f.refused("alice", fmt.Sprint("another ", i), home)
+		}
+		f.accepted("alice", secret, home)
+	})
+}
+
 // While the database is away, nothing must show a guesser which users are in memory.
 func TestGuessesWithoutTheDatabase(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {

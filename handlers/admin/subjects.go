@@ -155,7 +155,7 @@ func (a *API) createUser(ctx context.Context, user adminapi.NewUser) (*createdOu
 		Admin:    user.Admin,
 		Disabled: user.Disabled,
 	}
-	if user.Admin {
+	if user.Admin || user.Password != "" || user.PasswordHash != "" {
 		if err := a.passwordAgain(ctx); err != nil {
 			return nil, err
 		}

@@ -86,6 +86,7 @@ func (h *pages) addSubject(v *frame.Visit, kind subject.Kind) error {
 	form := subjectForm{Name: strings.TrimSpace(v.PostFormValue("name")), Admin: v.PostFormValue("admin") != ""}
 	var body any = adminapi.NewSubject{Name: form.Name}
 	var err error
+	chosen := kind == subject.User && v.PostFormValue("new_password") != ""
 	if kind == subject.User {
 		user := adminapi.NewUser{Name: form.Name, Admin: form.Admin, Password: v.PostFormValue("new_password")}
 		if _, sent := v.PostForm["new_password"]; !sent { // it was asked for the own password, which forgets the other
@@ -96,8 +97,8 @@ func (h *pages) addSubject(v *frame.Visit, kind subject.Kind) error {
 		}
 		body = user
 	}
-	if err == nil && form.Admin {
-		err = v.NeedsPassword("a user who is an admin")
+	if err == nil && (form.Admin || chosen) {
+		err = v.NeedsPassword("a user with a password, or who is an admin,")
 	}
 	var made adminapi.Subject
 	if err == nil {

@@ -110,6 +110,23 @@ func TestNavigation(t *testing.T) {
 	assert.NotContains(t, f.browser().get("sign-in").Body.String(), "<nav")
 }
 
+// TestPagesOfSubjectsMarkTheirOwn guards that each of the links above a subject says whether it is the one that is shown.
+func TestPagesOfSubjectsMarkTheirOwn(t *testing.T) {
+	f := administrable(t)
+	b := f.signedIn("root")
+	for path, here := range map[string]string{
+		"users/bob": "Overview", "users/bob/permissions": "Permissions", "users/bob/credentials": "Credentials",
+		"robots/ci": "Overview", "robots/ci/permissions": "Permissions", "robots/ci/credentials": "Credentials",
+		"groups/dev": "Overview", "groups/dev/permissions": "Permissions",
+		"users/anonymous": "Overview", "groups/authenticated/permissions": "Permissions",
+		"users/bob/permissions/preview?permission=team": "Permissions", // refused
+	} {
+		_, page, _ := strings.Cut(b.get(path).Body.String(), "</header>")
+		assert.Contains(t, page, ` aria-current="page">`+here+`</a>`, path)
+		assert.Equal(t, 1, strings.Count(page, "aria-current="), path)
+	}
+}
+
 // TestOtherSitesChangeNothingOfAdmins guards each form.
 func TestOtherSitesChangeNothingOfAdmins(t *testing.T) {
 	f := administrable(t)

@@ -66,7 +66,7 @@ func (h *pages) showBinding(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Render("binding", data.Name, data)
+	return v.Render("binding", "Binding "+data.Name, data)
 }
 
 func (h *pages) binding(v *frame.Visit) (bindingData, error) {
@@ -98,7 +98,7 @@ func (h *pages) switchBinding(disabled bool, done string) frame.PageFunc {
 			if failed != nil {
 				return failed
 			}
-			return v.Refused("binding", data.Name, data, err)
+			return v.Refused("binding", "Binding "+data.Name, data, err)
 		}
 		return v.Done("bindings/"+url.PathEscape(name), done)
 	}
@@ -109,7 +109,7 @@ func (h *pages) askToRemoveBinding(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Render("bindingremove", "Remove "+data.Name, data)
+	return v.Render("bindingremove", "Remove the binding "+data.Name, data)
 }
 
 func (h *pages) removeBinding(v *frame.Visit) error {

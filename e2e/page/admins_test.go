@@ -195,6 +195,7 @@ func (a administration) liftsLockouts() {
 // audits finds what happened to the group, and sees that the chain holds.
 func (a administration) audits() {
 	a.click(`nav a[href="/dockit/audit"]`, "Audit")
+	a.run(chromedp.Click(chromedp.CSS("main summary")))
 	a.fill("subject", "group:dev")
 	a.run(chromedp.SetValue(chromedp.CSS(`[name="action"]`), "revoke"))
 	a.click("main form button", "Audit")

@@ -29,6 +29,9 @@ type auditData struct {
 // auditFilter is what a form restricts the audit to.
 type auditFilter struct{ Subject, Actor, Action, Since, Until string }
 
+// Set reports whether it leaves anything out.
+func (f auditFilter) Set() bool { return f != auditFilter{} }
+
 // auditEntry is an entry in words.
 type auditEntry struct {
 	adminapi.AuditEntry

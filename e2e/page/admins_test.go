@@ -99,7 +99,7 @@ func (a administration) makesSubjects() {
 	a.click(`tr:has(a[href="/dockit/users/alice"]) button`, "group:dev")
 	assert.NotContains(a, a.text("main table"), "user:alice")
 
-	a.open("users?prefix=car")
+	a.open("users?q=aro")
 	assert.NotContains(a, a.text("main table"), "alice")
 	a.click(`main tbody a[href="/dockit/users/carol"]`, "user:carol")
 	assert.Contains(a, a.text("main table"), "dev")

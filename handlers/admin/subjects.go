@@ -49,6 +49,8 @@ type ListInput struct {
 	Prefix   string       `query:"prefix" maxLength:"128" doc:"Only names that begin with it."`
 	Admin    OptionalBool `query:"admin" doc:"Only admins, or only others."`
 	Disabled OptionalBool `query:"disabled" doc:"Only disabled subjects, or only others."`
+	Search   string       `query:"q" maxLength:"128" doc:"Only names that hold it, anywhere, in small or capital letters."`
+	Total    bool         `query:"total" doc:"Say how many there are on all pages together."`
 }
 
 // OptionalBool is a parameter that may be absent.
@@ -78,8 +80,26 @@ func (o *OptionalBool) pointer() *bool {
 // subjects is the page of the store that is asked for.
 func (in *ListInput) subjects() (store.Page, error) {
 	page, err := in.page()
-	page.Prefix, page.Admin, page.Disabled = in.Prefix, in.Admin.pointer(), in.Disabled.pointer()
+	page.Prefix, page.Search, page.Admin, page.Disabled = in.Prefix, in.Search, in.Admin.pointer(), in.Disabled.pointer()
 	return page, err
+}
+
+// listed is the answer: what was read for a page, and how many there are by count, where
+// that was asked for.
+func (a *API) listed(ctx context.Context, in *ListInput, read []store.Subject, count func() (int, error)) (*subjectsOutput, error) {
+	out := &subjectsOutput{list(in.PageInput, read, subjectOf, nameOf)}
+	if !in.Total {
+		return out, nil
+	}
+	total, err := len(read), error(nil)
+	if in.Cursor != "" || total > in.Limit { // not everything was read
+		total, err = count()
+	}
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	out.Body.Total = &total
+	return out, nil
 }
 
 type changeInput struct {
@@ -146,7 +166,7 @@ func (a *API) listSubjects(ctx context.Context, kind subject.Kind, in *ListInput
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}
-	return &subjectsOutput{list(in.PageInput, found, subjectOf, nameOf)}, nil
+	return a.listed(ctx, in, found, func() (int, error) { return a.config.Store.CountSubjects(ctx, kind, page) })
 }
 
 func (a *API) createUser(ctx context.Context, user adminapi.NewUser) (*createdOutput, error) {
@@ -343,11 +363,12 @@ func (a *API) listMembers(ctx context.Context, in *membersInput) (*subjectsOutpu
 	if err != nil {
 		return nil, err
 	}
-	members, err := a.config.Store.Members(ctx, subject.Ref{Kind: subject.Group, Name: in.Name}, page)
+	group := subject.Ref{Kind: subject.Group, Name: in.Name}
+	members, err := a.config.Store.Members(ctx, group, page)
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}
-	return &subjectsOutput{list(in.PageInput, members, subjectOf, nameOf)}, nil
+	return a.listed(ctx, &in.ListInput, members, func() (int, error) { return a.config.Store.CountMembers(ctx, group, page) })
 }
 
 func (a *API) addMember(ctx context.Context, in *memberInput) (*memberOutput, error) {

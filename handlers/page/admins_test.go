@@ -92,7 +92,7 @@ func TestNavigation(t *testing.T) {
 		"credentials":       {"credentials", "credentials", "page"},
 		"tags":              {"repositories/access?name=team/app", "repositories", "true"},
 		"a user":            {"users/bob/permissions", "users", "true"},
-		"users":             {"users?prefix=b", "users", "page"},
+		"users":             {"users?q=b", "users", "page"},
 		"issuer to trust":   {"new-issuer/github", "issuers", "true"},
 		"token to be tried": {"try-token", "issuers", "true"},
 		"one entry":         {"audit/1", "audit", "true"},
@@ -170,7 +170,7 @@ func TestHostileTextsOfAdminsStayText(t *testing.T) {
 	b := f.signedIn("root")
 	escaped := url.PathEscape(hostile)
 	for name, body := range map[string]string{
-		"search":     b.get("users?prefix=" + url.QueryEscape(hostile)).Body.String(),
+		"search":     b.get("users?q=" + url.QueryEscape(hostile)).Body.String(),
 		"name":       b.get("users/" + escaped).Body.String(),
 		"tokens":     b.get("tokens").Body.String(),
 		"last used":  b.get("robots/ci/credentials").Body.String(),

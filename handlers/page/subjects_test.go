@@ -218,6 +218,8 @@ func TestMembersAreSearched(t *testing.T) {
 	assert.Contains(t, page, "No such member.")
 	assert.Contains(t, page, `value="ali"`, "it can be mended")
 	assert.NotContains(t, page, "Nobody is in this group.")
+	page = b.post("groups/dev/members", "member", "user:nobody").Body.String()
+	assert.Contains(t, page, `rel="next" href="/dockit/groups/dev?cursor=`, "the list goes on where a form was refused")
 }
 
 // TestPermissionsAreLookedAtBefore guards that a preview says for whom, and changes nothing.

@@ -82,7 +82,7 @@ func (h *pages) showAudit(v *frame.Visit) error {
 			for _, entry := range list.Items {
 				data.Entries = append(data.Entries, entryInWords(entry))
 			}
-			data.Next = v.Following("cursor", list.NextCursor)
+			data.Next = v.Following("audit", "cursor", list.NextCursor)
 		}
 	}
 	if err != nil {

@@ -17,7 +17,7 @@ func (d *subjectData) readMembers(v *frame.Visit) error {
 		query.Set("q", d.Search)
 	}
 	list, count, err := countedList(v, pathOf(d.Ref())+"/members", query, "member", "members")
-	d.Members, d.Next, d.Count = list.Items, v.Following("cursor", list.NextCursor), count
+	d.Members, d.Next, d.Count = list.Items, v.Following(pageOf(d.Ref()), "cursor", list.NextCursor), count
 	return err
 }
 

@@ -52,7 +52,7 @@ func (h *pages) subject(v *frame.Visit, ref subject.Ref) (subjectData, error) {
 	}
 	var list adminapi.List[adminapi.Subject]
 	err := v.API(http.MethodGet, pathOf(ref)+"/groups"+v.Listed(url.Values{}, v.URL.Query().Get("cursor")), nil, &list)
-	data.Groups, data.Next = list.Items, v.Following("cursor", list.NextCursor)
+	data.Groups, data.Next = list.Items, v.Following(pageOf(ref), "cursor", list.NextCursor)
 	return data, err
 }
 

@@ -37,12 +37,12 @@ func permissionsOf(v *frame.Visit, ref subject.Ref) (permissionsData, error) {
 	if err := v.API(http.MethodGet, pathOf(ref)+"/permissions"+v.Listed(url.Values{}, asked.Get("cursor")), nil, &own); err != nil {
 		return data, err
 	}
-	data.Own, data.OwnNext = own.Items, v.Following("cursor", own.NextCursor)
+	data.Own, data.OwnNext = own.Items, v.Following(pageOf(ref)+"/permissions", "cursor", own.NextCursor)
 	var effective adminapi.List[adminapi.EffectivePermission]
 	if err := v.API(http.MethodGet, pathOf(ref)+"/effective-permissions"+v.Listed(url.Values{}, asked.Get("effective")), nil, &effective); err != nil {
 		return data, err
 	}
-	data.Effective, data.EffectiveNext = effective.Items, v.Following("effective", effective.NextCursor)
+	data.Effective, data.EffectiveNext = effective.Items, v.Following(pageOf(ref)+"/permissions", "effective", effective.NextCursor)
 	return data, nil
 }
 

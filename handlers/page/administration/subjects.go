@@ -82,7 +82,7 @@ func (h *pages) subjects(v *frame.Visit, kind subject.Kind) (subjectsData, error
 	}
 	data.Command = frame.Command(v.Request, "list", arguments...)
 	list, count, err := countedList(v, "/"+kind.Plural(), query, string(kind), kind.Plural())
-	data.Subjects, data.Next, data.Count = list.Items, v.Following("cursor", list.NextCursor), count
+	data.Subjects, data.Next, data.Count = list.Items, v.Following(kind.Plural(), "cursor", list.NextCursor), count
 	return data, err
 }
 

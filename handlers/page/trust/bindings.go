@@ -38,7 +38,7 @@ func (h *pages) showBindings(v *frame.Visit) error {
 	if err := v.API(http.MethodGet, "/bindings"+v.Listed(query, v.URL.Query().Get("cursor")), nil, &list); err != nil {
 		return err
 	}
-	data.Bindings, data.Next, data.Command = list.Items, v.Following("cursor", list.NextCursor), frame.Command(v.Request, "binding list", arguments...)
+	data.Bindings, data.Next, data.Command = list.Items, v.Following("bindings", "cursor", list.NextCursor), frame.Command(v.Request, "binding list", arguments...)
 	var issuers adminapi.List[adminapi.Issuer]
 	if err := v.API(http.MethodGet, "/issuers?limit=100", nil, &issuers); err != nil {
 		return err

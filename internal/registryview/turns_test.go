@@ -81,7 +81,7 @@ func TestOneViewerLeavesRoomForOthers(t *testing.T) {
 	for i := range lists {
 		done.Go(func() {
 			_, err := r.Tags(t.Context(), viewer(t, "alice", "repository:**:pull"), fmt.Sprintf("slow/%d", i), Query{})
-			assert.NoError(t, err) //nolint:testifylint // not the goroutine of the test
+			assert.NoError(t, err)
 		})
 	}
 	<-slow

@@ -65,7 +65,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	route, found := h.endpoints.Route(r.URL.Path)
 	if !found {
 		h.confine(w, r)
-		return next.ServeHTTP(w, r)
+		withoutSession(r.Header)
+		kept := keepSession(w)
+		defer kept.strip() // what nothing was written after
+		return next.ServeHTTP(kept, r)
 	}
 	app, err := h.leasedApp(r.Context())
 	switch {

@@ -191,6 +191,7 @@ func TestListsGoOnToTheLastPage(t *testing.T) {
 	}
 	all := refs(t, c.Subjects(t.Context(), subject.Group, client.ListOptions{Prefix: "team-", PageSize: 5}))
 	assert.Len(t, all, 23)
+	assert.Equal(t, []subject.Ref{{Kind: subject.Group, Name: "team-13"}}, refs(t, c.Subjects(t.Context(), subject.Group, client.ListOptions{Search: "M-13"})))
 	var newest, oldest []int64
 	for e, err := range c.Audit(t.Context(), client.AuditOptions{NewestFirst: true}) {
 		require.NoError(t, err)

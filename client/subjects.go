@@ -16,6 +16,9 @@ import (
 type ListOptions struct {
 	// Prefix keeps only names that begin with it.
 	Prefix string
+	// Search keeps only names that hold it anywhere, in small or capital letters. Of
+	// subjects only.
+	Search string
 	// Admin and Disabled keep only subjects that are so, or are not. Nil keeps
 	// both.
 	Admin, Disabled *bool
@@ -135,8 +138,10 @@ func memberPath(group, member subject.Ref) string {
 
 func pages[T any](ctx context.Context, c *Client, path string, options ListOptions) iter.Seq2[T, error] {
 	query := url.Values{}
-	if options.Prefix != "" {
-		query.Set("prefix", options.Prefix)
+	for name, value := range map[string]string{"prefix": options.Prefix, "q": options.Search} {
+		if value != "" {
+			query.Set(name, value)
+		}
 	}
 	for name, wanted := range map[string]*bool{"admin": options.Admin, "disabled": options.Disabled} {
 		if wanted != nil {

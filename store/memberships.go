@@ -105,6 +105,27 @@ func (s *Store) Members(ctx context.Context, group subject.Ref, page Page) ([]Su
 	return members, nil
 }
 
+// CountMembers counts the members of a group on all pages together. [MaxCounted] of a
+// narrowed listing are as many or more.
+func (s *Store) CountMembers(ctx context.Context, group subject.Ref, page Page) (int, error) {
+	g, err := s.Subject(ctx, group)
+	if err != nil {
+		return 0, err
+	}
+	query, args := "SELECT COUNT(*) FROM memberships m WHERE m.group_id = ?", []any{g.ID}
+	if page.narrowed() {
+		// As in membersByName: of whom it is not about, no membership is looked for.
+		condition, narrowing := page.unpaged().condition()
+		query = "SELECT COUNT(*) FROM (SELECT 1 FROM subjects s CROSS JOIN memberships m ON m.member_id = s.id WHERE m.group_id = ? AND " + condition + " LIMIT ?) few"
+		args = append(append(args, narrowing...), MaxCounted)
+	}
+	var count int
+	if err := s.reader.QueryRowContext(ctx, query, args...).Scan(&count); err != nil {
+		return 0, fmt.Errorf("count members of %s: %w", group, err)
+	}
+	return count, nil
+}
+
 func (s *Store) membersSorted(ctx context.Context, groupID int64, page Page) ([]Subject, error) {
 	condition, args := page.condition()
 	return collect(ctx, s.reader, scanSubject,

@@ -19,7 +19,7 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-func ref(t *testing.T, s string) subject.Ref {
+func ref(t testing.TB, s string) subject.Ref {
 	t.Helper()
 	r, err := subject.ParseRef(s)
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dockit-registry/dockit/audit"
@@ -65,8 +66,9 @@ type Page struct {
 	After string
 	// Limit is how many to return at most.
 	Limit int
-	// Prefix keeps only names that begin with it.
-	Prefix string
+	// Prefix keeps only names that begin with it, and Search those that hold it
+	// anywhere, in small or capital letters.
+	Prefix, Search string
 	// Admin and Disabled keep only subjects that are so, or are not. Nil keeps
 	// both.
 	Admin, Disabled *bool
@@ -120,10 +122,43 @@ func (s *Store) Subjects(ctx context.Context, kind subject.Kind, page Page) ([]S
 	return all, nil
 }
 
+// literally has what LIKE takes for a pattern stand for itself.
+var literally = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+// MaxCounted is how far a narrowed listing is counted: finding all of a large one takes
+// longer than reading a page of it.
+const MaxCounted = 1000
+
+// CountSubjects counts the subjects of one kind on all pages together. [MaxCounted] of
+// a narrowed listing are as many or more.
+func (s *Store) CountSubjects(ctx context.Context, kind subject.Kind, page Page) (int, error) {
+	query, args := "SELECT COUNT(*) FROM subjects s WHERE s.kind = ?", []any{kind}
+	if page.narrowed() {
+		condition, narrowing := page.unpaged().condition()
+		query = "SELECT COUNT(*) FROM (SELECT 1 FROM subjects s WHERE s.kind = ? AND " + condition + " LIMIT ?) few"
+		args = append(append(args, narrowing...), MaxCounted)
+	}
+	var count int
+	if err := s.reader.QueryRowContext(ctx, query, args...).Scan(&count); err != nil {
+		return 0, fmt.Errorf("count %s: %w", kind.Plural(), err)
+	}
+	return count, nil
+}
+
+// unpaged is all pages together.
+func (p Page) unpaged() Page {
+	p.After, p.Limit = "", 0
+	return p
+}
+
+// narrowed reports whether the page leaves out anything by what it is.
+func (p Page) narrowed() bool { return p.unpaged() != Page{} }
+
 // condition restricts s to a [Page], in terms that an index can answer: SQLite
 // looks at one lower bound only, and would read every name from the beginning
 // if it took the wrong one of two. Names hold ASCII only, so that every name
-// with a prefix sorts before the prefix followed by DEL.
+// with a prefix sorts before the prefix followed by DEL. A search goes through the
+// names of the index.
 func (p Page) condition() (string, []any) {
 	const del = "\x7f"
 	text, args := "s.name > ?", []any{p.After}
@@ -132,6 +167,9 @@ func (p Page) condition() (string, []any) {
 	}
 	if p.Prefix != "" {
 		text, args = text+" AND s.name < ?", append(args, p.Prefix+del)
+	}
+	if p.Search != "" {
+		text, args = text+" AND s.name LIKE ? ESCAPE '!'", append(args, "%"+literally.Replace(strings.ToLower(p.Search))+"%")
 	}
 	// Not as parameters: an index may hold only those who are so.
 	for _, filter := range []struct {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -159,12 +160,33 @@ func TestPagesAreNarrowed(t *testing.T) {
 			{"no admins", Page{Admin: &no, After: "a1"}, []string{"a3", "anonymous", "b2"}, []string{"a3", "a4", "b2"}},
 			{"disabled", Page{Disabled: &yes}, []string{"a3", "b1"}, []string{"a3", "a4", "b1"}},
 			{"disabled admins", Page{Disabled: &yes, Admin: &yes}, []string{"b1"}, []string{"b1"}},
+			{"search", Page{Search: "2"}, []string{"a2", "b2"}, []string{"a2", "b2"}},
+			{"search, after", Page{Search: "ny", After: "a1"}, []string{"anonymous"}, nil},
+			{"search, no pattern", Page{Search: "%"}, nil, nil},
+			{"search, not any letter", Page{Search: "_2"}, nil, nil},
+			{"search, in capitals", Page{Search: "NYM"}, []string{"anonymous"}, nil},
+			{"search, disabled", Page{Search: "a", Disabled: &yes}, []string{"a3"}, []string{"a3", "a4"}},
+			{"search in a prefix", Page{Prefix: "a", Search: "1"}, []string{"a1"}, []string{"a1"}},
 			{"enabled", Page{Disabled: &no, Prefix: "b"}, []string{"b2"}, []string{"b2"}},
 		} {
 			tc.page.Limit = 10
 			users, err := s.Subjects(t.Context(), subject.User, tc.page)
 			require.NoError(t, err, tc.name)
 			assert.Equal(t, tc.users, namesOf(users), tc.name)
+			all := tc.page
+			all.After = ""
+			everyone, err := s.Subjects(t.Context(), subject.User, all)
+			require.NoError(t, err, tc.name)
+			tc.page.Limit = 1
+			count, err := s.CountSubjects(t.Context(), subject.User, tc.page)
+			require.NoError(t, err, tc.name)
+			assert.Equal(t, len(everyone), count, "%s, counted on all pages", tc.name)
+			everyone, err = s.Members(t.Context(), ref(t, "group:dev"), all)
+			require.NoError(t, err, tc.name)
+			count, err = s.CountMembers(t.Context(), ref(t, "group:dev"), tc.page)
+			require.NoError(t, err, tc.name)
+			assert.Equal(t, len(everyone), count, "%s, members counted on all pages", tc.name)
+			tc.page.Limit = 10
 			for _, large := range []int{10_000, 1} {
 				defer setLargeGroup(large)()
 				members, err := s.Members(t.Context(), ref(t, "group:dev"), tc.page)
@@ -173,6 +195,32 @@ func TestPagesAreNarrowed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCountsAreBounded guards that a narrowed listing is counted no further than it is worth, and a whole one in full.
+func TestCountsAreBounded(t *testing.T) {
+	const users = MaxCounted + 10
+	s := openAt(t, filepath.Join(t.TempDir(), "dockit.sqlite"))
+	manyUsers(t, s, users)
+	for name, c := range map[string]struct {
+		page           Page
+		users, members int
+	}{
+		"all":        {Page{}, users + 1, users},
+		"a search":   {Page{Search: "person"}, MaxCounted, MaxCounted},
+		"few":        {Page{Search: "00009@"}, 1, 1},
+		"a prefix":   {Page{Prefix: "person"}, MaxCounted, MaxCounted},
+		"later page": {Page{After: "person000900@example.com", Limit: 5}, users + 1, users},
+	} {
+		count, err := s.CountSubjects(t.Context(), subject.User, c.page)
+		require.NoError(t, err, name)
+		assert.Equal(t, c.users, count, name)
+		count, err = s.CountMembers(t.Context(), ref(t, "group:all"), c.page)
+		require.NoError(t, err, name)
+		assert.Equal(t, c.members, count, "members of %s", name)
+	}
+	_, err := s.CountMembers(t.Context(), ref(t, "group:none"), Page{})
+	require.ErrorIs(t, err, ErrNotFound)
 }
 
 // setLargeGroup returns what sets it back.

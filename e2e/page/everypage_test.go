@@ -18,7 +18,7 @@ var adminPages = map[string][]string{
 	"repositories": {"repositories"}, "repositories/tags": {"repositories/tags?name=team/app"}, "repositories/image": {"repositories/image?name=team/app&tag=multi"},
 	"repositories/access": {"repositories/access?name=team/app&subject=user:bob"}, "repositories/delete": {"repositories/delete?name=team/app&tag=latest"},
 
-	"users":                        {"users", "users?prefix=nobody", "users?admin=yes"},
+	"users":                        {"users", "users?q=nobody", "users?admin=yes"},
 	"users/*":                      {"users/bob", "users/root", "users/dave", "users/anonymous", "users/nobody"},
 	"users/*/permissions":          {"users/bob/permissions", "users/carol/permissions"},
 	"users/*/permissions/preview":  {"users/bob/permissions/preview?permission=repository:web/**:push", "users/bob/permissions/preview?permission=repository:team/app:pull&do=revoke", "users/bob/permissions/preview?permission=team"},
@@ -32,7 +32,7 @@ var adminPages = map[string][]string{
 	"robots/*/credentials":         {"robots/deploy/credentials", "robots/payments-ci/credentials"},
 	"robots/*/remove":              {"robots/deploy/remove"},
 	"groups":                       {"groups"},
-	"groups/*":                     {"groups/backend", "groups/authenticated"},
+	"groups/*":                     {"groups/backend", "groups/backend?q=ali", "groups/backend?q=nobody", "groups/authenticated"},
 	"groups/*/permissions":         {"groups/backend/permissions"},
 	"groups/*/permissions/preview": {"groups/backend/permissions/preview?permission=repository:web/**:push"},
 	"groups/*/remove":              {"groups/backend/remove"},

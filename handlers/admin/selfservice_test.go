@@ -101,6 +101,8 @@ func TestPasswordIsAskedForAgain(t *testing.T) {
 		{"GET", "/users", ``, false},
 		{"POST", "/users", `{"name":"carol"}`, false},
 		{"POST", "/users", `{"name":"dave","admin":true}`, true},
+		{"POST", "/users", `{"name":"erin","password":"another long password"}`, true},
+		{"POST", "/users", `{"name":"frank","password_hash":"$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}`, true},
 		{"PATCH", "/users/bob", `{"disabled":false}`, false},
 		{"PATCH", "/users/bob", `{"admin":true}`, true},
 		{"PUT", "/users/bob/password", `{"password":"another long password"}`, true},

@@ -49,6 +49,8 @@ type ListInput struct {
 	Prefix   string       `query:"prefix" maxLength:"128" doc:"Only names that begin with it."`
 	Admin    OptionalBool `query:"admin" doc:"Only admins, or only others."`
 	Disabled OptionalBool `query:"disabled" doc:"Only disabled subjects, or only others."`
+	Search   string       `query:"q" maxLength:"128" doc:"Only names that hold it, anywhere, in small or capital letters."`
+	Total    bool         `query:"total" doc:"Say how many there are on all pages together."`
 }
 
 // OptionalBool is a parameter that may be absent.
@@ -78,8 +80,26 @@ func (o *OptionalBool) pointer() *bool {
 // subjects is the page of the store that is asked for.
 func (in *ListInput) subjects() (store.Page, error) {
 	page, err := in.page()
-	page.Prefix, page.Admin, page.Disabled = in.Prefix, in.Admin.pointer(), in.Disabled.pointer()
+	page.Prefix, page.Search, page.Admin, page.Disabled = in.Prefix, in.Search, in.Admin.pointer(), in.Disabled.pointer()
 	return page, err
+}
+
+// listed is the answer: what was read for a page, and how many there are by count, where
+// that was asked for.
+func (a *API) listed(ctx context.Context, in *ListInput, read []store.Subject, count func() (int, error)) (*subjectsOutput, error) {
+	out := &subjectsOutput{list(in.PageInput, read, subjectOf, nameOf)}
+	if !in.Total {
+		return out, nil
+	}
+	total, err := len(read), error(nil)
+	if in.Cursor != "" || total > in.Limit { // not everything was read
+		total, err = count()
+	}
+	if err != nil {
+		return nil, a.problemOf(ctx, err)
+	}
+	out.Body.Total = &total
+	return out, nil
 }
 
 type changeInput struct {
@@ -146,7 +166,7 @@ func (a *API) listSubjects(ctx context.Context, kind subject.Kind, in *ListInput
 	if err != nil {
 		return nil, a.problemOf(ctx, err)
 	}
-	return &subjectsOutput{list(in.PageInput, found, subjectOf, nameOf)}, nil
+	return a.listed(ctx, in, found, func() (int, error) { return a.config.Store.CountSubjects(ctx, kind, page) })
 }
 
 func (a *API) createUser(ctx context.Context, user adminapi.NewUser) (*createdOutput, error) {
@@ -155,7 +175,7 @@ func (a *API) createUser(ctx context.Context, user adminapi.NewUser) (*createdOu
 		Admin:    user.Admin,
 		Disabled: user.Disabled,
 	}
-	if user.Admin {
+	if user.Admin || user.Password != "" || user.PasswordHash != "" {
 		if err := a.passwordAgain(ctx); err != nil {
 			return nil, err
 		}
@@ -306,81 +326,4 @@ func (in MatchInput) precondition() (store.Precondition, error) {
 		return 0, problem(http.StatusPreconditionFailed, adminapi.CodeStale, "If-Match holds no entity tag that this API gave out: read the subject again and use its ETag")
 	}
 	return store.Precondition(version), nil
-}
-
-type membersInput struct {
-	NameInput
-	ListInput
-}
-
-type memberInput struct {
-	NameInput
-	Member subject.Ref `path:"ref" maxLength:"140" example:"user:alice" doc:"A user or a robot."`
-}
-
-type memberOutput struct {
-	Status int
-}
-
-func (a *API) registerMembers(api huma.API) {
-	huma.Register(api, operation(api, "list-members", http.MethodGet, "/groups/{name}/members", "List the members of a group by name", http.StatusOK), a.listMembers)
-	huma.Register(api, operation(api, "add-member", http.MethodPut, "/groups/{name}/members/{ref}", "Put a user or robot into a group: 201 when it was not in there, else 204", http.StatusCreated), a.addMember)
-	huma.Register(api, operation(api, "remove-member", http.MethodDelete, "/groups/{name}/members/{ref}", "Take a user or robot out of a group", http.StatusNoContent), a.removeMember)
-	for _, kind := range []subject.Kind{subject.User, subject.Robot} {
-		huma.Register(api, operation(api, "list-groups-of-"+string(kind), http.MethodGet, "/"+kind.Plural()+"/{name}/groups", "List the groups that a "+string(kind)+" is in", http.StatusOK),
-			func(ctx context.Context, in *struct {
-				NameInput
-				PageInput
-			},
-			) (*subjectsOutput, error) {
-				return a.listGroups(ctx, subject.Ref{Kind: kind, Name: in.Name}, in.PageInput)
-			})
-	}
-}
-
-func (a *API) listMembers(ctx context.Context, in *membersInput) (*subjectsOutput, error) {
-	page, err := in.subjects()
-	if err != nil {
-		return nil, err
-	}
-	members, err := a.config.Store.Members(ctx, subject.Ref{Kind: subject.Group, Name: in.Name}, page)
-	if err != nil {
-		return nil, a.problemOf(ctx, err)
-	}
-	return &subjectsOutput{list(in.PageInput, members, subjectOf, nameOf)}, nil
-}
-
-func (a *API) addMember(ctx context.Context, in *memberInput) (*memberOutput, error) {
-	added, err := a.config.Store.AddMember(ctx, subject.Ref{Kind: subject.Group, Name: in.Name}, in.Member)
-	if err != nil {
-		return nil, a.problemOf(ctx, err)
-	}
-	if added {
-		return &memberOutput{http.StatusCreated}, nil
-	}
-	return &memberOutput{http.StatusNoContent}, nil
-}
-
-func (a *API) removeMember(ctx context.Context, in *memberInput) (*struct{}, error) {
-	if err := a.config.Store.RemoveMember(ctx, subject.Ref{Kind: subject.Group, Name: in.Name}, in.Member); err != nil {
-		return nil, a.problemOf(ctx, err)
-	}
-	return nil, nil //nolint:nilnil // huma: no body
-}
-
-// listGroups pages through what the store reads at once: a subject is in few
-// groups.
-func (a *API) listGroups(ctx context.Context, ref subject.Ref, in PageInput) (*subjectsOutput, error) {
-	page, err := in.page()
-	if err != nil {
-		return nil, err
-	}
-	groups, err := a.config.Store.Groups(ctx, ref)
-	if err != nil {
-		return nil, a.problemOf(ctx, err)
-	}
-	for len(groups) > 0 && groups[0].Ref.Name <= page.After {
-		groups = groups[1:]
-	}
-	return &subjectsOutput{list(in, groups, subjectOf, nameOf)}, nil
 }

@@ -117,6 +117,10 @@ func TestListsAreFiltered(t *testing.T) {
 		"?disabled=true":             {"off"},
 		"?disabled=false&admin=true": {"root"},
 		"?prefix=a&admin=false":      {"alice", "anonymous"},
+		"?q=o":                       {"anonymous", "bob", "off", "root"},
+		"?q=Off":                     {"off"},
+		"?q=o&prefix=a":              {"anonymous"},
+		"?q=_":                       nil,
 	} {
 		var page adminapi.List[adminapi.Subject]
 		f.do("GET", "/users"+query, "").decode(t, &page)
@@ -127,6 +131,34 @@ func TestListsAreFiltered(t *testing.T) {
 		assert.Equal(t, expected, names, query)
 	}
 	assert.Equal(t, http.StatusUnprocessableEntity, f.do("GET", "/users?admin=perhaps", "").StatusCode)
+}
+
+// TestListsSayHowManyThereAre guards the count of all pages together, which costs nothing where it was not asked for.
+func TestListsSayHowManyThereAre(t *testing.T) {
+	f := populated(t)
+	f.create(store.NewSubject{Ref: group("some")})
+	for _, member := range []string{"user:alice", "user:bob", "user:off"} {
+		require.Equal(t, http.StatusCreated, f.do("PUT", "/groups/some/members/"+member, "").StatusCode)
+	}
+	for path, want := range map[string]int{
+		"/users?total=true": 5, "/users?total=true&limit=2": 5, "/users?total=true&q=o": 4, "/users?total=true&q=o&limit=1": 4, "/users?total=true&q=zzz": 0,
+		"/users?total=true&admin=true&limit=1": 2, "/robots?total=true&q=zzz": 0,
+		"/groups/some/members?total=true": 3, "/groups/some/members?total=true&limit=1": 3,
+		"/groups/some/members?total=true&limit=1&q=o": 2, "/groups/some/members?total=true&q=B": 1,
+	} {
+		var page adminapi.List[adminapi.Subject]
+		f.do("GET", path, "").decode(t, &page)
+		require.NotNil(t, page.Total, path)
+		assert.Equal(t, want, *page.Total, path)
+		if page.NextCursor != "" {
+			f.do("GET", path+"&cursor="+page.NextCursor, "").decode(t, &page)
+			assert.Equal(t, want, *page.Total, "%s, on the next page", path)
+		}
+	}
+	var page adminapi.List[adminapi.Subject]
+	f.do("GET", "/users", "").decode(t, &page)
+	assert.Nil(t, page.Total)
+	assert.Equal(t, store.MaxCounted, adminapi.MaxCounted)
 }
 
 func TestEmptyListsAreLists(t *testing.T) {

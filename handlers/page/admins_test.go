@@ -92,7 +92,7 @@ func TestNavigation(t *testing.T) {
 		"credentials":       {"credentials", "credentials", "page"},
 		"tags":              {"repositories/access?name=team/app", "repositories", "true"},
 		"a user":            {"users/bob/permissions", "users", "true"},
-		"users":             {"users?prefix=b", "users", "page"},
+		"users":             {"users?q=b", "users", "page"},
 		"issuer to trust":   {"new-issuer/github", "issuers", "true"},
 		"token to be tried": {"try-token", "issuers", "true"},
 		"one entry":         {"audit/1", "audit", "true"},
@@ -108,6 +108,23 @@ func TestNavigation(t *testing.T) {
 	}
 	assert.NotContains(t, alice.get("").Body.String(), "For admins")
 	assert.NotContains(t, f.browser().get("sign-in").Body.String(), "<nav")
+}
+
+// TestPagesOfSubjectsMarkTheirOwn guards that each of the links above a subject says whether it is the one that is shown.
+func TestPagesOfSubjectsMarkTheirOwn(t *testing.T) {
+	f := administrable(t)
+	b := f.signedIn("root")
+	for path, here := range map[string]string{
+		"users/bob": "Overview", "users/bob/permissions": "Permissions", "users/bob/credentials": "Credentials",
+		"robots/ci": "Overview", "robots/ci/permissions": "Permissions", "robots/ci/credentials": "Credentials",
+		"groups/dev": "Overview", "groups/dev/permissions": "Permissions",
+		"users/anonymous": "Overview", "groups/authenticated/permissions": "Permissions",
+		"users/bob/permissions/preview?permission=team": "Permissions", // refused
+	} {
+		_, page, _ := strings.Cut(b.get(path).Body.String(), "</header>")
+		assert.Contains(t, page, ` aria-current="page">`+here+`</a>`, path)
+		assert.Equal(t, 1, strings.Count(page, "aria-current="), path)
+	}
 }
 
 // TestOtherSitesChangeNothingOfAdmins guards each form.
@@ -153,7 +170,7 @@ func TestHostileTextsOfAdminsStayText(t *testing.T) {
 	b := f.signedIn("root")
 	escaped := url.PathEscape(hostile)
 	for name, body := range map[string]string{
-		"search":     b.get("users?prefix=" + url.QueryEscape(hostile)).Body.String(),
+		"search":     b.get("users?q=" + url.QueryEscape(hostile)).Body.String(),
 		"name":       b.get("users/" + escaped).Body.String(),
 		"tokens":     b.get("tokens").Body.String(),
 		"last used":  b.get("robots/ci/credentials").Body.String(),

@@ -47,6 +47,8 @@ func TestAuditIsFilteredAndPaged(t *testing.T) {
 	assert.Equal(t, "1", second[len(second)-1])
 	assert.Contains(t, page, `value="create" selected`, "the filter holds")
 
+	assert.Contains(t, b.get("audit").Body.String(), `<details class="card">`, "a form that is not used takes a line")
+
 	today := time.Now().UTC()
 	for query, want := range map[string]int{
 		"subject=robot:ci-7":                   1,
@@ -59,6 +61,7 @@ func TestAuditIsFilteredAndPaged(t *testing.T) {
 	} {
 		answer := b.get("audit?" + query)
 		assert.Equal(t, http.StatusOK, answer.Code, query)
+		assert.Contains(t, answer.Body.String(), `<details class="card" open>`, "%s: what is left out is seen", query)
 		assert.Len(t, sequences(answer.Body.String()), want, query)
 	}
 	for query, says := range map[string]string{
@@ -66,6 +69,7 @@ func TestAuditIsFilteredAndPaged(t *testing.T) {
 	} {
 		answer := b.get("audit?" + query)
 		assert.Equal(t, http.StatusUnprocessableEntity, answer.Code, query)
+		assert.Equal(t, query != "cursor=x", strings.Contains(answer.Body.String(), `<details class="card" open>`), "%s: it can be mended", query)
 		assert.Contains(t, answer.Body.String(), says, query)
 	}
 }

@@ -59,6 +59,14 @@ func TestIssuerIsTrusted(t *testing.T) {
 
 	f.make("robot:ci")
 	require.Equal(t, http.StatusSeeOther, b.post("new-binding/gitlab", "name", "app-main", "robot", "robot:ci", "project_id", "20", "protected", "true").Code)
+	for path, heading := range map[string]string{
+		"issuers/gitlab": "Issuer gitlab", "issuers/gitlab/remove": "Trust the issuer gitlab no more",
+		"bindings/app-main": "Binding app-main", "bindings/app-main/remove": "Remove the binding app-main",
+	} {
+		page := b.get(path).Body.String()
+		assert.Contains(t, page, "<title>"+heading+" · Dockit</title>", path)
+		assert.Contains(t, page, "<h1>"+heading, path)
+	}
 	page = b.get("issuers/gitlab/remove").Body.String()
 	assert.Contains(t, page, "app-main, for robot:ci", "what goes with it")
 	_, err = f.store.Issuer(t.Context(), "gitlab")

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -138,7 +139,7 @@ func TestSubjectsAreSearchedAndPaged(t *testing.T) {
 	b := f.signedIn("root")
 	names := regexp.MustCompile(`href="/dockit/users/([a-z0-9]+)"`)
 	seen := map[string]bool{}
-	path, pages := "users?prefix=p", 0
+	path, pages := "users?q=P", 0
 	for path != "" {
 		page := b.get(path).Body.String()
 		for _, name := range names.FindAllStringSubmatch(page, -1) {
@@ -147,7 +148,7 @@ func TestSubjectsAreSearchedAndPaged(t *testing.T) {
 		next := regexp.MustCompile(`rel="next" href="/dockit/([^"]+)"`).FindStringSubmatch(page)
 		if path = ""; next != nil {
 			path = strings.ReplaceAll(next[1], "&amp;", "&")
-			assert.Contains(t, path, "prefix=p", "the filter stays")
+			assert.Contains(t, path, "q=P", "the filter stays")
 		}
 		pages++
 		require.Less(t, pages, 5)
@@ -163,8 +164,16 @@ func TestSubjectsAreSearchedAndPaged(t *testing.T) {
 	}
 	assert.Equal(t, []string{"p007"}, found("disabled=yes"))
 	assert.Equal(t, []string{"root"}, found("admin=yes"))
-	assert.Empty(t, found("prefix=zzz"))
-	assert.Contains(t, b.get("users?prefix=zzz").Body.String(), "No such user.")
+	assert.Equal(t, []string{"p019", "p119"}, found("q=19"), "a part of the name")
+	for query, says := range map[string]string{
+		"": "124 users", "q=00": "11 of 124 users", "q=p": "120 of 124 users", "q=p&cursor=" + base64.RawURLEncoding.EncodeToString([]byte("p110")): "120 of 124 users",
+		"disabled=yes": "1 of 124 users",
+	} {
+		assert.Contains(t, b.get("users?"+query).Body.String(), `<p class="muted">`+says+`</p>`, query)
+	}
+	assert.Contains(t, unescaped(b.get("users?q=it's&disabled=yes").Body.String()), `dockit rbac list users --search 'it'\''s' --disabled`)
+	assert.Empty(t, found("q=zzz"))
+	assert.Contains(t, b.get("users?q=zzz").Body.String(), "No such user.")
 	assert.Contains(t, b.get("robots").Body.String(), "There are no robots.")
 	assert.Equal(t, http.StatusUnprocessableEntity, b.get("users?cursor=%21").Code, "a cursor of nobody")
 }
@@ -187,6 +196,30 @@ func TestMembers(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, b.post("groups/dev/members/remove", "member", "user:bob").Code)
 	assert.Equal(t, http.StatusNotFound, b.post("groups/dev/members/remove", "member", "user:bob").Code)
 	assert.NotContains(t, b.get("groups/dev").Body.String(), "user:bob</a>")
+}
+
+func TestMembersAreSearched(t *testing.T) {
+	f := administrable(t)
+	b := f.signedIn("root")
+	assert.NotContains(t, b.get("groups/dev").Body.String(), `role="search"`, "nobody to look for")
+	for i := range 60 {
+		f.make(fmt.Sprintf("user:p%03d", i))
+		_, err := f.store.AddMember(t.Context(), subject.Ref{Kind: subject.Group, Name: "dev"}, userRef(fmt.Sprintf("p%03d", i)))
+		require.NoError(t, err)
+	}
+	page := b.get("groups/dev").Body.String()
+	assert.Contains(t, page, `<p class="muted">60 members</p>`)
+	assert.Contains(t, page, `rel="next"`)
+	page = b.get("groups/dev?q=05").Body.String()
+	assert.Contains(t, page, `<p class="muted">11 of 60 members</p>`)
+	assert.Contains(t, page, "user:p005</a>")
+	assert.NotContains(t, page, "user:p004</a>")
+	page = b.get("groups/dev?q=ali").Body.String()
+	assert.Contains(t, page, "No such member.")
+	assert.Contains(t, page, `value="ali"`, "it can be mended")
+	assert.NotContains(t, page, "Nobody is in this group.")
+	page = b.post("groups/dev/members", "member", "user:nobody").Body.String()
+	assert.Contains(t, page, `rel="next" href="/dockit/groups/dev?cursor=`, "the list goes on where a form was refused")
 }
 
 // TestPermissionsAreLookedAtBefore guards that a preview says for whom, and changes nothing.
@@ -324,8 +357,21 @@ func TestPasswordOfSomebodyElse(t *testing.T) {
 		answer = b.post("users", "name", "carol", "admin", "yes", "new_password", next, "repeated_password", next)
 		assert.Equal(t, http.StatusUnprocessableEntity, answer.Code)
 		assert.Contains(t, answer.Body.String(), "takes your own password once more")
+		answer = b.post("users", "name", "carol", "new_password", next, "repeated_password", next)
+		assert.Equal(t, http.StatusUnprocessableEntity, answer.Code)
+		assert.Contains(t, answer.Body.String(), "takes your own password once more")
+		assert.Contains(t, answer.Body.String(), `name="confirm_password"`, "there is where to give it")
+		assert.NotContains(t, answer.Body.String(), next)
+		_, err := f.found("user:carol")
+		require.ErrorIs(t, err, store.ErrNotFound)
+		answer = b.post("users", "name", "erin", "new_password", "", "repeated_password", "")
+		require.Equal(t, http.StatusSeeOther, answer.Code, "one without a password takes none: %s", answer.Body)
 		answer = b.post("users/bob/credentials", "name", "x", "scope", "all", "days", "7")
 		assert.Contains(t, answer.Body.String(), `name="scope" value="all"`, "it goes on from where it was")
+		answer = b.post("users", "name", "carol", "new_password", next, "repeated_password", next, confirmField, goodPassword)
+		require.Equal(t, http.StatusSeeOther, answer.Code, "body: %s", answer.Body)
+		require.Equal(t, http.StatusSeeOther, b.post("users/bob/make-admin").Code, "it was given just now")
+		time.Sleep(5 * time.Minute)
 		require.Equal(t, http.StatusSeeOther, b.post("users/bob/make-admin", confirmField, goodPassword).Code)
 	})
 }

@@ -27,7 +27,8 @@ const (
 	// atOnce is how many requests a registry is sent at the same time: each answer may
 	// take some megabytes.
 	atOnce = 8
-	// listAtOnce is how many lists of tags are read at the same time, which may be longer.
+	// listAtOnce is how many lists of tags are read at the same time, which may be longer:
+	// each for another viewer.
 	listAtOnce = 2
 )
 
@@ -53,8 +54,10 @@ type Registry struct {
 	viewers *viewers
 	tags    *tagLists
 	images  *images
-	// asking and listing have room for what is asked at the same time.
-	asking, listing chan struct{}
+	// asking has room for what is asked at the same time.
+	asking chan struct{}
+	// listing are the turns of those who read a list of tags.
+	listing *turns
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -68,7 +71,7 @@ func New(c Config) *Registry {
 	}
 	r := &Registry{
 		service: c.Service, client: c.Client, tokens: c.Tokens, logger: c.Logger,
-		viewers: newViewers(), tags: newTagLists(), images: newImages(), asking: make(chan struct{}, atOnce), listing: make(chan struct{}, listAtOnce),
+		viewers: newViewers(), tags: newTagLists(), images: newImages(), asking: make(chan struct{}, atOnce), listing: newTurns(listAtOnce),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	return r

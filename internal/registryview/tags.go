@@ -121,6 +121,14 @@ func (r *Registry) tagList(ctx context.Context, v Viewer, repository string) (*t
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxTagTime)
 	defer cancel()
+	done, err := r.listing.take(ctx, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if l := r.tags.get(key, time.Now()); l != nil {
+		return l, nil // it was read for the same viewer meanwhile
+	}
 	l, err := r.readTags(ctx, v, repository)
 	if err != nil {
 		return nil, err
@@ -130,12 +138,6 @@ func (r *Registry) tagList(ctx context.Context, v Viewer, repository string) (*t
 }
 
 func (r *Registry) readTags(ctx context.Context, v Viewer, repository string) (*tagList, error) {
-	select {
-	case r.listing <- struct{}{}:
-		defer func() { <-r.listing }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 	began := time.Now()
 	l := &tagList{resolved: make(map[string]registryclient.Digest)}
 	seen := make(map[string]struct{})

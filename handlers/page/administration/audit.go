@@ -29,6 +29,9 @@ type auditData struct {
 // auditFilter is what a form restricts the audit to.
 type auditFilter struct{ Subject, Actor, Action, Since, Until string }
 
+// Set reports whether it leaves anything out.
+func (f auditFilter) Set() bool { return f != auditFilter{} }
+
 // auditEntry is an entry in words.
 type auditEntry struct {
 	adminapi.AuditEntry
@@ -79,7 +82,7 @@ func (h *pages) showAudit(v *frame.Visit) error {
 			for _, entry := range list.Items {
 				data.Entries = append(data.Entries, entryInWords(entry))
 			}
-			data.Next = v.Following("cursor", list.NextCursor)
+			data.Next = v.Following("audit", "cursor", list.NextCursor)
 		}
 	}
 	if err != nil {

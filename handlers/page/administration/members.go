@@ -10,6 +10,17 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
+// readMembers reads those of a group whose names hold what is searched for.
+func (d *subjectData) readMembers(v *frame.Visit) error {
+	query := url.Values{}
+	if d.Search = strings.TrimSpace(v.URL.Query().Get("q")); d.Search != "" {
+		query.Set("q", d.Search)
+	}
+	list, count, err := countedList(v, pathOf(d.Ref())+"/members", query, "member", "members")
+	d.Members, d.Next, d.Count = list.Items, v.Following(pageOf(d.Ref()), "cursor", list.NextCursor), count
+	return err
+}
+
 func (h *pages) addMember(v *frame.Visit, group subject.Ref) error {
 	wanted := strings.TrimSpace(v.PostFormValue("member"))
 	member, err := subject.ParseRef(wanted)

@@ -16,6 +16,8 @@ type subjectData struct {
 	Groups  []adminapi.Subject
 	Members []adminapi.Subject
 	Next    string // address
+	// Search is what the names of the members that are shown hold, Count how many there are.
+	Search, Count string
 	// Form is a member that could not be added.
 	Form string
 }
@@ -41,24 +43,17 @@ func (h *pages) subject(v *frame.Visit, ref subject.Ref) (subjectData, error) {
 	if err := v.API(http.MethodGet, pathOf(ref), nil, &data.Subject); err != nil {
 		return data, err
 	}
-	var list adminapi.List[adminapi.Subject]
-	below := "/groups"
-	if ref.Kind == subject.Group {
-		below = "/members"
-	}
 	if data.BuiltIn {
 		return data, nil
 	}
-	if err := v.API(http.MethodGet, pathOf(ref)+below+v.Listed(url.Values{}, v.URL.Query().Get("cursor")), nil, &list); err != nil {
+	if ref.Kind == subject.Group {
+		err := data.readMembers(v)
 		return data, err
 	}
-	data.Next = v.Following("cursor", list.NextCursor)
-	if ref.Kind == subject.Group {
-		data.Members = list.Items
-	} else {
-		data.Groups = list.Items
-	}
-	return data, nil
+	var list adminapi.List[adminapi.Subject]
+	err := v.API(http.MethodGet, pathOf(ref)+"/groups"+v.Listed(url.Values{}, v.URL.Query().Get("cursor")), nil, &list)
+	data.Groups, data.Next = list.Items, v.Following(pageOf(ref), "cursor", list.NextCursor)
+	return data, err
 }
 
 // subjectChanges are what the buttons of a subject do, by the end of their addresses.

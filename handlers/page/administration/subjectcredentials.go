@@ -50,16 +50,16 @@ func (h *pages) subjectCredentials(v *frame.Visit, ref subject.Ref) (subjectCred
 	if err := v.API(http.MethodGet, pathOf(ref)+"/access-tokens"+v.Listed(url.Values{}, asked.Get("cursor")), nil, &tokens); err != nil {
 		return data, err
 	}
-	data.Tokens, data.Next = tokens.Items, v.Following("cursor", tokens.NextCursor)
+	data.Tokens, data.Next = tokens.Items, v.Following(pageOf(ref)+"/credentials", "cursor", tokens.NextCursor)
 	if ref.Kind == subject.Robot {
 		var sessions adminapi.List[adminapi.Session]
 		err := v.API(http.MethodGet, pathOf(ref)+"/sessions"+v.Listed(url.Values{}, asked.Get("logins")), nil, &sessions)
-		data.Sessions, data.LoginsNext = sessions.Items, v.Following("logins", sessions.NextCursor)
+		data.Sessions, data.LoginsNext = sessions.Items, v.Following(pageOf(ref)+"/credentials", "logins", sessions.NextCursor)
 		return data, err
 	}
 	var logins adminapi.List[adminapi.RefreshToken]
 	err := v.API(http.MethodGet, pathOf(ref)+"/refresh-tokens"+v.Listed(url.Values{}, asked.Get("logins")), nil, &logins)
-	data.Logins, data.LoginsNext = logins.Items, v.Following("logins", logins.NextCursor)
+	data.Logins, data.LoginsNext = logins.Items, v.Following(pageOf(ref)+"/credentials", "logins", logins.NextCursor)
 	return data, err
 }
 

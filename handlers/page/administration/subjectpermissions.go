@@ -37,12 +37,12 @@ func permissionsOf(v *frame.Visit, ref subject.Ref) (permissionsData, error) {
 	if err := v.API(http.MethodGet, pathOf(ref)+"/permissions"+v.Listed(url.Values{}, asked.Get("cursor")), nil, &own); err != nil {
 		return data, err
 	}
-	data.Own, data.OwnNext = own.Items, v.Following("cursor", own.NextCursor)
+	data.Own, data.OwnNext = own.Items, v.Following(pageOf(ref)+"/permissions", "cursor", own.NextCursor)
 	var effective adminapi.List[adminapi.EffectivePermission]
 	if err := v.API(http.MethodGet, pathOf(ref)+"/effective-permissions"+v.Listed(url.Values{}, asked.Get("effective")), nil, &effective); err != nil {
 		return data, err
 	}
-	data.Effective, data.EffectiveNext = effective.Items, v.Following("effective", effective.NextCursor)
+	data.Effective, data.EffectiveNext = effective.Items, v.Following(pageOf(ref)+"/permissions", "effective", effective.NextCursor)
 	return data, nil
 }
 
@@ -69,9 +69,9 @@ func (d previewData) Verb() string {
 func (d previewData) Sentences() []string {
 	sentences := make([]string, 0, len(d.Effects.Changes))
 	for _, e := range d.Effects.Changes {
-		text := "Adds " + strings.Join(e.Gained, " and ") + " for " + counted(e.Users, e.Robots)
+		text := "Adds " + strings.Join(e.Gained, " and ") + " for " + people(e.Users, e.Robots)
 		if len(e.Lost) > 0 {
-			text = "Takes " + strings.Join(e.Lost, " and ") + " from " + counted(e.Users, e.Robots)
+			text = "Takes " + strings.Join(e.Lost, " and ") + " from " + people(e.Users, e.Robots)
 		}
 		some := make([]string, len(e.Some))
 		for i, one := range e.Some {
@@ -86,8 +86,8 @@ func (d previewData) Sentences() []string {
 	return sentences
 }
 
-// counted is a number of users and robots in words.
-func counted(users, robots int) string {
+// people is a number of users and robots in words.
+func people(users, robots int) string {
 	var parts []string
 	for _, part := range []struct {
 		n         int

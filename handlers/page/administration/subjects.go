@@ -15,10 +15,12 @@ type subjectsData struct {
 	Kind     subject.Kind
 	Subjects []adminapi.Subject
 	Next     string // address
-	// Prefix, Admin and Disabled are what the list is restricted to.
-	Prefix          string
+	// Search, Admin and Disabled are what the list is restricted to.
+	Search          string
 	Admin, Disabled bool
-	Form            subjectForm
+	// Count says how many there are, Command what lists the same.
+	Count, Command string
+	Form           subjectForm
 	// Open is set when the form to make one is.
 	Open bool
 }
@@ -33,7 +35,7 @@ type subjectForm struct {
 func (d subjectsData) Title() string { return kindTitles[d.Kind] }
 
 // Filtered reports whether the list may leave something out.
-func (d subjectsData) Filtered() bool { return d.Prefix != "" || d.Admin || d.Disabled }
+func (d subjectsData) Filtered() bool { return d.Search != "" || d.Admin || d.Disabled }
 
 var kindTitles = map[subject.Kind]string{subject.User: "Users", subject.Robot: "Robots", subject.Group: "Groups"}
 
@@ -64,20 +66,23 @@ func (h *pages) showSubjects(v *frame.Visit, kind subject.Kind) error {
 
 func (h *pages) subjects(v *frame.Visit, kind subject.Kind) (subjectsData, error) {
 	asked := v.URL.Query()
-	data := subjectsData{Kind: kind, Prefix: strings.TrimSpace(asked.Get("prefix")), Admin: asked.Get("admin") != "", Disabled: asked.Get("disabled") != ""}
-	query := url.Values{}
-	if data.Prefix != "" {
-		query.Set("prefix", data.Prefix)
+	data := subjectsData{Kind: kind, Search: strings.TrimSpace(asked.Get("q")), Admin: asked.Get("admin") != "", Disabled: asked.Get("disabled") != ""}
+	query, arguments := url.Values{}, []string{kind.Plural()}
+	if data.Search != "" {
+		query.Set("q", data.Search)
+		arguments = append(arguments, "--search", data.Search)
 	}
 	if data.Admin && kind == subject.User {
 		query.Set("admin", "true")
+		arguments = append(arguments, "--admin")
 	}
 	if data.Disabled {
 		query.Set("disabled", "true")
+		arguments = append(arguments, "--disabled")
 	}
-	var list adminapi.List[adminapi.Subject]
-	err := v.API(http.MethodGet, "/"+kind.Plural()+v.Listed(query, asked.Get("cursor")), nil, &list)
-	data.Subjects, data.Next = list.Items, v.Following("cursor", list.NextCursor)
+	data.Command = frame.Command(v.Request, "list", arguments...)
+	list, count, err := countedList(v, "/"+kind.Plural(), query, string(kind), kind.Plural())
+	data.Subjects, data.Next, data.Count = list.Items, v.Following(kind.Plural(), "cursor", list.NextCursor), count
 	return data, err
 }
 
@@ -86,6 +91,7 @@ func (h *pages) addSubject(v *frame.Visit, kind subject.Kind) error {
 	form := subjectForm{Name: strings.TrimSpace(v.PostFormValue("name")), Admin: v.PostFormValue("admin") != ""}
 	var body any = adminapi.NewSubject{Name: form.Name}
 	var err error
+	chosen := kind == subject.User && v.PostFormValue("new_password") != ""
 	if kind == subject.User {
 		user := adminapi.NewUser{Name: form.Name, Admin: form.Admin, Password: v.PostFormValue("new_password")}
 		if _, sent := v.PostForm["new_password"]; !sent { // it was asked for the own password, which forgets the other
@@ -96,8 +102,8 @@ func (h *pages) addSubject(v *frame.Visit, kind subject.Kind) error {
 		}
 		body = user
 	}
-	if err == nil && form.Admin {
-		err = v.NeedsPassword("a user who is an admin")
+	if err == nil && (form.Admin || chosen) {
+		err = v.NeedsPassword("a user with a password, or who is an admin,")
 	}
 	var made adminapi.Subject
 	if err == nil {

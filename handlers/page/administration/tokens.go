@@ -29,7 +29,7 @@ func (h *pages) showTokens(v *frame.Visit) error {
 	if err := v.API(http.MethodGet, "/access-tokens"+v.Listed(query, asked.Get("cursor")), nil, &list); err != nil {
 		return err
 	}
-	data.Tokens, data.Next = list.Items, v.Following("cursor", list.NextCursor)
+	data.Tokens, data.Next = list.Items, v.Following("tokens", "cursor", list.NextCursor)
 	return v.Render("tokens", "Tokens", data)
 }
 

@@ -37,13 +37,14 @@ func (v *Visit) Listed(query url.Values, cursor string) string {
 }
 
 // Following is the address of the next page of a list, which keeps the filters, empty
-// when there is none. name is that of the cursor.
-func (v *Visit) Following(name, cursor string) string {
+// when there is none. page is the path of the list below [Root], which also stands in
+// what forms answer; name is that of the cursor.
+func (v *Visit) Following(page, name, cursor string) string {
 	if cursor == "" {
 		return ""
 	}
 	query := v.URL.Query()
 	query.Del("done")
 	query.Set(name, cursor)
-	return v.URL.EscapedPath() + "?" + query.Encode()
+	return Root + page + "?" + query.Encode()
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/dockit-registry/dockit/internal/auth"
 )
 
-// SessionCookie is the cookie of a session. Browsers take it over TLS alone, from this
-// host alone, and for all of it.
-const SessionCookie = "__Host-dockit"
+// sessionCookieName is that of the cookie of a session. Browsers take it over TLS alone,
+// from this host alone, and for all of it.
+const sessionCookieName = "__Host-dockit"
 
 // localCookie is that of a browser on this machine without TLS, which would not take
 // the other.
@@ -54,9 +54,16 @@ func isLocal(r *http.Request) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
+// IsSessionCookie reports whether a name, with blanks around it or not, is that of the
+// cookie of a session, or one that differs from it by its letters' case.
+func IsSessionCookie(name string) bool {
+	name = strings.TrimSpace(name)
+	return strings.EqualFold(name, sessionCookieName) || strings.EqualFold(name, localCookie)
+}
+
 func cookieName(r *http.Request) string {
 	if overTLS(r) {
-		return SessionCookie
+		return sessionCookieName
 	}
 	return localCookie
 }

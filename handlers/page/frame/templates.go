@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dockit-registry/dockit/adminapi"
+	"github.com/dockit-registry/dockit/subject"
 )
 
 //go:embed templates
@@ -100,6 +101,7 @@ var functions = template.FuncMap{
 	"utc":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") },
 	"copy":   func(label, text string) Copyable { return Copyable{label, text} },
 	"empty":  func(what, how, command string) emptiness { return emptiness{what, how, command} },
+	"tabs":   func(ref subject.Ref, here string) tabs { return tabs{ref, here} },
 	"lines":  func(s string) int { return strings.Count(s, "\n") + 1 },
 	"clip":   clip,
 	"size":   sized,
@@ -121,6 +123,13 @@ type Copyable struct{ Label, Text string }
 // emptiness is what stands in the place of a list that is empty: what is missing, how
 // it comes about, and the command for it.
 type emptiness struct{ What, How, Command string }
+
+// tabs are the pages of a subject, of which Here is shown: overview, permissions or
+// credentials.
+type tabs struct {
+	Ref  subject.Ref
+	Here string
+}
 
 // clip shortens what a client calls itself.
 func clip(s string) string {

@@ -38,7 +38,7 @@ func (h *pages) showBindings(v *frame.Visit) error {
 	if err := v.API(http.MethodGet, "/bindings"+v.Listed(query, v.URL.Query().Get("cursor")), nil, &list); err != nil {
 		return err
 	}
-	data.Bindings, data.Next, data.Command = list.Items, v.Following("cursor", list.NextCursor), frame.Command(v.Request, "binding list", arguments...)
+	data.Bindings, data.Next, data.Command = list.Items, v.Following("bindings", "cursor", list.NextCursor), frame.Command(v.Request, "binding list", arguments...)
 	var issuers adminapi.List[adminapi.Issuer]
 	if err := v.API(http.MethodGet, "/issuers?limit=100", nil, &issuers); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (h *pages) showBinding(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Render("binding", data.Name, data)
+	return v.Render("binding", "Binding "+data.Name, data)
 }
 
 func (h *pages) binding(v *frame.Visit) (bindingData, error) {
@@ -98,7 +98,7 @@ func (h *pages) switchBinding(disabled bool, done string) frame.PageFunc {
 			if failed != nil {
 				return failed
 			}
-			return v.Refused("binding", data.Name, data, err)
+			return v.Refused("binding", "Binding "+data.Name, data, err)
 		}
 		return v.Done("bindings/"+url.PathEscape(name), done)
 	}
@@ -109,7 +109,7 @@ func (h *pages) askToRemoveBinding(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Render("bindingremove", "Remove "+data.Name, data)
+	return v.Render("bindingremove", "Remove the binding "+data.Name, data)
 }
 
 func (h *pages) removeBinding(v *frame.Visit) error {

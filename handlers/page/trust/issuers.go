@@ -89,7 +89,7 @@ func (h *pages) showIssuer(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Render("issuer", data.Name, data)
+	return v.Render("issuer", "Issuer "+data.Name, data)
 }
 
 func (h *pages) issuer(v *frame.Visit, name string) (issuerData, error) {
@@ -119,7 +119,7 @@ func (h *pages) refreshIssuer(v *frame.Visit) error {
 		if failed != nil {
 			return failed
 		}
-		return v.Refused("issuer", data.Name, data, err)
+		return v.Refused("issuer", "Issuer "+data.Name, data, err)
 	}
 	return v.Done("issuers/"+url.PathEscape(name), "issuer-refreshed")
 }
@@ -140,7 +140,7 @@ func (h *pages) askToRemoveIssuer(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Render("issuerremove", "Trust "+data.Name+" no more", data)
+	return v.Render("issuerremove", "Trust the issuer "+data.Name+" no more", data)
 }
 
 func (h *pages) removeIssuer(v *frame.Visit) error {

@@ -168,18 +168,20 @@ DOCKIT_PASSWORD (or DOCKIT_PASSWORD_FILE), or from the terminal.`,
 }
 
 func (r *rbac) listCommand() *cobra.Command {
-	var prefix string
+	var prefix, search string
 	var admins, disabled bool
 	cmd := &cobra.Command{
 		Use:   "list users|robots|groups",
 		Short: "List users, robots or groups by name",
 		Example: `  dockit rbac list users
   dockit rbac list groups --prefix team- -o json
+  dockit rbac list users --search smith
   dockit rbac list users --admin
   dockit rbac list robots --disabled -o name`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVar(&prefix, "prefix", "", "only `names` that begin with this")
+	cmd.Flags().StringVar(&search, "search", "", "only `names` that hold this anywhere")
 	cmd.Flags().BoolVar(&admins, "admin", false, "only admins; --admin=false for the others")
 	cmd.Flags().BoolVar(&disabled, "disabled", false, "only disabled ones; --disabled=false for the others")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -191,7 +193,7 @@ func (r *rbac) listCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		options := client.ListOptions{Prefix: prefix}
+		options := client.ListOptions{Prefix: prefix, Search: search}
 		if cmd.Flags().Changed("admin") {
 			options.Admin = &admins
 		}

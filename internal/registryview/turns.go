@@ -1,0 +1,71 @@
+package registryview
+
+import (
+	"context"
+	"sync"
+)
+
+// turns lets so many at a time do something that may take long, and of each viewer one:
+// whoever asks for much waits behind what it asked for itself, and others do not.
+type turns struct {
+	places chan struct{}
+
+	mu sync.Mutex
+	// own are the viewers who have a turn or wait for one.
+	own map[string]*ownTurn
+}
+
+// ownTurn is that of one viewer.
+type ownTurn struct {
+	place chan struct{}
+	// wanted is how many have it or wait for it.
+	wanted int
+}
+
+func newTurns(atOnce int) *turns {
+	return &turns{places: make(chan struct{}, atOnce), own: make(map[string]*ownTurn)}
+}
+
+// take waits for the turn of a viewer, which done ends. Errors: that of ctx.
+func (t *turns) take(ctx context.Context, viewer string) (done func(), err error) {
+	own := t.want(viewer)
+	select {
+	case own.place <- struct{}{}:
+	case <-ctx.Done():
+		t.unwant(viewer, own)
+		return nil, ctx.Err()
+	}
+	select {
+	case t.places <- struct{}{}:
+	case <-ctx.Done():
+		<-own.place
+		t.unwant(viewer, own)
+		return nil, ctx.Err()
+	}
+	return func() {
+		<-t.places
+		<-own.place
+		t.unwant(viewer, own)
+	}, nil
+}
+
+func (t *turns) want(viewer string) *ownTurn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	own := t.own[viewer]
+	if own == nil {
+		own = &ownTurn{place: make(chan struct{}, 1)}
+		t.own[viewer] = own
+	}
+	own.wanted++
+	return own
+}
+
+// unwant forgets a viewer of whom nothing is left.
+func (t *turns) unwant(viewer string, own *ownTurn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if own.wanted--; own.wanted == 0 {
+		delete(t.own, viewer)
+	}
+}

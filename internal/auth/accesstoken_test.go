@@ -297,3 +297,16 @@ func TestTokensAreNotDelayed(t *testing.T) {
 		assert.Equal(t, before, f.Checks(), "a token was checked like a password")
 	})
 }
+
+func TestBoundsOfATokenRequest(t *testing.T) {
+	of := func(scopes, networks int) TokenRequest {
+		r := TokenRequest{Networks: slices.Repeat([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, networks)}
+		scope, err := access.ParsePermission("repository:team/app:pull")
+		require.NoError(t, err)
+		r.Scopes = slices.Repeat([]access.Permission{scope}, scopes)
+		return r
+	}
+	require.NoError(t, of(maxScopes, maxNetworks).validate())
+	require.ErrorIs(t, of(maxScopes+1, 0).validate(), ErrTokenRequest)
+	require.ErrorIs(t, of(0, maxNetworks+1).validate(), ErrTokenRequest)
+}

@@ -250,6 +250,17 @@ func TestLookupsAreShared(t *testing.T) {
 	})
 }
 
+// TestNobodyWaits guards that a password that no request waits for any more is not looked at, and that one that is being looked at is.
+func TestNobodyWaits(t *testing.T) {
+	r := newWaitingRoom()
+	left := new(sharedAttempt)
+	assert.False(t, r.begin(left))
+	waits := &sharedAttempt{requests: 1}
+	assert.True(t, r.begin(waits))
+	waits.requests = 0
+	assert.True(t, r.begin(waits), "a retry goes on")
+}
+
 // TestWhoHasGoneIsNotLookedUp guards that a request whose client went away costs
 // no query.
 func TestWhoHasGoneIsNotLookedUp(t *testing.T) {

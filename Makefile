@@ -151,9 +151,14 @@ dockit-kubernetes: ## build bin/dockit-kubernetes
 	CGO_ENABLED=0 go build -C kubernetes -trimpath -ldflags '-s -w' -o ../bin/dockit-kubernetes ./cmd/dockit-kubernetes
 
 .PHONY: chart
-chart: ## pack the Helm chart as CHART (default dist/dockit-chart.tgz), which helm push sends to a registry
-	@mkdir -p $(dir $(CHART))
-	tar -C examples/helm --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --exclude=ci -czf $(CHART) dockit
+chart: ## pack the Helm chart as CHART (default dist/dockit-chart.tgz), of VERSION if there is one, whose images it names
+	@rm -rf dist/chart && mkdir -p dist/chart $(dir $(CHART)) && cp -R examples/helm/dockit dist/chart/ && rm -rf dist/chart/dockit/ci
+	@$(if $(VERSION),sed -i.unchanged -e 's/^version: .*/version: $(VERSION:v%=%)/' -e 's/^appVersion: .*/appVersion: "$(VERSION:v%=%)"/' dist/chart/dockit/Chart.yaml && rm dist/chart/dockit/Chart.yaml.unchanged)
+	tar -C dist/chart --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -czf $(CHART) dockit
+
+.PHONY: chart-push
+chart-push: chart ## send the packed chart to CHART_REGISTRY, oci://HOST/PATH, as an OCI artifact; needs helm and its login
+	helm push $(CHART) $(CHART_REGISTRY)
 
 .PHONY: test-fresh
 test-fresh: ## run README's commands on a bare Debian: as root, as root of a container without privileges, and as a user (KINDS="container user" RUN="make test-e2e")

@@ -104,7 +104,12 @@ func TestChart(t *testing.T) {
 			rendered, err := render.Chart(folder, valuesOf(t, string(content)))
 			require.NoError(t, err)
 			all := objects(t, render.Manifests(rendered))
-			require.Contains(t, all, "Deployment dockit")
+			if filepath.Base(file) == "elsewhere-values.yaml" {
+				require.NotContains(t, all, "Deployment dockit")
+				require.Contains(t, all, "Deployment dockit-pull-secrets")
+			} else {
+				require.Contains(t, all, "Deployment dockit")
+			}
 			for name, pod := range podsOf(all) {
 				secure(t, name, pod)
 			}
@@ -144,6 +149,12 @@ func TestChartRefuses(t *testing.T) {
 		"credentialProvider: {enabled: true}":             "kubeletAudiences lists it",
 		"credentialProvider: {platform: gke}":             "platform",
 		"credentialProvider: {server: http://dockit}":     "server",
+		"settings: {DOCKIT_ISSUER: a}":                    "use issuer",
+		"certificate: {enabled: true}":                    "for which host",
+		"cluster: {bearer: sometimes}":                    "bearer",
+		"enabled: false\npullSecrets: {enabled: true}":    "pullSecrets.server",
+		"enabled: false\ncluster: {trust: true}":          "dockit-kubernetes trust",
+		"kubeletAudiences: [https://registry.example.com]\ncredentialProvider: {enabled: true, registries: [a.test, b.test]}": "which Dockit is asked",
 	} {
 		_, err := render.Chart(folder, valuesOf(t, text))
 		require.ErrorContains(t, err, says, text)

@@ -15,7 +15,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
 {{- define "dockit.image" -}}
-{{- with .Values.image }}{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{ include "dockit.imageOf" (list . .Values.image) }}
+{{- end }}
+
+{{/* An image of values: a digest wins over a tag, and a tag over the version of the application. */}}
+{{- define "dockit.imageOf" -}}
+{{- $image := last . }}{{ $image.repository }}{{ if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default (first .).Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{/*
+Whether Dockit reads the keys of the cluster from its API server, with the token of its service account and by the cluster's authority.
+That token opens the API server: it goes to addresses of services alone unless cluster.bearer says otherwise.
+*/}}
+{{- define "dockit.readsFromAPIServer" -}}
+{{- with .Values.cluster }}
+{{- if and .trust (or (eq .bearer "always") (and (eq .bearer "auto") (regexMatch "^https://[^/:]+\\.svc(\\.cluster\\.local)?(:[0-9]+)?(/|$)" .issuerURL))) }}true{{ end }}
+{{- end }}
 {{- end }}
 
 {{- define "dockit.url" -}}
@@ -75,6 +90,26 @@ called after them alone. It writes by server-side apply, for which a name bounds
 
 {{/* What does not fit together is said before anything is made. */}}
 {{- define "dockit.check" -}}
+{{- if not .Values.enabled }}
+{{- if and .Values.pullSecrets.enabled (not .Values.pullSecrets.server) }}
+{{- fail "enabled is false: name the Dockit that is elsewhere with pullSecrets.server" }}
+{{- end }}
+{{- if or .Values.cluster.trust .Values.state .Values.registry.enabled .Values.ingress.enabled .Values.httpRoute.enabled }}
+{{- fail "enabled is false, and cluster.trust, state, registry, ingress and httpRoute are of Dockit: leave them out, and trust the cluster with dockit-kubernetes trust" }}
+{{- end }}
+{{- end }}
+{{- $values := dict "DOCKIT_LISTEN" "service.port" "DOCKIT_SERVICE" "services" "DOCKIT_ISSUER" "issuer" "DOCKIT_SQL_DIALECT" "database.dialect" "DOCKIT_SQL_DSN" "database" "DOCKIT_SQL_DSN_FILE" "database.existingSecret" "DOCKIT_PKI_ENCRYPTION_KEY_FILE" "encryptionKey" "DOCKIT_ROOT_USER" "rootUser.name" "DOCKIT_ROOT_PASSWORD_FILE" "rootUser.existingSecret" "DOCKIT_METRICS_LISTEN" "metrics" "DOCKIT_TRUSTED_PROXIES" "trustedProxies" }}
+{{- range $name, $_ := .Values.settings }}
+{{- if hasKey $values $name }}
+{{- fail (printf "settings: the chart sets %s: use %s" $name (get $values $name)) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.credentialProvider.enabled (gt (len .Values.credentialProvider.registries) 1) (not .Values.credentialProvider.server) }}
+{{- fail "credentialProvider.registries has several: say with credentialProvider.server which Dockit is asked for all of them" }}
+{{- end }}
+{{- if and .Values.certificate.enabled (not .Values.ingress.enabled) (not .Values.httpRoute.enabled) }}
+{{- fail "certificate.enabled needs ingress.enabled or httpRoute.enabled: for which host is it?" }}
+{{- end }}
 {{- if and (eq .Values.database.dialect "sqlite") (or (gt (int .Values.replicas) 1) .Values.autoscaling.enabled) }}
 {{- fail "database.dialect is sqlite, which belongs to one replica: set replicas to 1 and autoscaling.enabled to false, or use mysql" }}
 {{- end }}

@@ -1,0 +1,91 @@
+package charttest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/dockit-registry/dockit/kubernetes/internal/render"
+)
+
+func rendered(t *testing.T, values string) map[string]runtime.Object {
+	t.Helper()
+	made, err := render.Chart(folder, valuesOf(t, values))
+	require.NoError(t, err)
+	return objects(t, render.Manifests(made))
+}
+
+// TestSecretOfTheChartCannotBeReplaced guards that what renders the chart without asking the cluster takes no encryption key away:
+// without it the keys in the database are worth nothing.
+func TestSecretOfTheChartCannotBeReplaced(t *testing.T) {
+	for name, values := range map[string]string{"without values": "{}", "one of one's own": "encryptionKey: {existingSecret: mine}"} {
+		made, ok := rendered(t, values)["Secret dockit"].(*v1.Secret)
+		require.True(t, ok, name)
+		require.NotNil(t, made.Immutable, name)
+		assert.True(t, *made.Immutable, name)
+	}
+}
+
+// TestEveryImageTakesADigest guards that the digest and the pull policy that the schema takes count wherever an image is named.
+func TestEveryImageTakesADigest(t *testing.T) {
+	const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	image := "image: {digest: \"" + digest + "\", pullPolicy: Always}"
+	all := rendered(t, image+"\nkubeletAudiences: [https://registry.example.com]\npullSecrets: {enabled: true, "+image+"}\ncredentialProvider: {enabled: true, "+image+
+		"}\nregistry: {enabled: true, "+image+"}")
+	pods := podsOf(all)
+	for pod, container := range map[string]string{
+		"Deployment dockit": "dockit", "Deployment dockit-pull-secrets": "pull-secrets", "DaemonSet dockit-credential-provider": "install",
+		"Deployment dockit-registry": "registry",
+	} {
+		found := false
+		for _, c := range pods[pod].Containers {
+			if c.Name != container {
+				continue
+			}
+			found = true
+			assert.Regexp(t, "@"+digest+"$", c.Image, pod)
+			assert.Equal(t, v1.PullAlways, c.ImagePullPolicy, pod)
+		}
+		assert.True(t, found, "%s has no container %s", pod, container)
+	}
+}
+
+// TestSettingsWinOverTheChart guards that no variable is there twice, which a server-side apply refuses.
+func TestSettingsWinOverTheChart(t *testing.T) {
+	seen := map[string]string{}
+	for _, variable := range podsOf(rendered(t, "settings: {DOCKIT_LOG_FORMAT: text}"))["Deployment dockit"].Containers[0].Env {
+		require.NotContains(t, seen, variable.Name)
+		seen[variable.Name] = variable.Value
+	}
+	assert.Equal(t, "text", seen["DOCKIT_LOG_FORMAT"])
+}
+
+// TestTokenOfTheClusterStaysInside guards that the token of Dockit's service account, which opens the API server, is sent to
+// services of the cluster alone unless the administrator says otherwise.
+func TestTokenOfTheClusterStaysInside(t *testing.T) {
+	for values, inside := range map[string]bool{
+		"cluster: {trust: true}": true,
+		"cluster: {trust: true, issuerURL: https://kubernetes.default.svc}":                                        true,
+		"cluster: {trust: true, issuerURL: \"https://kubernetes.default.svc:443\"}":                                true,
+		"cluster: {trust: true, bearer: never}":                                                                    false,
+		"cluster: {trust: true, issuerURL: https://oidc.eks.eu-west-1.amazonaws.com/id/0123}":                      false,
+		"cluster: {trust: true, issuerURL: https://container.googleapis.com/v1/projects/p/locations/l/clusters/c}": false,
+		"cluster: {trust: true, issuerURL: https://kubernetes.default.svc.evil.example.com}":                       false,
+		"cluster: {trust: true, issuerURL: \"https://evil.example.com/https://kubernetes.default.svc\"}":           false,
+		"cluster: {trust: true, bearer: always, issuerURL: \"https://api.example.com:6443\"}":                      true,
+	} {
+		all := rendered(t, values)
+		issuer := stateOf(t, all).Issuers[0]
+		mounted := false
+		for _, volume := range podsOf(all)["Deployment dockit"].Volumes {
+			mounted = mounted || volume.Name == "cluster"
+		}
+		assert.Equal(t, inside, issuer.BearerFile != "", values)
+		assert.Equal(t, inside, mounted, values)
+		_, bound := all["ClusterRoleBinding registry-dockit-issuer-discovery"]
+		assert.Equal(t, inside, bound, values)
+	}
+}

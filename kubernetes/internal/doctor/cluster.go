@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -45,23 +44,9 @@ func (c *command) checkVerb(ctx context.Context, r *report, kube kubernetes.Inte
 	case review.Status.Allowed:
 		r.good("kubelets may ask for tokens with the audience %s", c.audience)
 	default:
-		r.missing(fmt.Sprintf(verbManifest, c.audience, verb), "kubelets may ask for tokens with the audience %s", c.audience)
+		r.missing(verbManifest(c.audience), "kubelets may ask for tokens with the audience %s", c.audience)
 	}
 }
-
-const verbManifest = `kubectl apply -f - <<EOF
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: dockit-pulls}
-rules:
-  - {apiGroups: [""], resources: ["%s"], verbs: [%s]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: dockit-pulls}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: dockit-pulls}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:nodes"}]
-EOF`
 
 // checkKubelet looks at the kubelet of a node, and at its configuration of the plugin.
 func (c *command) checkKubelet(ctx context.Context, r *report, kube kubernetes.Interface, host string) {

@@ -168,7 +168,7 @@ func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 	reconcile(f.options())
 	assert.Equal(t, 4, f.exchanged())
 	assert.Equal(t, "builder", f.robot)
-	annotate(renewAnnotation, renewNow)
+	annotate(RenewAnnotation, RenewNow)
 	reconcile(f.options())
 	assert.Equal(t, 6, f.exchanged())
 	more := f.options()
@@ -178,13 +178,13 @@ func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 
 	// Whoever may write the annotation cannot have it never be replaced, and a time that has come by what the service account says
 	// alone is no reason for another one.
-	annotate(renewAnnotation, time.Now().AddDate(9, 0, 0).UTC().Format(time.RFC3339))
+	annotate(RenewAnnotation, time.Now().AddDate(9, 0, 0).UTC().Format(time.RFC3339))
 	reconcile(more)
-	at, err := time.Parse(time.RFC3339, f.account("team-a", "default").Annotations[renewAnnotation])
+	at, err := time.Parse(time.RFC3339, f.account("team-a", "default").Annotations[RenewAnnotation])
 	require.NoError(t, err)
 	assert.Less(t, time.Until(at), time.Hour)
 	assert.Equal(t, 9, f.exchanged())
-	annotate(renewAnnotation, time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
+	annotate(RenewAnnotation, time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
 	reconcile(more)
 	assert.Equal(t, 9, f.exchanged())
 	o := more

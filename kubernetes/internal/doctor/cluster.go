@@ -2,30 +2,16 @@ package doctor
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"os"
 	"slices"
 	"strings"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
 )
-
-func tokenOf(ctx context.Context, kube kubernetes.Interface, namespace, account, audience string) (string, error) {
-	seconds := int64(600)
-	got, err := kube.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account, &authenticationv1.TokenRequest{
-		Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}, ExpirationSeconds: &seconds},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return "", err
-	}
-	return got.Status.Token, nil
-}
 
 // verb is what kubelets need for an audience.
 const verb = "request-serviceaccounts-token-audience"
@@ -144,16 +130,9 @@ func (p provider) faults(host, audience string) []fault {
 
 // opens reports whether a registry token says that it opens anything.
 func opens(token string) (bool, error) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return false, errors.New("what Dockit gave is no token")
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	var claims struct {
 		Access []struct{ Actions []string } `json:"access"`
 	}
-	if err == nil {
-		err = json.Unmarshal(payload, &claims)
-	}
+	err := readClaims(token, &claims)
 	return len(claims.Access) > 0 && slices.Contains(claims.Access[0].Actions, "pull"), err
 }

@@ -9,12 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/dockit-registry/dockit/internal/challenge"
 	"github.com/dockit-registry/dockit/internal/cli"
@@ -233,25 +231,4 @@ func checkRegistry(ctx context.Context, r *report, web *http.Client, host string
 	}
 	r.good("the registry is the service %s, with tokens from %s", asked.Service, asked.Realm)
 	return asked.Service
-}
-
-// checkToken gets a token of the service account.
-func (c *command) checkToken(ctx context.Context, r *report, kube kubernetes.Interface) string {
-	if issuer, err := cluster.Discover(ctx, kube); err != nil {
-		r.unknown("the issuer: %v", err)
-	} else {
-		r.good("the issuer is %s", issuer.URL)
-	}
-	token, err := tokenOf(ctx, kube, c.namespace, c.account, c.audience)
-	if err == nil {
-		r.good("a token of the service account %s/%s for %s", c.namespace, c.account, c.audience)
-		return token
-	}
-	if content, mounted := os.ReadFile("/var/run/secrets/dockit/token"); mounted == nil {
-		r.good("the token of this pod, at /var/run/secrets/dockit/token")
-		return strings.TrimSpace(string(content))
-	}
-	r.missing(fmt.Sprintf("kubectl create serviceaccount -n %s %s     # or the right to create serviceaccounts/token, for this command alone", c.namespace, c.account),
-		"a token of the service account %s/%s: %v", c.namespace, c.account, err)
-	return ""
 }

@@ -3,7 +3,6 @@ package doctor
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +16,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/dockit-registry/dockit/internal/tokenexchange"
 	"github.com/dockit-registry/dockit/kubernetes/internal/install"
 )
 
@@ -122,25 +120,6 @@ func TestKubelet(t *testing.T) {
 			assert.Equal(t, test.broken, r.broken)
 		})
 	}
-}
-
-// TestCures guards that each refusal of Dockit leads to the command that mends it.
-func TestCures(t *testing.T) {
-	c := command{namespace: "team-a", account: "app", audience: "prod"}
-	for said, cure := range map[string]string{
-		"the subject_token is no token of an issuer that is trusted here: check which one is sent":                                  "dockit-kubernetes trust NAME     # issuer",
-		"the token of the issuer https://a.test is refused: its key \"b\" is not known here; a key that is new":                     "dockit-kubernetes trust NAME     # keys",
-		"its aud has \"prod\"; ask for a token with \"registry.test\" alone":                                                        "dockit-kubernetes trust NAME --audience prod",
-		"the token is right, but no token of the issuer https://a.test stands for any robot here":                                   "dockit rbac binding add NAME --issuer ISSUER --robot robot:NAME --claim kubernetes.io/namespace=team-a --claim kubernetes.io/serviceaccount/name=app",
-		"the token is right, but does not stand for any robot here: its kubernetes.io/namespace is \"team-a\"":                      "dockit rbac binding add NAME",
-		"the token is refused: its time comes at 2026-01-01T00:10:00Z, and it is 2026-01-01T00:00:00Z here; compare the clocks":     "clocks of the API server and of Dockit",
-		"the token is refused: its time was over at 2026-01-01T00:10:00Z, and it is 2026-01-01T01:00:00Z here; ask for a fresh one": "clocks of the API server and of Dockit",
-		"unknown service \"registry.test\"": "REGISTRY_AUTH_TOKEN_SERVICE",
-		"something else":                    "dockit rbac issuer try",
-	} {
-		assert.Contains(t, c.cureOf(errors.New(said)), cure, said)
-	}
-	assert.Contains(t, c.cureOf(fmt.Errorf("https://a.test: %w", tokenexchange.ErrNoExchange)), "--server")
 }
 
 // TestRegistry guards what is said of a registry that is no registry with Dockit.

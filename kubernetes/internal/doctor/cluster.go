@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
+
+	"github.com/dockit-registry/dockit/kubernetes/internal/pullsecrets"
 )
 
 // verb is what kubelets need for an audience.
@@ -35,9 +37,9 @@ func (c *command) checkVerb(ctx context.Context, r *report, kube kubernetes.Inte
 }
 
 // checkKubelet looks at the kubelet of a node, and at its configuration of the plugin.
-func (c *command) checkKubelet(ctx context.Context, r *report, kube kubernetes.Interface, host string) {
+func (c *command) checkKubelet(ctx context.Context, r *report, kube kubernetes.Interface, host, robot string) {
 	if c.config != "" {
-		c.checkConfig(r, host)
+		c.checkConfig(r, host, robot)
 	} else {
 		r.unknown("the configuration of the plugin: give its file with --provider-config, on the node")
 	}
@@ -70,11 +72,13 @@ type provider struct {
 		ServiceAccountTokenAudience string
 		CacheType                   string
 		RequireServiceAccount       *bool
+
+		RequiredServiceAccountAnnotationKeys, OptionalServiceAccountAnnotationKeys []string
 	}
 }
 
-// checkConfig looks at the configuration of the plugin.
-func (c *command) checkConfig(r *report, host string) {
+// checkConfig looks at the configuration of the plugin, for a service account that chooses a robot or none.
+func (c *command) checkConfig(r *report, host, robot string) {
 	content, err := os.ReadFile(c.config)
 	var config providerConfig
 	if err == nil {
@@ -92,7 +96,7 @@ func (c *command) checkConfig(r *report, host string) {
 		r.missing("dockit-credential-provider --help has an example", "the provider dockit-credential-provider in %s", c.config)
 		return
 	}
-	faults := config.Providers[at].faults(host, c.audience)
+	faults := config.Providers[at].faults(host, c.audience, robot)
 	for _, fault := range faults {
 		r.missing(fault.cure, "%s in %s", fault.what, c.config)
 	}
@@ -103,7 +107,7 @@ func (c *command) checkConfig(r *report, host string) {
 
 type fault struct{ what, cure string }
 
-func (p provider) faults(host, audience string) []fault {
+func (p provider) faults(host, audience, robot string) []fault {
 	var faults []fault
 	add := func(wrong bool, what, cure string) {
 		if wrong {
@@ -123,8 +127,12 @@ func (p provider) faults(host, audience string) []fault {
 	add(!matches, "the registry in matchImages", "matchImages: ["+host+"]")
 	add(!strings.Contains(args, "--registry="+host+" ") && !strings.Contains(args, "--registry "+host+" "), "the registry in args", "args: [--registry="+host+"]")
 	add(p.TokenAttributes.ServiceAccountTokenAudience != audience, "the audience "+audience, "tokenAttributes: {serviceAccountTokenAudience: "+audience+"}")
-	add(p.TokenAttributes.CacheType == "", "cacheType", "tokenAttributes: {cacheType: Token}")
+	add(p.TokenAttributes.CacheType != "Token", "cacheType Token, for with another one the kubelet refuses a token as the password while Dockit is away,",
+		"tokenAttributes: {cacheType: Token}")
 	add(p.TokenAttributes.RequireServiceAccount == nil, "requireServiceAccount", "tokenAttributes: {requireServiceAccount: true}")
+	annotations := slices.Concat(p.TokenAttributes.RequiredServiceAccountAnnotationKeys, p.TokenAttributes.OptionalServiceAccountAnnotationKeys)
+	add(robot != "" && !slices.Contains(annotations, pullsecrets.RobotAnnotation), "the annotation by which the service account chooses robot:"+robot,
+		"tokenAttributes: {optionalServiceAccountAnnotationKeys: ["+pullsecrets.RobotAnnotation+"]}")
 	return faults
 }
 

@@ -127,7 +127,7 @@ func (c *command) run(cmd *cobra.Command) error {
 	ctx, r, web := cmd.Context(), &report{w: cmd.OutOrStdout()}, c.connection.HTTPClient(roots)
 	robot, kept := c.checkAccount(ctx, r, kube)
 	if !kept || c.node != "" || c.config != "" {
-		c.checkKubelet(ctx, r, kube, host)
+		c.checkKubelet(ctx, r, kube, host, robot)
 		c.checkVerb(ctx, r, kube)
 	}
 	token := c.checkToken(ctx, r, kube)

@@ -41,24 +41,34 @@ func TestConfiguration(t *testing.T) {
 		require.Contains(t, good, old)
 		return strings.Replace(good, old, next, 1)
 	}
-	for name, test := range map[string]struct{ config, finding, cure string }{
-		"as it should be":   {good, "ok       the plugin is configured for registry.test", ""},
-		"args apart":        {change("--registry=registry.test", "--registry, registry.test"), "ok       ", ""},
-		"a wildcard":        {change("matchImages: [registry.test]", `matchImages: ["*.test"]`), "ok       ", ""},
-		"a path":            {change("matchImages: [registry.test]", "matchImages: [registry.test/team]"), "ok       ", ""},
-		"no file":           {"", "missing  the configuration ", "dockit-credential-provider --help has an example"},
-		"no YAML":           {"\t{", "missing  the configuration ", "dockit-credential-provider --help has an example"},
-		"another kind":      {"kind: KubeletConfiguration", "it is no CredentialProviderConfig", "dockit-credential-provider --help has an example"},
-		"no plugin":         {change("dockit-credential-provider", "other"), "missing  the provider dockit-credential-provider", "dockit-credential-provider --help has an example"},
-		"an old apiVersion": {change("credentialprovider.kubelet.k8s.io/v1", "credentialprovider.kubelet.k8s.io/v1beta1"), "missing  the apiVersion", "apiVersion: credentialprovider.kubelet.k8s.io/v1\n"},
-		"matchImages":       {change("[registry.test]", "[registry.test:5000]"), "missing  the registry in matchImages", "matchImages: [registry.test]"},
-		"--registry":        {change("--registry=registry.test", "--registry=registry.test.evil"), "missing  the registry in args", "args: [--registry=registry.test]"},
-		"the audience":      {change("https://registry.test", "registry.test"), "missing  the audience https://registry.test", "tokenAttributes: {serviceAccountTokenAudience: https://registry.test}"},
-		"cacheType":         {change("cacheType: Token", "cacheType: ''"), "missing  cacheType", "tokenAttributes: {cacheType: Token}"},
-		"requireServiceAccount": {
-			change("      requireServiceAccount: true\n", ""), "missing  requireServiceAccount", "tokenAttributes: {requireServiceAccount: true}",
+	for name, test := range map[string]struct{ config, finding, cure, robot string }{
+		"as it should be":          {good, "ok       the plugin is configured for registry.test", "", ""},
+		"args apart":               {change("--registry=registry.test", "--registry, registry.test"), "ok       ", "", ""},
+		"a wildcard":               {change("matchImages: [registry.test]", `matchImages: ["*.test"]`), "ok       ", "", ""},
+		"a path":                   {change("matchImages: [registry.test]", "matchImages: [registry.test/team]"), "ok       ", "", ""},
+		"no file":                  {"", "missing  the configuration ", "dockit-credential-provider --help has an example", ""},
+		"no YAML":                  {"\t{", "missing  the configuration ", "dockit-credential-provider --help has an example", ""},
+		"another kind":             {"kind: KubeletConfiguration", "it is no CredentialProviderConfig", "dockit-credential-provider --help has an example", ""},
+		"no plugin":                {change("dockit-credential-provider", "other"), "missing  the provider dockit-credential-provider", "dockit-credential-provider --help has an example", ""},
+		"an old apiVersion":        {change("credentialprovider.kubelet.k8s.io/v1", "credentialprovider.kubelet.k8s.io/v1beta1"), "missing  the apiVersion", "apiVersion: credentialprovider.kubelet.k8s.io/v1\n", ""},
+		"matchImages":              {change("[registry.test]", "[registry.test:5000]"), "missing  the registry in matchImages", "matchImages: [registry.test]", ""},
+		"--registry":               {change("--registry=registry.test", "--registry=registry.test.evil"), "missing  the registry in args", "args: [--registry=registry.test]", ""},
+		"the audience":             {change("https://registry.test", "registry.test"), "missing  the audience https://registry.test", "tokenAttributes: {serviceAccountTokenAudience: https://registry.test}", ""},
+		"cacheType":                {change("cacheType: Token", "cacheType: ''"), "missing  cacheType", "tokenAttributes: {cacheType: Token}", ""},
+		"cacheType ServiceAccount": {change("cacheType: Token", "cacheType: ServiceAccount"), "missing  cacheType Token", "tokenAttributes: {cacheType: Token}", ""},
+		"a robot": {
+			change("    tokenAttributes:\n", "    tokenAttributes:\n      optionalServiceAccountAnnotationKeys: [dockit.dev/robot]\n"), "ok       ", "", "ci",
 		},
-		"no tokenAttributes": {good[:strings.Index(good, "    tokenAttributes")], "missing  the audience", "tokenAttributes: {serviceAccountTokenAudience"},
+		"a robot that is required": {
+			change("    tokenAttributes:\n", "    tokenAttributes:\n      requiredServiceAccountAnnotationKeys: [dockit.dev/robot]\n"), "ok       ", "", "ci",
+		},
+		"a robot that is not passed": {
+			good, "missing  the annotation by which the service account chooses robot:ci", "tokenAttributes: {optionalServiceAccountAnnotationKeys: [dockit.dev/robot]}", "ci",
+		},
+		"requireServiceAccount": {
+			change("      requireServiceAccount: true\n", ""), "missing  requireServiceAccount", "tokenAttributes: {requireServiceAccount: true}", "",
+		},
+		"no tokenAttributes": {good[:strings.Index(good, "    tokenAttributes")], "missing  the audience", "tokenAttributes: {serviceAccountTokenAudience", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "config.yaml")
@@ -67,7 +77,7 @@ func TestConfiguration(t *testing.T) {
 			}
 			c, said := command{config: file, audience: "https://registry.test"}, bytes.Buffer{}
 			r := &report{w: &said}
-			c.checkConfig(r, "registry.test")
+			c.checkConfig(r, "registry.test", test.robot)
 			assert.Contains(t, said.String(), test.finding)
 			assert.Contains(t, said.String(), test.cure)
 			assert.Equal(t, test.cure != "", r.broken > 0, said.String())
@@ -87,7 +97,7 @@ func TestInstalledConfigurationIsRight(t *testing.T) {
 	require.NoError(t, err)
 	c, said := command{config: file, audience: "prod"}, bytes.Buffer{}
 	r := &report{w: &said}
-	c.checkConfig(r, "registry.test:5000")
+	c.checkConfig(r, "registry.test:5000", "ci")
 	assert.Zero(t, r.broken, said.String())
 	assert.Contains(t, said.String(), "the plugin is configured for registry.test:5000")
 }
@@ -114,7 +124,7 @@ func TestKubelet(t *testing.T) {
 			require.NoError(t, err)
 			c, said := command{node: "worker-1"}, bytes.Buffer{}
 			r := &report{w: &said}
-			c.checkKubelet(t.Context(), r, kube, "registry.test")
+			c.checkKubelet(t.Context(), r, kube, "registry.test", "")
 			assert.Contains(t, said.String(), test.say)
 			assert.Contains(t, said.String(), "unknown  the configuration of the plugin: give its file with --provider-config")
 			assert.Equal(t, test.broken, r.broken)

@@ -53,6 +53,9 @@ type Options struct {
 	// for https:// and its host.
 	Audience   string
 	Registries []string
+	// Server is the URL of the Dockit that gives the logins, and Service what the registries are called there: logins of another one are
+	// replaced. Default: it is behind each registry, by the name of that.
+	Server, Service string
 	// Namespaces are those that are worked on, as if they had the label; nothing of others is read. Default: those of the cluster.
 	Namespaces []string
 	// Accounts are the names of service accounts that are worked on. Default: any.

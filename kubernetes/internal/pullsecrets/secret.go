@@ -39,10 +39,11 @@ func secretName(account string) string {
 	return strings.TrimRight(name[:most-digits-1], ".-") + "-" + hex.EncodeToString(sum[:])[:digits]
 }
 
-// purpose is what a secret is for: another one once the service account chooses another robot, or registries are added.
+// purpose is what a secret is for: another one once the service account chooses another robot, registries are added, or another Dockit gives
+// the logins.
 func (c *Controller) purpose(a *v1.ServiceAccount) string {
 	const digits = 16
-	content := strings.Join(append([]string{c.options.Audience, a.Annotations[RobotAnnotation]}, c.options.Registries...), "\x00")
+	content := strings.Join(append([]string{c.options.Server, c.options.Service, c.options.Audience, a.Annotations[RobotAnnotation]}, c.options.Registries...), "\x00")
 	sum := sha256.Sum256([]byte(content))
 	return hex.EncodeToString(sum[:])[:digits]
 }

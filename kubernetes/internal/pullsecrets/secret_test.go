@@ -146,7 +146,7 @@ func TestSecretNames(t *testing.T) {
 }
 
 // TestAnotherRobotIsAnotherLogin guards that a login is replaced before its time when the service account chooses another robot, when a
-// registry is added, and when somebody asks for it.
+// registry is added, when another Dockit gives the logins, and when somebody asks for it.
 func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 	f := newFixture(t, namespace("team-a", on), account("team-a", "default", nil))
 	key := cache.NewObjectName("team-a", "default")
@@ -175,6 +175,14 @@ func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 	more.Registries = append(more.Registries, "third.test")
 	reconcile(more)
 	assert.Equal(t, 9, f.exchanged())
+	more.Server = "https://dockit.test"
+	reconcile(more)
+	assert.Equal(t, 12, f.exchanged(), "the logins of the Dockit before are worth nothing there")
+	more.Service = "registry"
+	reconcile(more)
+	assert.Equal(t, 15, f.exchanged())
+	reconcile(more)
+	assert.Equal(t, 15, f.exchanged())
 
 	// Whoever may write the annotation cannot have it never be replaced, and a time that has come by what the service account says
 	// alone is no reason for another one.
@@ -183,14 +191,14 @@ func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 	at, err := time.Parse(time.RFC3339, f.account("team-a", "default").Annotations[RenewAnnotation])
 	require.NoError(t, err)
 	assert.Less(t, time.Until(at), time.Hour)
-	assert.Equal(t, 9, f.exchanged())
+	assert.Equal(t, 15, f.exchanged())
 	annotate(RenewAnnotation, time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
 	reconcile(more)
-	assert.Equal(t, 9, f.exchanged())
+	assert.Equal(t, 15, f.exchanged())
 	o := more
 	o.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	reconcile(o)
-	assert.Equal(t, 12, f.exchanged(), "it is due")
+	assert.Equal(t, 18, f.exchanged(), "it is due")
 }
 
 // TestShortLoginsAreRefused guards that a login which would have to be replaced at once is an error, and ends.

@@ -25,12 +25,12 @@ const (
 	// Label on a namespace, or on a service account, asks for a pull secret when it is true:
 	// on a namespace for its service account default, on a service account for that.
 	Label = "dockit.dev/pull-secret"
-	// madeAnnotation names the secret that was made for a service account, RenewAnnotation says
-	// when it is to be replaced (RFC 3339), and forAnnotation what it is for (see [Controller.purpose]).
-	// So no secret has to be watched.
-	madeAnnotation  = "dockit.dev/pull-secret-name"
+	// madeAnnotation names the secret that was made for a service account, and forAnnotation says
+	// what it is for (see [Controller.purpose]). So no secret has to be watched.
+	madeAnnotation = "dockit.dev/pull-secret-name"
+	forAnnotation  = "dockit.dev/pull-secret-for"
+	// RenewAnnotation says when the login in it is to be replaced (RFC 3339).
 	RenewAnnotation = "dockit.dev/pull-secret-renew-at"
-	forAnnotation   = "dockit.dev/pull-secret-for"
 	// RenewNow is what to write as RenewAnnotation for a new login.
 	RenewNow = "now"
 	// RobotAnnotation chooses a robot, as for the credential provider.

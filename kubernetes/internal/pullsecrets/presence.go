@@ -9,7 +9,7 @@ import (
 )
 
 // presence says when to look whether the secret of a service account is still there: no secret is watched, for that takes the right to read
-// those of others. Each is looked at about once in a [resync], and of many that are found at once, not all are looked at at once.
+// those of others. Each is looked at about once in a [resync], and of many that are found together, not all have the same time.
 type presence struct {
 	now func() time.Time
 

@@ -2,10 +2,12 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -35,10 +37,25 @@ func (c *command) checkAccount(ctx context.Context, r *report, kube kubernetes.I
 	case time.Since(renew) > late:
 		r.missing("look at the log of the controller, deployment/…-pull-secrets", "a new login in the secret %s, which was due at %s", secret, renew.UTC().Format(time.RFC3339))
 	default:
+		c.checkSecret(ctx, r, kube, secret, renew)
+	}
+	return robot, true
+}
+
+// checkSecret looks whether the secret is there that the service account names: annotations alone stay when somebody removes it.
+func (c *command) checkSecret(ctx context.Context, r *report, kube kubernetes.Interface, secret string, renew time.Time) {
+	_, err := kube.CoreV1().Secrets(c.namespace).Get(ctx, secret, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		r.missing(fmt.Sprintf("kubectl -n %s annotate serviceaccount %s %s=%s --overwrite     # the controller makes another one at once",
+			c.namespace, c.account, pullsecrets.RenewAnnotation, pullsecrets.RenewNow),
+			"the secret %s of the service account: somebody removed it", secret)
+	case err != nil:
+		r.unknown("whether the secret %s is there, which the service account says it has: %v", secret, err)
+	default:
 		r.good("the secret %s is kept for the service account, with a login until after %s; no kubelet has to run the plugin",
 			secret, renew.UTC().Format(time.RFC3339))
 	}
-	return robot, true
 }
 
 // asks reports whether a label asks for a pull secret. Of a namespace that cannot be read, nothing is known.

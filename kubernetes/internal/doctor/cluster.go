@@ -2,31 +2,18 @@ package doctor
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
-)
 
-func tokenOf(ctx context.Context, kube kubernetes.Interface, namespace, account, audience string) (string, error) {
-	seconds := int64(600)
-	got, err := kube.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account, &authenticationv1.TokenRequest{
-		Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}, ExpirationSeconds: &seconds},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return "", err
-	}
-	return got.Status.Token, nil
-}
+	"github.com/dockit-registry/dockit/kubernetes/internal/pullsecrets"
+)
 
 // verb is what kubelets need for an audience.
 const verb = "request-serviceaccounts-token-audience"
@@ -45,28 +32,14 @@ func (c *command) checkVerb(ctx context.Context, r *report, kube kubernetes.Inte
 	case review.Status.Allowed:
 		r.good("kubelets may ask for tokens with the audience %s", c.audience)
 	default:
-		r.missing(fmt.Sprintf(verbManifest, c.audience, verb), "kubelets may ask for tokens with the audience %s", c.audience)
+		r.missing(verbManifest(c.audience), "kubelets may ask for tokens with the audience %s", c.audience)
 	}
 }
 
-const verbManifest = `kubectl apply -f - <<EOF
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: dockit-pulls}
-rules:
-  - {apiGroups: [""], resources: ["%s"], verbs: [%s]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: dockit-pulls}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: dockit-pulls}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:nodes"}]
-EOF`
-
 // checkKubelet looks at the kubelet of a node, and at its configuration of the plugin.
-func (c *command) checkKubelet(ctx context.Context, r *report, kube kubernetes.Interface, host string) {
+func (c *command) checkKubelet(ctx context.Context, r *report, kube kubernetes.Interface, host, robot string) {
 	if c.config != "" {
-		c.checkConfig(r, host)
+		c.checkConfig(r, host, robot)
 	} else {
 		r.unknown("the configuration of the plugin: give its file with --provider-config, on the node")
 	}
@@ -99,11 +72,13 @@ type provider struct {
 		ServiceAccountTokenAudience string
 		CacheType                   string
 		RequireServiceAccount       *bool
+
+		RequiredServiceAccountAnnotationKeys, OptionalServiceAccountAnnotationKeys []string
 	}
 }
 
-// checkConfig looks at the configuration of the plugin.
-func (c *command) checkConfig(r *report, host string) {
+// checkConfig looks at the configuration of the plugin, for a service account that chooses a robot or none.
+func (c *command) checkConfig(r *report, host, robot string) {
 	content, err := os.ReadFile(c.config)
 	var config providerConfig
 	if err == nil {
@@ -121,7 +96,7 @@ func (c *command) checkConfig(r *report, host string) {
 		r.missing("dockit-credential-provider --help has an example", "the provider dockit-credential-provider in %s", c.config)
 		return
 	}
-	faults := config.Providers[at].faults(host, c.audience)
+	faults := config.Providers[at].faults(host, c.audience, robot)
 	for _, fault := range faults {
 		r.missing(fault.cure, "%s in %s", fault.what, c.config)
 	}
@@ -132,7 +107,7 @@ func (c *command) checkConfig(r *report, host string) {
 
 type fault struct{ what, cure string }
 
-func (p provider) faults(host, audience string) []fault {
+func (p provider) faults(host, audience, robot string) []fault {
 	var faults []fault
 	add := func(wrong bool, what, cure string) {
 		if wrong {
@@ -152,23 +127,20 @@ func (p provider) faults(host, audience string) []fault {
 	add(!matches, "the registry in matchImages", "matchImages: ["+host+"]")
 	add(!strings.Contains(args, "--registry="+host+" ") && !strings.Contains(args, "--registry "+host+" "), "the registry in args", "args: [--registry="+host+"]")
 	add(p.TokenAttributes.ServiceAccountTokenAudience != audience, "the audience "+audience, "tokenAttributes: {serviceAccountTokenAudience: "+audience+"}")
-	add(p.TokenAttributes.CacheType == "", "cacheType", "tokenAttributes: {cacheType: Token}")
+	add(p.TokenAttributes.CacheType != "Token", "cacheType Token, for with another one the kubelet refuses a token as the password while Dockit is away,",
+		"tokenAttributes: {cacheType: Token}")
 	add(p.TokenAttributes.RequireServiceAccount == nil, "requireServiceAccount", "tokenAttributes: {requireServiceAccount: true}")
+	annotations := slices.Concat(p.TokenAttributes.RequiredServiceAccountAnnotationKeys, p.TokenAttributes.OptionalServiceAccountAnnotationKeys)
+	add(robot != "" && !slices.Contains(annotations, pullsecrets.RobotAnnotation), "the annotation by which the service account chooses robot:"+robot,
+		"tokenAttributes: {optionalServiceAccountAnnotationKeys: ["+pullsecrets.RobotAnnotation+"]}")
 	return faults
 }
 
 // opens reports whether a registry token says that it opens anything.
 func opens(token string) (bool, error) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return false, errors.New("what Dockit gave is no token")
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	var claims struct {
 		Access []struct{ Actions []string } `json:"access"`
 	}
-	if err == nil {
-		err = json.Unmarshal(payload, &claims)
-	}
+	err := readClaims(token, &claims)
 	return len(claims.Access) > 0 && slices.Contains(claims.Access[0].Actions, "pull"), err
 }

@@ -2,6 +2,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,12 +10,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/dockit-registry/dockit/internal/challenge"
 	"github.com/dockit-registry/dockit/internal/cli"
@@ -128,7 +127,7 @@ func (c *command) run(cmd *cobra.Command) error {
 	ctx, r, web := cmd.Context(), &report{w: cmd.OutOrStdout()}, c.connection.HTTPClient(roots)
 	robot, kept := c.checkAccount(ctx, r, kube)
 	if !kept || c.node != "" || c.config != "" {
-		c.checkKubelet(ctx, r, kube, host)
+		c.checkKubelet(ctx, r, kube, host, robot)
 		c.checkVerb(ctx, r, kube)
 	}
 	token := c.checkToken(ctx, r, kube)
@@ -147,7 +146,7 @@ func (c *command) checkPull(ctx context.Context, r *report, web *http.Client, se
 	exchange := tokenexchange.Client{HTTP: web, Realm: server.JoinPath("v2", "token")}
 	got, err := exchange.Exchange(ctx, request)
 	if err != nil {
-		r.missing(c.cureOf(err), "Dockit takes the token: %v", err)
+		r.missing(c.cureOf(err, request.Robot), "Dockit takes the token: %v", err)
 		return
 	}
 	r.good("Dockit takes the token, and it stands for robot:%s", got.Username)
@@ -155,34 +154,11 @@ func (c *command) checkPull(ctx context.Context, r *report, web *http.Client, se
 	opened, err := mayPull(ctx, web, exchange.Realm, service, got, repository)
 	switch {
 	case err != nil:
-		r.missing("look at the log of Dockit", "a registry token: %v", err)
+		r.missing(cmp.Or(connectionCure(err, "name the address of Dockit with --server"), "look at the log of Dockit"), "a registry token: %v", err)
 	case !opened:
 		r.missing("dockit rbac grant robot:"+got.Username+" repository:"+repository+":pull", "robot:%s may pull %s", got.Username, repository)
 	default:
 		r.good("robot:%s may pull %s", got.Username, repository)
-	}
-}
-
-// cureOf is what to do about a refusal.
-func (c *command) cureOf(err error) string {
-	said := err.Error()
-	switch {
-	case errors.Is(err, tokenexchange.ErrNoExchange):
-		return "name the address of Dockit with --server"
-	case strings.Contains(said, "no token of an issuer that is trusted"):
-		return "dockit-kubernetes trust NAME     # issuer: Dockit does not know this cluster"
-	case strings.Contains(said, "is not known here"):
-		return "dockit-kubernetes trust NAME     # keys: the cluster has another one by now"
-	case strings.Contains(said, "aud") && strings.Contains(said, "ask for a token with"):
-		return "give the issuer that audience (dockit-kubernetes trust NAME --audience " + c.audience + "), or kubelets the one that is told"
-	case strings.Contains(said, "compare the clocks"), strings.Contains(said, "ask for a fresh one"):
-		return "compare the clocks of the API server and of Dockit (timedatectl on both): the token is new"
-	case strings.Contains(said, "stand"):
-		return fmt.Sprintf("dockit rbac binding add NAME --issuer ISSUER --robot robot:NAME --claim kubernetes.io/namespace=%s --claim kubernetes.io/serviceaccount/name=%s", c.namespace, c.account)
-	case strings.Contains(said, "service"):
-		return "dockit api-server --service has to list what the registry has as REGISTRY_AUTH_TOKEN_SERVICE"
-	default:
-		return "dockit rbac issuer try says more, with a token of the service account"
 	}
 }
 
@@ -222,7 +198,7 @@ func checkRegistry(ctx context.Context, r *report, web *http.Client, host string
 	}
 	response, err := web.Do(request)
 	if err != nil {
-		r.missing("the pod's node has to reach it as well", "the registry answers: %v", cli.ExplainConnection(err))
+		r.missing(connectionCure(err, "write the address of the registry in the image's name")+"\nthe pod's node has to reach it as well", "the registry answers: %v", cli.ExplainConnection(err))
 		return ""
 	}
 	_ = response.Body.Close()
@@ -233,25 +209,4 @@ func checkRegistry(ctx context.Context, r *report, web *http.Client, host string
 	}
 	r.good("the registry is the service %s, with tokens from %s", asked.Service, asked.Realm)
 	return asked.Service
-}
-
-// checkToken gets a token of the service account.
-func (c *command) checkToken(ctx context.Context, r *report, kube kubernetes.Interface) string {
-	if issuer, err := cluster.Discover(ctx, kube); err != nil {
-		r.unknown("the issuer: %v", err)
-	} else {
-		r.good("the issuer is %s", issuer.URL)
-	}
-	token, err := tokenOf(ctx, kube, c.namespace, c.account, c.audience)
-	if err == nil {
-		r.good("a token of the service account %s/%s for %s", c.namespace, c.account, c.audience)
-		return token
-	}
-	if content, mounted := os.ReadFile("/var/run/secrets/dockit/token"); mounted == nil {
-		r.good("the token of this pod, at /var/run/secrets/dockit/token")
-		return strings.TrimSpace(string(content))
-	}
-	r.missing(fmt.Sprintf("kubectl create serviceaccount -n %s %s     # or the right to create serviceaccounts/token, for this command alone", c.namespace, c.account),
-		"a token of the service account %s/%s: %v", c.namespace, c.account, err)
-	return ""
 }

@@ -3,7 +3,6 @@ package doctor
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +16,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/dockit-registry/dockit/internal/tokenexchange"
 	"github.com/dockit-registry/dockit/kubernetes/internal/install"
 )
 
@@ -43,24 +41,34 @@ func TestConfiguration(t *testing.T) {
 		require.Contains(t, good, old)
 		return strings.Replace(good, old, next, 1)
 	}
-	for name, test := range map[string]struct{ config, finding, cure string }{
-		"as it should be":   {good, "ok       the plugin is configured for registry.test", ""},
-		"args apart":        {change("--registry=registry.test", "--registry, registry.test"), "ok       ", ""},
-		"a wildcard":        {change("matchImages: [registry.test]", `matchImages: ["*.test"]`), "ok       ", ""},
-		"a path":            {change("matchImages: [registry.test]", "matchImages: [registry.test/team]"), "ok       ", ""},
-		"no file":           {"", "missing  the configuration ", "dockit-credential-provider --help has an example"},
-		"no YAML":           {"\t{", "missing  the configuration ", "dockit-credential-provider --help has an example"},
-		"another kind":      {"kind: KubeletConfiguration", "it is no CredentialProviderConfig", "dockit-credential-provider --help has an example"},
-		"no plugin":         {change("dockit-credential-provider", "other"), "missing  the provider dockit-credential-provider", "dockit-credential-provider --help has an example"},
-		"an old apiVersion": {change("credentialprovider.kubelet.k8s.io/v1", "credentialprovider.kubelet.k8s.io/v1beta1"), "missing  the apiVersion", "apiVersion: credentialprovider.kubelet.k8s.io/v1\n"},
-		"matchImages":       {change("[registry.test]", "[registry.test:5000]"), "missing  the registry in matchImages", "matchImages: [registry.test]"},
-		"--registry":        {change("--registry=registry.test", "--registry=registry.test.evil"), "missing  the registry in args", "args: [--registry=registry.test]"},
-		"the audience":      {change("https://registry.test", "registry.test"), "missing  the audience https://registry.test", "tokenAttributes: {serviceAccountTokenAudience: https://registry.test}"},
-		"cacheType":         {change("cacheType: Token", "cacheType: ''"), "missing  cacheType", "tokenAttributes: {cacheType: Token}"},
-		"requireServiceAccount": {
-			change("      requireServiceAccount: true\n", ""), "missing  requireServiceAccount", "tokenAttributes: {requireServiceAccount: true}",
+	for name, test := range map[string]struct{ config, finding, cure, robot string }{
+		"as it should be":          {good, "ok       the plugin is configured for registry.test", "", ""},
+		"args apart":               {change("--registry=registry.test", "--registry, registry.test"), "ok       ", "", ""},
+		"a wildcard":               {change("matchImages: [registry.test]", `matchImages: ["*.test"]`), "ok       ", "", ""},
+		"a path":                   {change("matchImages: [registry.test]", "matchImages: [registry.test/team]"), "ok       ", "", ""},
+		"no file":                  {"", "missing  the configuration ", "dockit-credential-provider --help has an example", ""},
+		"no YAML":                  {"\t{", "missing  the configuration ", "dockit-credential-provider --help has an example", ""},
+		"another kind":             {"kind: KubeletConfiguration", "it is no CredentialProviderConfig", "dockit-credential-provider --help has an example", ""},
+		"no plugin":                {change("dockit-credential-provider", "other"), "missing  the provider dockit-credential-provider", "dockit-credential-provider --help has an example", ""},
+		"an old apiVersion":        {change("credentialprovider.kubelet.k8s.io/v1", "credentialprovider.kubelet.k8s.io/v1beta1"), "missing  the apiVersion", "apiVersion: credentialprovider.kubelet.k8s.io/v1\n", ""},
+		"matchImages":              {change("[registry.test]", "[registry.test:5000]"), "missing  the registry in matchImages", "matchImages: [registry.test]", ""},
+		"--registry":               {change("--registry=registry.test", "--registry=registry.test.evil"), "missing  the registry in args", "args: [--registry=registry.test]", ""},
+		"the audience":             {change("https://registry.test", "registry.test"), "missing  the audience https://registry.test", "tokenAttributes: {serviceAccountTokenAudience: https://registry.test}", ""},
+		"cacheType":                {change("cacheType: Token", "cacheType: ''"), "missing  cacheType", "tokenAttributes: {cacheType: Token}", ""},
+		"cacheType ServiceAccount": {change("cacheType: Token", "cacheType: ServiceAccount"), "missing  cacheType Token", "tokenAttributes: {cacheType: Token}", ""},
+		"a robot": {
+			change("    tokenAttributes:\n", "    tokenAttributes:\n      optionalServiceAccountAnnotationKeys: [dockit.dev/robot]\n"), "ok       ", "", "ci",
 		},
-		"no tokenAttributes": {good[:strings.Index(good, "    tokenAttributes")], "missing  the audience", "tokenAttributes: {serviceAccountTokenAudience"},
+		"a robot that is required": {
+			change("    tokenAttributes:\n", "    tokenAttributes:\n      requiredServiceAccountAnnotationKeys: [dockit.dev/robot]\n"), "ok       ", "", "ci",
+		},
+		"a robot that is not passed": {
+			good, "missing  the annotation by which the service account chooses robot:ci", "tokenAttributes: {optionalServiceAccountAnnotationKeys: [dockit.dev/robot]}", "ci",
+		},
+		"requireServiceAccount": {
+			change("      requireServiceAccount: true\n", ""), "missing  requireServiceAccount", "tokenAttributes: {requireServiceAccount: true}", "",
+		},
+		"no tokenAttributes": {good[:strings.Index(good, "    tokenAttributes")], "missing  the audience", "tokenAttributes: {serviceAccountTokenAudience", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "config.yaml")
@@ -69,7 +77,7 @@ func TestConfiguration(t *testing.T) {
 			}
 			c, said := command{config: file, audience: "https://registry.test"}, bytes.Buffer{}
 			r := &report{w: &said}
-			c.checkConfig(r, "registry.test")
+			c.checkConfig(r, "registry.test", test.robot)
 			assert.Contains(t, said.String(), test.finding)
 			assert.Contains(t, said.String(), test.cure)
 			assert.Equal(t, test.cure != "", r.broken > 0, said.String())
@@ -89,7 +97,7 @@ func TestInstalledConfigurationIsRight(t *testing.T) {
 	require.NoError(t, err)
 	c, said := command{config: file, audience: "prod"}, bytes.Buffer{}
 	r := &report{w: &said}
-	c.checkConfig(r, "registry.test:5000")
+	c.checkConfig(r, "registry.test:5000", "ci")
 	assert.Zero(t, r.broken, said.String())
 	assert.Contains(t, said.String(), "the plugin is configured for registry.test:5000")
 }
@@ -116,31 +124,12 @@ func TestKubelet(t *testing.T) {
 			require.NoError(t, err)
 			c, said := command{node: "worker-1"}, bytes.Buffer{}
 			r := &report{w: &said}
-			c.checkKubelet(t.Context(), r, kube, "registry.test")
+			c.checkKubelet(t.Context(), r, kube, "registry.test", "")
 			assert.Contains(t, said.String(), test.say)
 			assert.Contains(t, said.String(), "unknown  the configuration of the plugin: give its file with --provider-config")
 			assert.Equal(t, test.broken, r.broken)
 		})
 	}
-}
-
-// TestCures guards that each refusal of Dockit leads to the command that mends it.
-func TestCures(t *testing.T) {
-	c := command{namespace: "team-a", account: "app", audience: "prod"}
-	for said, cure := range map[string]string{
-		"the subject_token is no token of an issuer that is trusted here: check which one is sent":                                  "dockit-kubernetes trust NAME     # issuer",
-		"the token of the issuer https://a.test is refused: its key \"b\" is not known here; a key that is new":                     "dockit-kubernetes trust NAME     # keys",
-		"its aud has \"prod\"; ask for a token with \"registry.test\" alone":                                                        "dockit-kubernetes trust NAME --audience prod",
-		"the token is right, but no token of the issuer https://a.test stands for any robot here":                                   "dockit rbac binding add NAME --issuer ISSUER --robot robot:NAME --claim kubernetes.io/namespace=team-a --claim kubernetes.io/serviceaccount/name=app",
-		"the token is right, but does not stand for any robot here: its kubernetes.io/namespace is \"team-a\"":                      "dockit rbac binding add NAME",
-		"the token is refused: its time comes at 2026-01-01T00:10:00Z, and it is 2026-01-01T00:00:00Z here; compare the clocks":     "clocks of the API server and of Dockit",
-		"the token is refused: its time was over at 2026-01-01T00:10:00Z, and it is 2026-01-01T01:00:00Z here; ask for a fresh one": "clocks of the API server and of Dockit",
-		"unknown service \"registry.test\"": "REGISTRY_AUTH_TOKEN_SERVICE",
-		"something else":                    "dockit rbac issuer try",
-	} {
-		assert.Contains(t, c.cureOf(errors.New(said)), cure, said)
-	}
-	assert.Contains(t, c.cureOf(fmt.Errorf("https://a.test: %w", tokenexchange.ErrNoExchange)), "--server")
 }
 
 // TestRegistry guards what is said of a registry that is no registry with Dockit.

@@ -13,7 +13,7 @@ func Of(a *v1.ServiceAccount) (secret string, renew time.Time, ok bool) {
 	if a.Annotations[madeAnnotation] != name {
 		return "", time.Time{}, false
 	}
-	renew, err := time.Parse(time.RFC3339, a.Annotations[renewAnnotation])
+	renew, err := time.Parse(time.RFC3339, a.Annotations[RenewAnnotation])
 	if err != nil {
 		return name, time.Time{}, true
 	}

@@ -117,7 +117,7 @@ func (c *command) run(cmd *cobra.Command, _ []string) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	logger := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 	options := Options{
-		Client: kube, Audience: c.audience, Registries: c.registries, Namespaces: unique(c.namespaces), Accounts: c.accounts,
+		Client: kube, Audience: c.audience, Registries: c.registries, Server: c.server, Service: c.service, Namespaces: unique(c.namespaces), Accounts: c.accounts,
 		Exchange: exchange, Revoke: revoke, Workers: c.workers, Logger: logger, Metrics: NewMetrics(registry),
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)

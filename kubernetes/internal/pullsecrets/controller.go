@@ -25,14 +25,14 @@ const (
 	// Label on a namespace, or on a service account, asks for a pull secret when it is true:
 	// on a namespace for its service account default, on a service account for that.
 	Label = "dockit.dev/pull-secret"
-	// madeAnnotation names the secret that was made for a service account, renewAnnotation says
-	// when it is to be replaced (RFC 3339), and forAnnotation what it is for (see [Controller.purpose]).
-	// So no secret has to be watched.
-	madeAnnotation  = "dockit.dev/pull-secret-name"
-	renewAnnotation = "dockit.dev/pull-secret-renew-at"
-	forAnnotation   = "dockit.dev/pull-secret-for"
-	// renewNow is what to write as renewAnnotation for a new login.
-	renewNow = "now"
+	// madeAnnotation names the secret that was made for a service account, and forAnnotation says
+	// what it is for (see [Controller.purpose]). So no secret has to be watched.
+	madeAnnotation = "dockit.dev/pull-secret-name"
+	forAnnotation  = "dockit.dev/pull-secret-for"
+	// RenewAnnotation says when the login in it is to be replaced (RFC 3339).
+	RenewAnnotation = "dockit.dev/pull-secret-renew-at"
+	// RenewNow is what to write as RenewAnnotation for a new login.
+	RenewNow = "now"
 	// RobotAnnotation chooses a robot, as for the credential provider.
 	RobotAnnotation = "dockit.dev/robot"
 
@@ -53,6 +53,9 @@ type Options struct {
 	// for https:// and its host.
 	Audience   string
 	Registries []string
+	// Server is the URL of the Dockit that gives the logins, and Service what the registries are called there: logins of another one are
+	// replaced. Default: it is behind each registry, by the name of that.
+	Server, Service string
 	// Namespaces are those that are worked on, as if they had the label; nothing of others is read. Default: those of the cluster.
 	Namespaces []string
 	// Accounts are the names of service accounts that are worked on. Default: any.
@@ -78,6 +81,7 @@ type Controller struct {
 	synced   []cache.InformerSynced
 	queue    workqueue.TypedDelayingInterface[cache.ObjectName]
 	pace     *pace
+	presence *presence
 }
 
 // New makes a controller. It does nothing before Run.
@@ -86,7 +90,7 @@ func New(o Options) (*Controller, error) {
 		o.Now = time.Now
 	}
 	c := &Controller{
-		options: o, accounts: map[string]listers.ServiceAccountLister{}, pace: newPace(o.Now),
+		options: o, accounts: map[string]listers.ServiceAccountLister{}, pace: newPace(o.Now), presence: newPresence(o.Now),
 		queue: workqueue.NewTypedDelayingQueue[cache.ObjectName](),
 	}
 	both := func(f func(any)) cache.ResourceEventHandlerFuncs {
@@ -285,12 +289,20 @@ func (c *Controller) reconcile(ctx context.Context, name cache.ObjectName) (time
 	switch {
 	case apierrors.IsNotFound(err):
 		c.pace.forget(name)
+		c.presence.forget(name)
 		return 0, nil // its secret goes with it
 	case err != nil:
 		return 0, err
 	}
-	if again, done := c.settled(a); done {
-		return again, nil
+	again, done := c.settled(a)
+	gone := false
+	if done && again > 0 && c.presence.due(name) {
+		if gone, err = c.gone(ctx, a); err != nil {
+			return 0, err
+		}
+	}
+	if done && !gone {
+		return c.left(name, again), nil
 	}
 	// What is cached may be older than the last change that was made here.
 	a, err = c.options.Client.CoreV1().ServiceAccounts(name.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
@@ -300,17 +312,47 @@ func (c *Controller) reconcile(ctx context.Context, name cache.ObjectName) (time
 	case err != nil:
 		return 0, fmt.Errorf("read the service account: %w", err)
 	}
-	if again, done := c.settled(a); done {
-		return again, nil
+	if again, done := c.settled(a); done && (!gone || again == 0) {
+		return c.left(name, again), nil
 	}
 	if !c.wanted(a) {
 		err := c.remove(ctx, a)
 		if err == nil {
 			c.pace.pause(name)
+			c.presence.forget(name)
 		}
 		return 0, err
 	}
-	return c.provide(ctx, a)
+	after, err := c.provide(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	c.presence.seen(name)
+	return c.left(name, after), nil
+}
+
+// gone looks whether somebody took away the secret of a service account that says it has one.
+func (c *Controller) gone(ctx context.Context, a *v1.ServiceAccount) (bool, error) {
+	name := cache.MetaObjectToName(a)
+	current, err := c.secretOf(ctx, a)
+	if err != nil {
+		return false, err
+	}
+	if current == nil {
+		c.options.Logger.Warn("the secret is gone, and is made again", "namespace", name.Namespace, "service_account", name.Name)
+		return true, nil
+	}
+	c.presence.seen(name)
+	return false, nil
+}
+
+// left is when to look again at a service account whose login is good for a time. One that has none is not looked at by itself.
+func (c *Controller) left(name cache.ObjectName, good time.Duration) time.Duration {
+	if good <= 0 {
+		c.presence.forget(name)
+		return 0
+	}
+	return c.presence.before(name, good)
 }
 
 // settled reports whether a service account is what it is to be, and for how long.
@@ -327,7 +369,7 @@ func (c *Controller) settled(a *v1.ServiceAccount) (time.Duration, bool) {
 
 // fresh reports whether annotations say that a login is good, and for how long.
 func (c *Controller) fresh(annotations map[string]string) (time.Duration, bool) {
-	at, err := time.Parse(time.RFC3339, annotations[renewAnnotation])
+	at, err := time.Parse(time.RFC3339, annotations[RenewAnnotation])
 	after := at.Sub(c.options.Now())
 	// Who may write the annotation, or a clock that was wrong, could have it never be due.
 	return after, err == nil && after > 0 && after <= latest

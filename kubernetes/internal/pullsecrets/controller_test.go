@@ -168,7 +168,7 @@ func TestPullSecretsComeAndGoWithLabels(t *testing.T) {
 		assert.Equal(t, "k8s", content.Auths["registry.test"]["username"])
 		assert.Equal(t, at[0]+"/"+at[1]+" mirror.test:5000 2", content.Auths["mirror.test:5000"]["password"])
 		assert.ElementsMatch(t, []v1.LocalObjectReference{{Name: "mine"}, {Name: secret.Name}}, a.ImagePullSecrets)
-		renew, err := time.Parse(time.RFC3339, a.Annotations[renewAnnotation])
+		renew, err := time.Parse(time.RFC3339, a.Annotations[RenewAnnotation])
 		require.NoError(t, err)
 		assert.InDelta(t, 38, time.Until(renew).Minutes(), 3, "two thirds of its life, or a little before")
 	}
@@ -208,7 +208,7 @@ func TestAnotherLeaderRenewsNothingTooEarly(t *testing.T) {
 	assert.Equal(t, 2*made, f.exchanged(), "what was fresh stays")
 
 	a := f.account("team-a", "default")
-	a.Annotations[renewAnnotation] = renewNow
+	a.Annotations[RenewAnnotation] = RenewNow
 	_, err = f.CoreV1().ServiceAccounts("team-a").Update(t.Context(), a, metav1.UpdateOptions{})
 	require.NoError(t, err)
 	f.start()

@@ -39,10 +39,11 @@ func secretName(account string) string {
 	return strings.TrimRight(name[:most-digits-1], ".-") + "-" + hex.EncodeToString(sum[:])[:digits]
 }
 
-// purpose is what a secret is for: another one once the service account chooses another robot, or registries are added.
+// purpose is what a secret is for: another one once the service account chooses another robot, registries are added, or another Dockit gives
+// the logins.
 func (c *Controller) purpose(a *v1.ServiceAccount) string {
 	const digits = 16
-	content := strings.Join(append([]string{c.options.Audience, a.Annotations[RobotAnnotation]}, c.options.Registries...), "\x00")
+	content := strings.Join(append([]string{c.options.Server, c.options.Service, c.options.Audience, a.Annotations[RobotAnnotation]}, c.options.Registries...), "\x00")
 	sum := sha256.Sum256([]byte(content))
 	return hex.EncodeToString(sum[:])[:digits]
 }
@@ -90,9 +91,9 @@ func (c *Controller) provide(ctx context.Context, a *v1.ServiceAccount) (time.Du
 	if current != nil {
 		after, fresh := c.fresh(current.Annotations)
 		owned := slices.ContainsFunc(current.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == a.UID })
-		if fresh && owned && current.Annotations[forAnnotation] == purpose && a.Annotations[renewAnnotation] != renewNow {
+		if fresh && owned && current.Annotations[forAnnotation] == purpose && a.Annotations[RenewAnnotation] != RenewNow {
 			// Somebody took back what was written to the service account, or the replica that worked ended before it wrote that.
-			if err := c.mark(ctx, a, marks(a, current.Annotations[renewAnnotation], purpose), true); err != nil {
+			if err := c.mark(ctx, a, marks(a, current.Annotations[RenewAnnotation], purpose), true); err != nil {
 				return 0, err
 			}
 			c.pace.pause(name)
@@ -112,7 +113,7 @@ func (c *Controller) provide(ctx context.Context, a *v1.ServiceAccount) (time.Du
 }
 
 func marks(a *v1.ServiceAccount, renew, purpose string) map[string]any {
-	return map[string]any{madeAnnotation: secretName(a.Name), renewAnnotation: renew, forAnnotation: purpose}
+	return map[string]any{madeAnnotation: secretName(a.Name), RenewAnnotation: renew, forAnnotation: purpose}
 }
 
 // renew gets new logins, and puts them into the secret: into the one that was looked at, or into a new one.
@@ -129,7 +130,7 @@ func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v
 	}
 	secret := corev1.Secret(secretName(a.Name), a.Namespace).
 		WithLabels(map[string]string{managedLabel: manager}).
-		WithAnnotations(map[string]string{renewAnnotation: renew, forAnnotation: purpose}).
+		WithAnnotations(map[string]string{RenewAnnotation: renew, forAnnotation: purpose}).
 		WithOwnerReferences(metaac.OwnerReference().WithAPIVersion("v1").WithKind("ServiceAccount").WithName(a.Name).WithUID(a.UID)).
 		WithType(v1.SecretTypeDockerConfigJson).
 		WithData(map[string][]byte{v1.DockerConfigJsonKey: content})
@@ -204,7 +205,7 @@ func (c *Controller) remove(ctx context.Context, a *v1.ServiceAccount) error {
 			return fmt.Errorf("remove the secret %s: %w", name, err)
 		}
 	}
-	if err := c.mark(ctx, a, map[string]any{madeAnnotation: nil, renewAnnotation: nil, forAnnotation: nil}, false); err != nil {
+	if err := c.mark(ctx, a, map[string]any{madeAnnotation: nil, RenewAnnotation: nil, forAnnotation: nil}, false); err != nil {
 		return err
 	}
 	c.options.Metrics.Removals.Inc()

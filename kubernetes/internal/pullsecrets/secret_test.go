@@ -146,7 +146,7 @@ func TestSecretNames(t *testing.T) {
 }
 
 // TestAnotherRobotIsAnotherLogin guards that a login is replaced before its time when the service account chooses another robot, when a
-// registry is added, and when somebody asks for it.
+// registry is added, when another Dockit gives the logins, and when somebody asks for it.
 func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 	f := newFixture(t, namespace("team-a", on), account("team-a", "default", nil))
 	key := cache.NewObjectName("team-a", "default")
@@ -168,29 +168,37 @@ func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 	reconcile(f.options())
 	assert.Equal(t, 4, f.exchanged())
 	assert.Equal(t, "builder", f.robot)
-	annotate(renewAnnotation, renewNow)
+	annotate(RenewAnnotation, RenewNow)
 	reconcile(f.options())
 	assert.Equal(t, 6, f.exchanged())
 	more := f.options()
 	more.Registries = append(more.Registries, "third.test")
 	reconcile(more)
 	assert.Equal(t, 9, f.exchanged())
+	more.Server = "https://dockit.test"
+	reconcile(more)
+	assert.Equal(t, 12, f.exchanged(), "the logins of the Dockit before are worth nothing there")
+	more.Service = "registry"
+	reconcile(more)
+	assert.Equal(t, 15, f.exchanged())
+	reconcile(more)
+	assert.Equal(t, 15, f.exchanged())
 
 	// Whoever may write the annotation cannot have it never be replaced, and a time that has come by what the service account says
 	// alone is no reason for another one.
-	annotate(renewAnnotation, time.Now().AddDate(9, 0, 0).UTC().Format(time.RFC3339))
+	annotate(RenewAnnotation, time.Now().AddDate(9, 0, 0).UTC().Format(time.RFC3339))
 	reconcile(more)
-	at, err := time.Parse(time.RFC3339, f.account("team-a", "default").Annotations[renewAnnotation])
+	at, err := time.Parse(time.RFC3339, f.account("team-a", "default").Annotations[RenewAnnotation])
 	require.NoError(t, err)
 	assert.Less(t, time.Until(at), time.Hour)
-	assert.Equal(t, 9, f.exchanged())
-	annotate(renewAnnotation, time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
+	assert.Equal(t, 15, f.exchanged())
+	annotate(RenewAnnotation, time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
 	reconcile(more)
-	assert.Equal(t, 9, f.exchanged())
+	assert.Equal(t, 15, f.exchanged())
 	o := more
 	o.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	reconcile(o)
-	assert.Equal(t, 12, f.exchanged(), "it is due")
+	assert.Equal(t, 18, f.exchanged(), "it is due")
 }
 
 // TestShortLoginsAreRefused guards that a login which would have to be replaced at once is an error, and ends.

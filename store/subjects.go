@@ -122,8 +122,9 @@ func (s *Store) Subjects(ctx context.Context, kind subject.Kind, page Page) ([]S
 	return all, nil
 }
 
-// literally has what LIKE takes for a pattern stand for itself.
-var literally = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+// literally has what LIKE takes for a pattern stand for itself, and a zero byte, which
+// ends a pattern of SQLite, for what no name has.
+var literally = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_", "\x00", " ")
 
 // MaxCounted is how far a narrowed listing is counted: finding all of a large one takes
 // longer than reading a page of it.

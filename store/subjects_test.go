@@ -163,6 +163,8 @@ func TestPagesAreNarrowed(t *testing.T) {
 			{"search", Page{Search: "2"}, []string{"a2", "b2"}, []string{"a2", "b2"}},
 			{"search, after", Page{Search: "ny", After: "a1"}, []string{"anonymous"}, nil},
 			{"search, no pattern", Page{Search: "%"}, nil, nil},
+			{"search, a zero byte, which ends a pattern of SQLite", Page{Search: "\x00"}, nil, nil},
+			{"search, a zero byte within", Page{Search: "a\x001"}, nil, nil},
 			{"search, not any letter", Page{Search: "_2"}, nil, nil},
 			{"search, in capitals", Page{Search: "NYM"}, []string{"anonymous"}, nil},
 			{"search, disabled", Page{Search: "a", Disabled: &yes}, []string{"a3"}, []string{"a3", "a4"}},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/dockit-registry/dockit/internal/atomicfile"
 )
 
 // put writes a file whole or not at all, unless it is as it should be.
@@ -18,17 +20,16 @@ func put(path string, content []byte, mode os.FileMode) (changed bool, err error
 	if err := os.MkdirAll(filepath.Dir(path), enterable); err != nil {
 		return false, err
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	file, err := atomicfile.Create(path)
 	if err != nil {
 		return false, err
 	}
-	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Chmod(mode), temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
+	defer func() { err = errors.Join(err, file.Discard()) }()
+	if _, err := file.Write(content); err != nil {
+		return false, err
 	}
-	if err != nil {
-		return false, errors.Join(err, os.Remove(temporary.Name()))
+	if err := file.Chmod(mode); err != nil {
+		return false, err
 	}
-	return true, nil
+	return true, file.Commit(true)
 }

@@ -12,8 +12,8 @@ const (
 	// shortest and longest bound how long a service account is left alone that was worked on in vain, or out of turn.
 	shortest = time.Second
 	longest  = 5 * time.Minute
-	// quiet is how long nothing has to go wrong until the next pause is the shortest one again.
-	quiet = 4 * longest
+	// resetAfter is how long nothing has to go wrong until the next pause is the shortest one again.
+	resetAfter = 4 * longest
 )
 
 // pace says when a service account may be worked on again. What fails, and what others undo time and again, waits twice as long
@@ -39,7 +39,7 @@ func (p *pace) wait(name cache.ObjectName) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, now := p.turns[name], p.now()
-	if now.Sub(t.last) > quiet {
+	if now.Sub(t.last) > resetAfter {
 		delete(p.turns, name)
 	}
 	return max(0, t.next.Sub(now))
@@ -50,7 +50,7 @@ func (p *pace) pause(name cache.ObjectName) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, now := p.turns[name], p.now()
-	if now.Sub(t.last) > quiet {
+	if now.Sub(t.last) > resetAfter {
 		t.pauses = 0
 	}
 	const doublings = 9 // by then it is the longest one

@@ -26,9 +26,9 @@ func TestPausesGrow(t *testing.T) {
 	}
 	assert.InDelta(t, 22, attempts, 3, "attempts of an hour")
 	assert.Zero(t, p.wait(other))
-	now = now.Add(quiet + longest)
+	now = now.Add(resetAfter + longest)
 	assert.Zero(t, p.wait(one))
-	assert.Empty(t, p.turns, "what is quiet takes no memory")
+	assert.Empty(t, p.turns, "what is left alone takes no memory")
 	assert.LessOrEqual(t, p.pause(one), shortest)
 	p.forget(one)
 	assert.Zero(t, p.wait(one))

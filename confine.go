@@ -9,7 +9,7 @@ import (
 )
 
 // confine keeps what a registry serves on the host of the page from being one: a
-// manifest or a layer that somebody pushed as a document of HTML would else act as
+// manifest or a layer that a user pushed as a document of HTML would else act as
 // who looks at it. However the path is written that it, or a proxy before it, may
 // take for one below /v2/.
 func (h *Handler) confine(w http.ResponseWriter, r *http.Request) {

@@ -68,7 +68,7 @@ func newAnnouncer(ctx caddy.Context) (*announcer, error) {
 	return a, events.On("started", onEvent(func() { go a.run(ctx, events) }))
 }
 
-// run emits. Handlers that take long make others wait, and nobody else.
+// run emits. Handlers that take long make other handlers wait, and no request.
 func (a *announcer) run(ctx caddy.Context, events *caddyevents.App) {
 	for {
 		select {

@@ -12,8 +12,8 @@ import (
 )
 
 // withoutSession takes the session of the page out of a request that is not Dockit's:
-// browsers send it to all of the host, and on every port of it, and whoever runs a
-// registry there, or reads what it logs, could go on with it.
+// browsers send it to all of the host, and on every port of it, and the administrator of
+// a registry there, or of its log, could go on with it.
 func withoutSession(header http.Header) {
 	var kept []string
 	for _, line := range header.Values("Cookie") {
@@ -31,7 +31,7 @@ func withoutSession(header http.Header) {
 }
 
 // sessionKeeper keeps an answer that is not Dockit's from setting the session of the
-// page: a registry would have who signed in at the page go on as somebody it chose.
+// page: a registry would have who signed in at the page go on as a user it chose.
 type sessionKeeper struct {
 	*caddyhttp.ResponseWriterWrapper
 }

@@ -12,7 +12,7 @@ import (
 // the service's name.
 type registryViews map[string]page.Registry
 
-// viewRegistries makes them. No registry is asked before somebody looks.
+// viewRegistries makes them. No registry is asked before a viewer looks.
 func (a *App) viewRegistries() registryViews {
 	views := make(registryViews)
 	for _, s := range a.Services {

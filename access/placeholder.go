@@ -80,7 +80,7 @@ func (p Permission) Placeholders() []string {
 }
 
 // Values are what placeholders beside {username} stand for, by their names: what a
-// binding exposes of the token that somebody logged in with.
+// binding exposes of the token that a robot logged in with.
 type Values map[string]string
 
 // Usable are the values that can be a component of a repository. Nothing else is ever

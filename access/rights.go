@@ -85,7 +85,7 @@ func (r *Rights) add(g grant) {
 	r.size += fixed + g.pattern.Size()
 }
 
-// With are the rights of somebody for whom placeholders beside {username} stand for
+// With are the rights of a robot for which placeholders beside {username} stand for
 // these values, and for no others. Without it they stand for nothing, and permissions
 // that have one give nothing: what is kept of a subject holds no values, and may be
 // shared by all who log in as it.

@@ -55,7 +55,7 @@ const (
 	LoginDenied Action = "login-denied"
 	// RefreshIssuer is other keys that a trusted issuer published.
 	RefreshIssuer Action = "refresh-issuer"
-	// DeleteImage is an image that somebody deleted at the page, with all of its tags. What
+	// DeleteImage is an image that a user deleted at the page, with all of its tags. What
 	// clients delete by themselves, with a registry token, is not in the audit.
 	DeleteImage Action = "delete-image"
 	// RequestRefused is a request to the admin API, by a caller that may log in

@@ -52,7 +52,7 @@ func (r *tokenResponse) append(dst []byte) []byte {
 func (r *tokenResponse) write(w http.ResponseWriter) {
 	room := answers.Get().(*[]byte)
 	*room = r.append((*room)[:0])
-	// Whoever stands in front may change the values, so that they are this
+	// A handler in front may change the values, so that they are this
 	// answer's own.
 	values, header := [...]string{"application/json", "no-store", strconv.Itoa(len(*room))}, w.Header()
 	for i, name := range [...]string{"Content-Type", "Cache-Control", "Content-Length"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/federation"
 )
 
-// Issuer is who is trusted to sign tokens that say which job or workload somebody
+// Issuer is who is trusted to sign tokens that say which job or workload a client
 // is.
 type Issuer = federation.Issuer
 

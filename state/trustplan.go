@@ -32,7 +32,7 @@ func newTrustDiffer(wanted *Document) trustDiffer {
 	return d
 }
 
-// CurrentIssuer tells of one issuer that there is. Each comes once, in any order.
+// CurrentIssuer is one issuer that there is. Each comes once, in any order.
 func (d *Differ) CurrentIssuer(current Issuer) {
 	d.trust.held[current.Name] = true
 	wanted, listed := d.trust.issuers[current.Name]
@@ -49,7 +49,7 @@ func (d *Differ) CurrentIssuer(current Issuer) {
 	}
 }
 
-// CurrentBinding tells of one binding that there is. Each comes once, in any order.
+// CurrentBinding is one binding that there is. Each comes once, in any order.
 func (d *Differ) CurrentBinding(current Binding) {
 	wanted, listed := d.trust.bindings[current.Name]
 	d.trust.seenBindings[current.Name] = listed

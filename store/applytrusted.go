@@ -65,7 +65,7 @@ func onlyDisabled(c state.TrustChange) bool {
 }
 
 // removeTrusted removes bindings and issuers, bindings first: they would go with
-// their issuers and robots, and nobody would know.
+// their issuers and robots, and no administrator would know.
 func (a *stateApplier) removeTrusted(ctx context.Context, plan state.Plan) error {
 	for _, c := range plan.Bindings {
 		if c.Action != state.Remove {
@@ -145,7 +145,7 @@ func (a *stateApplier) putTrusted(ctx context.Context, plan *state.Plan) error {
 }
 
 // judgeOthers judges the bindings of issuers that change, beside those that change as
-// well: whoever the issuer signs for by now may be a stranger. What only its author may
+// well: the party the issuer signs for by now may be a stranger. What only its author may
 // not want is told.
 func (a *stateApplier) judgeOthers(ctx context.Context, plan *state.Plan) error {
 	judged := make(map[string]bool, len(plan.Bindings))

@@ -22,7 +22,7 @@ func (s *Store) BindingWarnings(ctx context.Context, b Binding) ([]federation.Wa
 	return s.warningsOf(ctx, issuer.Issuer, b)
 }
 
-// warningsOf tells as a warning what a binding would be refused for.
+// warningsOf says as a warning what a binding would be refused for.
 func (s *Store) warningsOf(ctx context.Context, issuer federation.Issuer, b Binding) ([]federation.Warning, error) {
 	warnings, err := judge(ctx, s.reader, issuer, b.Binding, b.RobotID)
 	if errors.Is(err, federation.ErrUnprotected) || errors.Is(err, federation.ErrNoOwner) {

@@ -176,7 +176,7 @@ func (w *effectsWalk) given(id int64, username string) access.Actions {
 	return actions
 }
 
-// readHolder counts somebody who has the permission.
+// readHolder counts a subject that has the permission.
 func (w *effectsWalk) readHolder(row scanner, before, after access.Actions) error {
 	var (
 		id       int64
@@ -201,7 +201,7 @@ func (w *effectsWalk) readHolder(row scanner, before, after access.Actions) erro
 	for _, group := range w.groups[id] {
 		others |= w.given(group, username)
 	}
-	if !w.permission.Covers(username, w.permission) { // it takes a name, and nobody asks
+	if !w.permission.Covers(username, w.permission) { // it takes a name, and no subject asks
 		before, after = 0, 0
 	}
 	had, has := others|before.Implied(), others|after.Implied()

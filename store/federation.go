@@ -8,7 +8,7 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// Federation is everything by which a token that somebody else signed is judged,
+// Federation is everything by which a token that an issuer signed is judged,
 // as it is at one moment.
 type Federation struct {
 	Issuers  []Issuer
@@ -61,7 +61,7 @@ type auditedIssuer struct {
 	Kind      string   `json:"kind"`
 	Audiences []string `json:"audiences,omitempty"`
 	JWKSURL   string   `json:"jwks_url,omitempty"`
-	// JWKS and CA are digests: which it was shows, and nobody reads it.
+	// JWKS and CA are digests: which it was shows, and it is not read.
 	JWKS       string   `json:"jwks,omitempty"`
 	JWKSHost   string   `json:"jwks_host,omitempty"`
 	CA         string   `json:"ca,omitempty"`

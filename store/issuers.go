@@ -87,7 +87,7 @@ func readIssuers(ctx context.Context, q queryer) ([]Issuer, error) {
 	return all, nil
 }
 
-// requirePasswordForTrust keeps a token from trusting somebody for longer than
+// requirePasswordForTrust keeps a token from trusting an issuer for longer than
 // itself.
 func requirePasswordForTrust(ctx context.Context, what string) error {
 	return requirePassword(ctx, what+", whose tokens are good after yours has ended")
@@ -173,7 +173,7 @@ func roomFor(ctx context.Context, tx *sql.Tx, table string, most int) error {
 }
 
 // updateIssuer makes an issuer what it is to be, and returns how many sessions end
-// with that: those of another iss were of somebody else.
+// with that: those of another iss were of another issuer.
 func (s *Store) updateIssuer(ctx context.Context, tx *sql.Tx, current Issuer, next federation.Issuer) (ended int64, err error) {
 	_, err = tx.ExecContext(ctx, `
 		UPDATE issuers SET url = ?, kind = ?, audiences = ?, jwks_url = ?, jwks = ?, jwks_host = ?, ca = ?, bearer_file = ?, max_age = ?, disabled = ?,

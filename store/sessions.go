@@ -45,7 +45,7 @@ type Session struct {
 	Scopes []access.Permission
 	// Claims are those of the token that conditions named.
 	Claims []federation.KeptClaim
-	// Job tells people which job or workload it was: NAME=VALUE.
+	// Job says to people which job or workload it was: NAME=VALUE.
 	Job             []string
 	Client, Address string
 	CreatedAt       time.Time
@@ -171,7 +171,7 @@ const (
 	sessionsOfIssuer  = "binding_id IN (SELECT id FROM bindings WHERE issuer_id = ?)"
 )
 
-// endSessionsOf ends all sessions of somebody, and returns how many there were. It is
+// endSessionsOf ends all sessions of a subject, and returns how many there were. It is
 // part of every change after which a job must log in again.
 func endSessionsOf(ctx context.Context, tx *sql.Tx, of string, id int64) (int64, error) {
 	result, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE "+of, id) //nolint:gosec // a condition of this package

@@ -86,7 +86,7 @@ func (a *API) logIn(r *http.Request, username, password string) (auth.Principal,
 	return principal, nil
 }
 
-// letIn serves a request of somebody who is authenticated, who may not be allowed to
+// letIn serves a request of an authenticated subject, which may not be allowed to
 // make it.
 func (a *API) letIn(w http.ResponseWriter, r *http.Request, principal auth.Principal, next http.Handler) {
 	ip := clientIP(r)

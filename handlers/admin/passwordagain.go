@@ -11,7 +11,7 @@ import (
 
 // passwordAgain asks a person at the page for the password once more, unless it was
 // given a moment ago: for making an admin, for keys, and for the credentials of
-// others, which the password of a new user is. Whoever finds a browser signed in gets none of these.
+// others, which the password of a new user is. A stranger at a browser that is signed in gets none of these.
 func (a *API) passwordAgain(ctx context.Context) error {
 	if !callerOf(ctx).PasswordIsOld(a.config.Store.Now()) {
 		return nil
@@ -28,7 +28,7 @@ func (a *API) passwordAgainForSecret(ctx context.Context, owner subject.Ref, sco
 	return a.passwordAgain(ctx)
 }
 
-// passwordAgainFor is passwordAgain for what belongs to somebody else.
+// passwordAgainFor is passwordAgain for what belongs to another user.
 func (a *API) passwordAgainFor(ctx context.Context, owner subject.Ref) error {
 	if callerOf(ctx).Ref == owner {
 		return nil

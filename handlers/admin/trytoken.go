@@ -95,7 +95,7 @@ func problemWith(r *verifier.Refused) adminapi.TrialProblem {
 	return adminapi.TrialProblem{Reason: string(r.Reason), Detail: detail}
 }
 
-// explain tells what a login would come to.
+// explain says what a login would come to.
 func (a *API) explain(ctx context.Context, result *adminapi.TrialResult, x verifier.Explanation) error {
 	result.Issuers, result.Until = x.Issuers, x.Until
 	for _, claim := range x.Claims {
@@ -137,7 +137,7 @@ func triedBinding(b verifier.ExplainedBinding) adminapi.TrialBinding {
 	return tried
 }
 
-// triedName refuses what nobody can be called.
+// triedName refuses what no subject can be called.
 func triedName(name string) error {
 	if name == "" || name == verifier.AnyRobot {
 		return nil

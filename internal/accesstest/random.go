@@ -24,7 +24,7 @@ func Pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
 // Parts are the names of which [RandomName] makes one, without what is wrong.
 func Parts() []string { return slices.Clone(randomParts) }
 
-// RandomUser is a name of somebody who asks, or of nobody.
+// RandomUser is the name of a user, or none.
 func RandomUser(r *rand.Rand) string { return Pick(r, randomUsers) }
 
 // RandomName is the name of a repository, or of several: globs is how likely each of

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// suffix tells what is half-written from files that others name after the same
+// suffix distinguishes what is half-written from files that others name after the same
 // one, such as .env.production beside env.
 const suffix = ".dockit-partial"
 
 // leftover is how old a half-written file is before it counts as one that
-// nobody writes any more.
+// no process writes any more.
 const leftover = time.Minute
 
 // pattern is that of the names for what becomes a file.

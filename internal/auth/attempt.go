@@ -15,7 +15,7 @@ type Attempt struct {
 	// TokenID is the id of the access token or refresh token.
 	TokenID string
 	// Issuer and Binding are those of a token of an issuer: of one that was refused,
-	// the binding that came closest. Job tells which job or workload it is of:
+	// the binding that came closest. Job says which job or workload it is of:
 	// NAME=VALUE.
 	Issuer, Binding string
 	Job             []string

@@ -5,7 +5,7 @@ import "context"
 type principalKey struct{}
 
 // WithPrincipal returns a context for a request that this process itself makes for
-// somebody who is authenticated, such as the page to the admin API. Nothing that
+// an authenticated user, such as the page to the admin API. Nothing that
 // comes over the network leads to one.
 func WithPrincipal(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, p)

@@ -193,7 +193,7 @@ func (i *issuers) ready(f store.Federation) *known {
 	return i.latest
 }
 
-// digestOf tells apart what tokens are judged by.
+// digestOf distinguishes what tokens are judged by.
 func digestOf(f store.Federation) (sum [sha256.Size]byte) {
 	hash := sha256.New()
 	number := func(n int64) {

@@ -11,7 +11,7 @@ import (
 )
 
 // IssuerTokenError is an [ErrInvalidCredentials] for a token that a trusted issuer
-// signed, or that says so. Its text is for the client: whoever has such a token may
+// signed, or that says so. Its text is for the client: the holder of such a token may
 // know what is wrong with it.
 type IssuerTokenError struct {
 	message string

@@ -42,7 +42,7 @@ type Principal struct {
 	// is no limit.
 	Bound *access.Rights
 	// Values are what placeholders in permissions stand for beside {username}: what the
-	// binding exposes of the token that the robot logged in with. Nobody else has any.
+	// binding exposes of the token that the robot logged in with. No other principal has any.
 	Values access.Values
 	// Credential limits what the subject makes. It is zero for a password that
 	// no token set.

@@ -106,7 +106,7 @@ type Session struct {
 	Token opaque.Token
 }
 
-// notOfAnyIssuer is for who sends a token that nobody here trusts, or no token at
+// notOfAnyIssuer is for a client that sends a token of no trusted issuer, or no token at
 // all.
 const notOfAnyIssuer = "the subject_token is no token of an issuer that is trusted here: check which one is sent, or ask who runs this Dockit to add the issuer (rbac issuer add)"
 
@@ -172,7 +172,7 @@ func (a *Authenticator) startSession(ctx context.Context, p Principal, n store.N
 }
 
 // refreshTokenOfJob makes a refresh token for a job. Without one, it can still do what
-// the token of its issuer allows, so that a store that takes no changes is in nobody's
+// the token of its issuer allows, so that a store that takes no changes is in no client's
 // way.
 func (a *Authenticator) refreshTokenOfJob(ctx context.Context, p Principal, service string) (string, error) {
 	token, _, err := a.startSession(ctx, p, store.NewSession{Kind: store.RefreshSession, Service: service})
@@ -190,7 +190,7 @@ func (a *Authenticator) refreshTokenOfJob(ctx context.Context, p Principal, serv
 	}
 }
 
-// jobOf tells which job or workload a token is of: NAME=VALUE.
+// jobOf says which job or workload a token is of: NAME=VALUE.
 func jobOf(l *verifier.Login) []string {
 	job := make([]string, len(l.Job))
 	for n, claim := range l.Job {

@@ -255,7 +255,7 @@ func (d *Cache) Federation(ctx context.Context) (store.Federation, error) {
 	return lookUp(ctx, d, d.federation, struct{}{}, true, d.source.Federation)
 }
 
-// readRights reads what somebody may do, and makes it ready to answer requests.
+// readRights reads what a subject may do, and makes it ready to answer requests.
 func (d *shared) readRights(ctx context.Context, h holder) (*access.Rights, error) {
 	var (
 		effective []store.Effective

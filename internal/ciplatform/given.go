@@ -14,7 +14,7 @@ import (
 
 const givenCure = "get one for that audience"
 
-// fromFile is a file that somebody named.
+// fromFile is a file that the caller named.
 func (e Environment) fromFile(path string) *Source {
 	if path == "-" {
 		return &Source{name: "standard input", cure: givenCure, fetch: func(context.Context, string) (string, error) { return read(e.stdin()) }}

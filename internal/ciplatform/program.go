@@ -70,7 +70,7 @@ type bounded struct {
 }
 
 // Write implements [io.Writer]. It takes everything: a program is not to end because
-// nobody reads.
+// the caller does not read.
 func (b *bounded) Write(p []byte) (int, error) {
 	kept := p[:min(len(p), b.most-b.Len())]
 	b.over = b.over || len(kept) < len(p)

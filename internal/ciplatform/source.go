@@ -24,7 +24,7 @@ type Source struct {
 // String is what people know the source by.
 func (s *Source) String() string { return s.name }
 
-// ErrAudience is returned for a token that is meant for somebody else.
+// ErrAudience is returned for a token that is meant for another service.
 var ErrAudience = errors.New("the token is meant for somebody else, who would take it from whoever has it: it was not sent")
 
 // Token gets a token that is meant for one of some audiences: a source that can be

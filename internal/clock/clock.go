@@ -9,7 +9,7 @@ import "time"
 
 // Moment is a moment in the life of this process.
 type Moment struct {
-	// ticks has the monotonic clock, which nobody sets, and which stands still
+	// ticks has the monotonic clock, which no administrator sets, and which stands still
 	// while a machine sleeps. shown is what the clock showed.
 	ticks, shown time.Time
 }

@@ -45,7 +45,7 @@ func (h *Handover) Add(l *Listener) {
 
 // HandOver lets the next configuration take the connections from here on, and
 // returns when each that was taken has come to its request, or left, or kept
-// everybody waiting for too long. When nobody comes next, it does nothing.
+// clients waiting for too long. When no listener comes next, it does nothing.
 func (h *Handover) HandOver() {
 	late := time.NewTimer(freshFor)
 	defer late.Stop()

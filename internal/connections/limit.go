@@ -19,7 +19,7 @@ const maxConnections = 4096
 const (
 	// maxBusy is how many goroutines there may be, besides those of connections
 	// without a request, and maxRunnable how many of them may wait for a processor,
-	// before new connections wait a moment: the process is behind, and whoever is
+	// before new connections wait a moment: the process is behind, and the listener that is
 	// taken in meanwhile costs memory and gets nothing.
 	maxBusy     = 1400
 	maxRunnable = 200
@@ -30,8 +30,8 @@ const (
 )
 
 // Limit bounds how many connections a server has open. One more closes the one
-// that has waited the longest for a request, so that connections which nobody uses
-// lock nobody out; while every one has a request, new ones wait. It stands before
+// that has waited the longest for a request, so that connections which no client uses
+// lock no client out; while every one has a request, new ones wait. It stands before
 // TLS. The server must call [Limit.Follow] and [Limit.Accepted].
 type Limit struct {
 	most  int
@@ -191,7 +191,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		}
 		victim := oldest.Value.(*connection)
 		l.limit.remove(victim)
-		_ = victim.Conn.Close() // nobody is told: its other end sees it
+		_ = victim.Conn.Close() // its other end sees it
 	}
 	if l.closed {
 		l.limit.mu.Unlock()

@@ -17,7 +17,7 @@ type Sockets struct {
 type socket struct {
 	net.Listener
 	keepAlive net.KeepAliveConfig
-	// accepted are taken and wait for whoever listens the longest, until ended.
+	// accepted are taken and wait for the listener that listens the longest, until ended.
 	accepted chan acceptance
 	ended    chan struct{}
 	// takers are those who listen, under the lock of Sockets.
@@ -66,12 +66,12 @@ type acceptance struct {
 	err  error
 }
 
-// maxAccepted is how many connections are taken before somebody wants them. With
+// maxAccepted is how many connections are taken before a listener wants them. With
 // none, each would wait until everybody who is ready to run has run, twice: under
 // a flood, most would wait for that with the system.
 const maxAccepted = 64
 
-// accept takes connections until nobody listens any more.
+// accept takes connections until no listener is left.
 func (s *socket) accept() {
 	defer func() {
 		for {
@@ -107,7 +107,7 @@ type Listener struct {
 	sockets   *Sockets
 	socket    *socket
 	keepAlive net.KeepAliveConfig
-	// turn is closed once nobody listens for longer.
+	// turn is closed once no listener has been there for longer.
 	turn   chan struct{}
 	closed chan struct{}
 	// left is closed once Accept has said that the listener is closed: what it
@@ -134,7 +134,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if conn, ok := a.conn.(interface {
 			SetKeepAliveConfig(config net.KeepAliveConfig) error
 		}); ok && l.keepAlive != l.socket.keepAlive {
-			_ = conn.SetKeepAliveConfig(l.keepAlive) // a connection that is gone, which whoever reads from it sees
+			_ = conn.SetKeepAliveConfig(l.keepAlive) // a connection that is gone, which its reader sees
 		}
 		return a.conn, a.err
 	case <-l.closed:
@@ -173,7 +173,7 @@ func (l *Listener) Close() (err error) {
 // Addr implements [net.Listener].
 func (l *Listener) Addr() net.Addr { return l.socket.Listener.Addr() }
 
-// hasSuccessor reports whether somebody else listens there, too.
+// hasSuccessor reports whether another process listens there, too.
 func (l *Listener) hasSuccessor() bool {
 	l.sockets.mu.Lock()
 	defer l.sockets.mu.Unlock()

@@ -17,7 +17,7 @@ const maxToken = 24_576
 // errToken is returned for what is no token of a service account.
 var errToken = errors.New("what the kubelet passes as serviceAccountToken is no token of a service account")
 
-// account is what a token says of itself. Nobody checked its signature: the kubelet
+// account is what a token says of itself. Its signature is not checked: the kubelet
 // had it from the API server.
 type account struct {
 	issuer, subject, uid string

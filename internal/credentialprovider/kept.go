@@ -29,7 +29,7 @@ const (
 // errFolder is returned for a folder in which secrets are not safe.
 var errFolder = errors.New("only its owner, who runs this program, may have any right to the folder")
 
-// kept is the login of one service account at one registry, in a file that nobody else
+// kept is the login of one service account at one registry, in a file that no other user
 // may read. The kubelet runs this program for each pod, all at once when many start:
 // who has the lock asks Dockit, and the others take what came of it.
 type kept struct {
@@ -113,7 +113,7 @@ func (k *kept) read() credential {
 	return c
 }
 
-// write replaces what is in the file, and removes what nobody has needed for long.
+// write replaces what is in the file, and removes what no pod has needed for long.
 func (k *kept) write(c credential, now time.Time) error {
 	content, err := json.Marshal(c) //nolint:gosec // the file is for its owner alone
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// tryLock locks a file, unless somebody else has it locked. Closing it, or the end of
+// tryLock locks a file, unless another process has it locked. Closing it, or the end of
 // the process, unlocks it.
 func tryLock(file *os.File) (bool, error) {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

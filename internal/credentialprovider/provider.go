@@ -30,7 +30,7 @@ const (
 	// Exchange has Dockit give a login for the token, which only opens registries. When
 	// Dockit does not answer, it is Echo.
 	Exchange Mode = "exchange"
-	// Echo makes the token itself the password, which Dockit takes as well: nobody is
+	// Echo makes the token itself the password, which Dockit takes as well: no server is
 	// asked, and the registry gets to see the token.
 	Echo Mode = "echo"
 )
@@ -52,7 +52,7 @@ type Provider struct {
 	HTTP *http.Client
 	// Now is the time. Default: by the clock of this machine.
 	Now func() time.Time
-	// Warn is told what the kubelet will not see. Default: nobody is.
+	// Warn is told what the kubelet will not see. Default: it is dropped.
 	Warn func(error)
 	// Patience is how long Dockit may take to answer. Default: [Patience].
 	Patience time.Duration

@@ -57,7 +57,7 @@ func (p Provider) get(ctx context.Context, at *url.URL) (*http.Response, error) 
 	return p.HTTP.Do(request)
 }
 
-// IsLoopback reports whether a host is this machine, where nobody listens on the way.
+// IsLoopback reports whether a host is this machine, where no attacker is on the way.
 func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()

@@ -9,7 +9,7 @@ import (
 )
 
 // ParseRegistry reads the host of a registry, with its port if that is in the names of
-// images. It takes no wildcards: a token goes where somebody wrote down that it may.
+// images. It takes no wildcards: a token goes where the administrator wrote down that it may.
 func ParseRegistry(s string) (string, error) {
 	host := strings.ToLower(s)
 	switch {

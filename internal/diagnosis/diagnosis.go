@@ -1,5 +1,5 @@
 // Package diagnosis says why a registry may refuse Dockit's tokens, by what Dockit
-// knows of itself. It asks nobody.
+// knows of itself. It asks no server.
 package diagnosis
 
 import (

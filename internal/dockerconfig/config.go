@@ -91,7 +91,7 @@ func (c *config) find(ctx context.Context, key string) (Login, error) {
 }
 
 // onlyNamespace is the login for a namespace of a host that has no other: of
-// several nobody can tell which is meant.
+// several there is no telling which is meant.
 func (c *config) onlyNamespace(host Host) (Login, error) {
 	var found []entry
 	for stored, login := range c.Auths {

@@ -8,7 +8,7 @@ import (
 )
 
 // keepOwner gives a file to whom another one belongs to, if that exists: with
-// sudo, a user's file stays the user's. Whoever may not give files away owns both.
+// sudo, a user's file stays the user's. A user who may not give files away owns both.
 func keepOwner(of string, file *os.File) {
 	info, err := os.Stat(of)
 	if err != nil {

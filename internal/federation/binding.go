@@ -45,7 +45,7 @@ type Binding struct {
 	// AllowUnprotected lets the binding be although [CheckBinding] finds it
 	// [ErrUnprotected].
 	AllowUnprotected bool
-	// Disabled lets nobody in.
+	// Disabled lets no job in.
 	Disabled bool
 }
 

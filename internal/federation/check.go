@@ -101,7 +101,7 @@ func (c *check) owned(p profile) bool {
 	})
 }
 
-// wildcardOwner tells when a condition would say whose the job is, but for a
+// wildcardOwner reports when a condition would say whose the job is, but for a
 // wildcard.
 func (c *check) wildcardOwner(p profile) string {
 	for _, o := range p.owners {
@@ -114,7 +114,7 @@ func (c *check) wildcardOwner(p profile) string {
 	return ""
 }
 
-// warnOfNames tells of names that somebody else may have one day.
+// warnOfNames warns of names that another owner may have one day.
 func (c *check) warnOfNames(p profile) {
 	for _, claim := range p.claims {
 		if !c.has(claim.Name) || claim.Name == "sub" {
@@ -171,7 +171,7 @@ func quoted(s string) string {
 // standard are the claims that any token may have.
 var standard = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp"}
 
-// warnOfUnknown tells of claims that no token of the kind has: nobody would come
+// warnOfUnknown warns of claims that no token of the kind has: no job would come
 // in.
 func (c *check) warnOfUnknown(p profile) {
 	if len(p.claims) == 0 {

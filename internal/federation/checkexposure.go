@@ -18,7 +18,7 @@ func (c *check) confines(claim string) bool {
 	return confined(c.permissions) || confined(c.binding.Scopes)
 }
 
-// warnOfPlaceholders tells of what is exposed for nothing, and of permissions that give
+// warnOfPlaceholders warns of what is exposed for nothing, and of permissions that give
 // nothing because what they name is not exposed.
 func (c *check) warnOfPlaceholders() {
 	var named []string

@@ -52,7 +52,7 @@ var buildkite = profile{
 const (
 	// circleOrganization is whose the job is.
 	circleOrganization = "oidc.circleci.com/org-id"
-	// circleSSH is true for a job that was run again with a shell for whoever asked.
+	// circleSSH is true for a job that was run again with a shell for the user who asked.
 	circleSSH = "oidc.circleci.com/ssh-rerun"
 )
 

@@ -176,7 +176,7 @@ type Finding struct {
 	Name string
 	Want []string
 	// Got is what the token says, as JSON if it is no text, at most 128 bytes of
-	// it. Present tells an empty text from a claim that is not there.
+	// it. Present distinguishes an empty text from a claim that is not there.
 	Got     string
 	Present bool
 	// Value is the text that met a condition.

@@ -93,7 +93,7 @@ func isSharedGitHub(issuer string) bool {
 	}
 }
 
-// gitHubProtects: an environment has no rules, and whatever name a workflow of any branch gives it, until somebody made it.
+// gitHubProtects: an environment has no rules, and whatever name a workflow of any branch gives it, until an administrator made it.
 func gitHubProtects(c *check) bool {
 	workflow := func(value string) bool { // of an owner: anybody has one of that name
 		_, ref, found := strings.Cut(value, "@")

@@ -43,7 +43,7 @@ const (
 // ErrInvalidIssuer is returned for an issuer that says something impossible.
 var ErrInvalidIssuer = errors.New("invalid issuer")
 
-// Issuer is who signs tokens that say which job or workload somebody is.
+// Issuer is who signs tokens that say which job or workload a client is.
 type Issuer struct {
 	// Name is as that of a subject.
 	Name string
@@ -66,7 +66,7 @@ type Issuer struct {
 	// host, and they alone. Default: the authorities of the system.
 	CA string
 	// BearerFile is a file on the server with a token of this very issuer,
-	// shown to it when its keys are fetched, and to nobody else. Default: none.
+	// shown to it when its keys are fetched, and to no other server. Default: none.
 	BearerFile string
 	// MaxAge is how old a token may be. Zero means [DefaultMaxAge].
 	MaxAge time.Duration

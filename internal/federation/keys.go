@@ -21,7 +21,7 @@ type Keys struct {
 	FetchedAt time.Time
 }
 
-// KeySource tells apart all that an issuer may say of where its keys come from, in
+// KeySource distinguishes all that an issuer may say of where its keys come from, in
 // 64 characters: keys fetched for one are none of another.
 func (i Issuer) KeySource() string {
 	said, err := json.Marshal([]string{i.URL, i.JWKSURL, i.JWKS, i.JWKSHost, i.CA, i.BearerFile})

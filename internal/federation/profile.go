@@ -33,12 +33,12 @@ type profile struct {
 	// it nothing is known of that.
 	protects    func(c *check) bool
 	protectHint string
-	// separates is the claim that tells customers of the issuer apart: where
+	// separates is the claim that distinguishes customers of the issuer: where
 	// permissions name it, each has its own, and strangers are none.
 	separates string
 	// fault is what else speaks against a binding.
 	fault func(c *check) string
-	// warn tells what else is to be known.
+	// warn says what else is to be known.
 	warn func(c *check)
 	// job are the claims that say which job or workload it is, for people.
 	job []string
@@ -69,7 +69,7 @@ func (k Kind) KnownClaims() []Claim { return slices.Clone(profiles[k].claims) }
 func (k Kind) JobClaims() []string { return slices.Clone(profiles[k].job) }
 
 // ErrClaims is returned for claims that no token has that says which job or
-// workload somebody is.
+// workload a client is.
 var ErrClaims = errors.New("token is of another sort")
 
 // CheckClaims reports why claims are not those of a job or workload of such an
@@ -120,7 +120,7 @@ func anyOf(tests ...func(string) bool) func(string) bool {
 	}
 }
 
-// anybodysRefs are such as whoever may make a branch or a pull request can make.
+// anybodysRefs are such as a contributor who may make a branch or a pull request can make.
 var anybodysRefs = []string{"some-branch", "some/branch", "refs/heads/some-branch", "refs/heads/some/branch", "refs/pull/1/merge", "refs/merge-requests/1/head"}
 
 // isFixedRef reports whether not any branch and no pull request fits a value: its

@@ -1,4 +1,4 @@
-// Package firstadmin makes sure, when a node starts, that there is somebody who
+// Package firstadmin makes sure, when a node starts, that there is an administrator who
 // can use the admin API.
 package firstadmin
 
@@ -137,7 +137,7 @@ func (c creator) create(ctx context.Context, root User) (first string, err error
 // announcement is printed before a random password is set.
 const announcement = "\nThere is no such admin yet: creating one.\n"
 
-// firstPassword tells a random password to who started Dockit.
+// firstPassword shows a random password to the administrator who started Dockit.
 //
 //nolint:gosec // the sentence around a password, not one
 const firstPassword = `

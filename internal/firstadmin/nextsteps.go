@@ -15,7 +15,7 @@ import (
 type NextSteps struct {
 	// Program is how the command line is called: dockit, or caddy dockit.
 	Program string
-	// BaseURL is where clients reach the server. Empty: nobody knows here.
+	// BaseURL is where clients reach the server. Empty: it is not known here.
 	BaseURL string
 	// Page is the URL of the page for people. Empty: nothing serves it.
 	Page string
@@ -82,7 +82,7 @@ func (n NextSteps) bundle() string {
 	return command + n.server()
 }
 
-// firstUser are the commands that make somebody who may push.
+// firstUser are the commands that make a user who may push.
 func (n NextSteps) firstUser() []string {
 	rbac := n.Program + " rbac" + n.server() + " --username " + n.Admin
 	return []string{rbac + " add user:alice", rbac + " grant user:alice namespace:team:push"}

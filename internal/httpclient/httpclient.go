@@ -14,7 +14,7 @@ type Options struct {
 	// RootCAs are the authorities that may vouch for a server. Default: those
 	// of the system.
 	RootCAs *x509.CertPool
-	// InsecureSkipVerify takes whoever answers for the server.
+	// InsecureSkipVerify takes any certificate for the server's.
 	InsecureSkipVerify bool
 	// Timeout bounds a request, with reading its answer. Default: none.
 	Timeout time.Duration
@@ -24,7 +24,7 @@ type Options struct {
 }
 
 // New makes a client with connections of its own. It follows no redirects:
-// whoever redirects is not Dockit, must not get the password, and may lead from
+// a server that redirects is not Dockit, must not get the password, and may lead from
 // https to http.
 func New(o Options) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()

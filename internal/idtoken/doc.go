@@ -1,4 +1,4 @@
-// Package idtoken reads the tokens by which an issuer says who somebody is: signed
+// Package idtoken reads the tokens by which an issuer says who a client is: signed
 // JWTs in their compact form (RFC 7519, RFC 8725).
 //
 // [Parse] takes nothing on trust: what it returns is what the token says of itself

@@ -44,7 +44,7 @@ var methods = map[string]jwt.SigningMethod{
 }
 
 // types are what a token may say of itself that it is. Other tokens of an issuer,
-// such as those of a logout, say who somebody is as well.
+// such as those of a logout, say who a client is as well.
 var types = []string{"", "jwt", "jose", "at+jwt", "id_token+jwt"}
 
 // Token is a token whose signature is not yet checked.
@@ -61,7 +61,7 @@ type Token struct {
 }
 
 // IsCompact reports whether a text has the form of a JWT, signed or not: it may be a
-// token, and is no password that somebody chose.
+// token, and is no password that a user chose.
 func IsCompact(s string) bool {
 	header, rest, found := strings.Cut(s, ".")
 	payload, signature, more := strings.Cut(rest, ".")

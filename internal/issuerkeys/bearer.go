@@ -10,7 +10,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/idtoken"
 )
 
-// readBearer reads the token that is shown to an issuer. Whoever may name the file
+// readBearer reads the token that is shown to an issuer. An administrator who may name the file
 // is told nothing of what else stands in files of the server: it must be a token,
 // and this very issuer's, which knows it.
 func readBearer(issuer federation.Issuer) (string, error) {

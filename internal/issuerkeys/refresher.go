@@ -33,7 +33,7 @@ const (
 
 // Store keeps keys for all nodes, and says which of them asks.
 type Store interface {
-	// ClaimIssuerFetch reports whether the caller is to ask an issuer: nobody did
+	// ClaimIssuerFetch reports whether the caller is to ask an issuer: no node did
 	// since a time.
 	ClaimIssuerFetch(ctx context.Context, issuerID int64, since time.Time) (mine bool, err error)
 	// PutIssuerKeys keeps what an issuer answered.
@@ -82,7 +82,7 @@ type Options struct {
 // Refresher keeps the keys of issuers fresh, for all nodes together.
 type Refresher struct {
 	options Options
-	// ctx is that of what goes on after whoever asked has gone.
+	// ctx is that of what goes on after the request that asked has gone.
 	ctx     context.Context //nolint:containedctx // it is that of the refresher
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -141,7 +141,7 @@ func (r *Refresher) Run(ctx context.Context) {
 func (r *Refresher) Round(ctx context.Context) {
 	known, err := r.options.List(ctx)
 	if err != nil {
-		return // whoever reads the database tells of that
+		return // the reader of the database reports that
 	}
 	r.forgetOthers(known)
 	room := make(chan struct{}, maxAtOnce)
@@ -190,7 +190,7 @@ func (r *Refresher) forgetOthers(known []Known) {
 }
 
 // Look asks an issuer for a key that is not known, at most once a minute for all
-// nodes together and whoever wants it; those who come meanwhile wait for the
+// nodes and requests together; those who come meanwhile wait for the
 // answer. It reports whether the issuer answered.
 func (r *Refresher) Look(ctx context.Context, k Known) bool {
 	if k.JWKS != "" || k.Disabled {
@@ -199,7 +199,7 @@ func (r *Refresher) Look(ctx context.Context, k Known) bool {
 	return r.ask(ctx, k, MinInterval)
 }
 
-// ask has an issuer asked, unless somebody did within a time.
+// ask has an issuer asked, unless a node did within a time.
 func (r *Refresher) ask(ctx context.Context, k Known, within time.Duration) bool {
 	r.mu.Lock()
 	a := r.issuers[k.ID]
@@ -218,7 +218,7 @@ func (r *Refresher) ask(ctx context.Context, k Known, within time.Duration) bool
 			return false
 		}
 		a.at, a.running = now, make(chan struct{})
-		// Whoever asked may go away, others wait as well.
+		// The request that asked may go away, others wait as well.
 		r.running.Go(func() { r.fetch(r.ctx, k, a, now, within) })
 	}
 	running := a.running

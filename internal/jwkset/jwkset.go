@@ -29,7 +29,7 @@ const (
 var (
 	// ErrInvalid is returned for what is no JWK set.
 	ErrInvalid = errors.New("invalid JWK set")
-	// ErrPrivate says that a key is left out because it holds what nobody may
+	// ErrPrivate says that a key is left out because it holds what no other party may
 	// know: it is private, or symmetric.
 	ErrPrivate = errors.New("the key is secret and must be replaced: publish public keys only")
 	// errUnknown says that a key is of a sort that signs nothing that is taken.

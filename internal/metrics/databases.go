@@ -11,7 +11,7 @@ import (
 	"github.com/dockit-registry/dockit/store"
 )
 
-// Databases tells of the database of whatever configuration runs, and of what stands
+// Databases measures the database of whatever configuration runs, and of what stands
 // on it.
 type Databases struct {
 	mu        sync.Mutex

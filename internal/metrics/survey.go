@@ -21,7 +21,7 @@ const (
 	surveyPatience = time.Second
 )
 
-// survey is what only the database knows. It is asked when somebody wants to know,
+// survey is what only the database knows. It is asked when a collector wants to know,
 // and not by each scrape.
 type survey struct {
 	mu      sync.Mutex
@@ -76,7 +76,7 @@ func (s *survey) refreshed(d *database) *surveyed {
 }
 
 // ask asks the database. One that is closed meanwhile, or that does not answer, is no
-// error: whoever reads it tells of that.
+// error: its reader reports that.
 func (s *survey) ask(d *database) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), surveyTimeout)

@@ -128,7 +128,7 @@ func (t Token) Kind() Kind { return t.kind }
 // ID names the token. It is no secret.
 func (t Token) ID() string { return t.id }
 
-// Reveal writes the whole token, for its owner and nobody else.
+// Reveal writes the whole token, for its owner alone.
 func (t Token) Reveal() string {
 	sum := t.checksum()
 	var room written

@@ -11,7 +11,7 @@ import (
 )
 
 // Cost says how much work it is to check a hash. Hashes of the same Cost take
-// the same time, whoever they belong to.
+// the same time, whichever subject they belong to.
 type Cost struct {
 	// bcrypt is the cost of a bcrypt hash, zero for argon2id.
 	bcrypt int

@@ -6,7 +6,7 @@ import (
 )
 
 // maxImportedWork is how much work a hash brought from elsewhere may be to
-// check, in checks of a hash that [Hash] makes: whoever guesses decides how
+// check, in checks of a hash that [Hash] makes: a guesser decides how
 // often that is done.
 const maxImportedWork = 4
 

@@ -5,7 +5,7 @@ import "unicode/utf8"
 // maxClip is the longest text, in bytes, that [Clip] returns whole.
 const maxClip = 128
 
-// Clip keeps what somebody typed, or sent, from flooding a message or a log: of
+// Clip keeps what a user typed, or a client sent, from flooding a message or a log: of
 // a text of more than 128 bytes the beginning remains, and an ellipsis.
 func Clip(s string) string { return ClipTo(s, maxClip) }
 

@@ -155,7 +155,7 @@ type ImageConfig struct {
 	} `json:"config"`
 }
 
-// Time is a time in RFC 3339, zero when it is none, or one that nobody can mean.
+// Time is a time in RFC 3339, zero when it is none, or one that no author can mean.
 type Time struct{ time.Time }
 
 // UnmarshalJSON implements [json.Unmarshaler].

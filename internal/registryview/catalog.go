@@ -22,7 +22,7 @@ const (
 	// maxWalk bounds the time of a walk, and maxWalkPages its requests.
 	maxWalk      = 10 * time.Minute
 	maxWalkPages = 20_000
-	// freshFor is how old names become before they are read again, if somebody
+	// freshFor is how old names become before they are read again, if a viewer
 	// looks; but reading them takes a tenth of the time at most.
 	freshFor   = 30 * time.Second
 	freshTimes = 10

@@ -47,7 +47,7 @@ func (e *Examination) maybe(check, format string, args ...any) {
 
 // Examine asks the registry for its challenge, compares it and the clocks with Dockit's,
 // and shows it a token that opens nothing. realm is where clients get their tokens, as
-// far as Dockit knows. Nobody but the registry is asked: where it sends its clients may
+// far as Dockit knows. The registry alone is asked: where it sends its clients may
 // be anywhere.
 func (r *Registry) Examine(ctx context.Context, realm string) Examination {
 	var e Examination

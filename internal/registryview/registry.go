@@ -42,7 +42,7 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// Registry is the registry of a service. It asks nothing while nobody looks. It is
+// Registry is the registry of a service. It asks nothing without a viewer. It is
 // safe for concurrent use.
 type Registry struct {
 	service string

@@ -6,7 +6,7 @@ import (
 )
 
 // turns lets so many at a time do something that may take long, and of each viewer one:
-// whoever asks for much waits behind what it asked for itself, and others do not.
+// a viewer who asks for much waits behind what they asked for, and others do not.
 type turns struct {
 	places chan struct{}
 

@@ -15,7 +15,7 @@ func byVersion(a, b string) int {
 	return cmp.Or(natural(unversioned(b), unversioned(a)), cmp.Compare(a, b))
 }
 
-// group tells latest, versions and other tags apart.
+// group distinguishes latest, versions and other tags.
 func group(tag string) int {
 	switch first := unversioned(tag); {
 	case tag == "latest":

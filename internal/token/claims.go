@@ -18,7 +18,7 @@ type Access struct {
 // claims are what differs from token to token of a service. Dates are seconds
 // since 1970, without the fractions that registries refuse.
 type claims struct {
-	// subject is the name of whoever asked, empty for an anonymous request.
+	// subject is the name of the subject that asked, empty for an anonymous request.
 	subject   string
 	expiresAt int64
 	// notBefore is also when the token counts as issued.

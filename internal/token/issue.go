@@ -58,7 +58,7 @@ func NewIssuer(c Config) *Issuer {
 
 // Request is what goes into one token.
 type Request struct {
-	// Subject is the name of whoever asked, empty for an anonymous request.
+	// Subject is the name of the subject that asked, empty for an anonymous request.
 	Subject string
 	// Access is what was granted.
 	Access []access.Scope
@@ -79,7 +79,7 @@ type Issued struct {
 	ExpiresIn int
 }
 
-// Issue makes and signs a token that is valid from now. Only its ID tells it from
+// Issue makes and signs a token that is valid from now. Only its ID distinguishes it from
 // another one of the same second for the same request.
 func (i *Issuer) Issue(key *pki.SigningKey, request Request) (Issued, error) {
 	signer := i.signer.Load()

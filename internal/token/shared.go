@@ -8,7 +8,7 @@ const mostShared = 2 << 20
 // sharedTokens are the tokens that were signed in the present second. Who asks
 // in it for the very same token gets the very same: everything that is in one
 // is compared, but its ID. So a token says no more than one that was signed anew
-// would, and is valid neither longer nor elsewhere; what somebody may do is
+// would, and is valid neither longer nor elsewhere; what a subject may do is
 // found out before, for each request; and no token of a key is given out once
 // another one signs.
 type sharedTokens struct {

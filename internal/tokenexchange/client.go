@@ -37,7 +37,7 @@ var ErrNoExchange = errors.New("nothing there exchanges tokens: is that the toke
 // Client speaks to the token endpoint of a server, which a registry names as its
 // realm.
 type Client struct {
-	// HTTP must not follow redirects: whoever redirects is not Dockit, and must not
+	// HTTP must not follow redirects: a server that redirects is not Dockit, and must not
 	// get the token.
 	HTTP  *http.Client
 	Realm *url.URL

@@ -12,7 +12,7 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// subjectCredentialsData is what the page of somebody's tokens and logins shows.
+// subjectCredentialsData is what the page of a subject's tokens and logins shows.
 type subjectCredentialsData struct {
 	credentials.List
 	Ref subject.Ref

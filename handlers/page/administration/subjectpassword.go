@@ -19,7 +19,7 @@ func (h *pages) showSubjectPassword(v *frame.Visit, ref subject.Ref) error {
 	return v.Render("subjectpassword", "Password of "+ref.String(), user)
 }
 
-// setSubjectPassword sets the password of somebody else.
+// setSubjectPassword sets the password of another user.
 func (h *pages) setSubjectPassword(v *frame.Visit, ref subject.Ref) error {
 	next := v.PostFormValue("new_password")
 	err := v.NeedsPassword("the password of somebody else")

@@ -12,7 +12,7 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// permissionsData is what the page of somebody's permissions shows.
+// permissionsData is what the page of a subject's permissions shows.
 type permissionsData struct {
 	Ref       subject.Ref
 	Own       []adminapi.Permission

@@ -32,7 +32,7 @@ type View struct {
 	visit *Visit
 }
 
-// Viewer is who looks, nil for nobody.
+// Viewer is who looks, nil without a session.
 func (c *View) Viewer() *Viewer { return c.visit.Viewer }
 
 // Version is that of Dockit.

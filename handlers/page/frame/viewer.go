@@ -25,7 +25,7 @@ func (v Viewer) Name() string { return v.Ref.Name }
 func (v *Visit) recognize() error {
 	cookie, err := v.Cookie(cookieName(v.Request))
 	if err != nil {
-		return nil //nolint:nilerr // nobody is signed in
+		return nil //nolint:nilerr // no user is signed in
 	}
 	principal, err := v.page.Sessions.ByPageSession(v.Context(), cookie.Value)
 	if errors.Is(err, auth.ErrInvalidCredentials) {

@@ -18,7 +18,7 @@ import (
 // Visit is one request of a person.
 type Visit struct {
 	*http.Request
-	// Viewer is who is signed in, nil for nobody, and Principal is the same for what
+	// Viewer is who is signed in, nil without a session, and Principal is the same for what
 	// asks for one.
 	Viewer    *Viewer
 	Principal auth.Principal
@@ -29,7 +29,7 @@ type Visit struct {
 	page *Handler
 }
 
-// NewVisit is one of nobody in particular.
+// NewVisit is one without a viewer.
 func (h *Handler) NewVisit(w http.ResponseWriter, r *http.Request) *Visit {
 	return &Visit{Request: named(r), page: h, Writer: w}
 }

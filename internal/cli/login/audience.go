@@ -57,8 +57,8 @@ func hostIn(service string) string {
 	return strings.TrimSuffix(host, ".")
 }
 
-// sameOwner reports whether two hosts are the same, or names of one domain that
-// somebody registered.
+// sameOwner reports whether two hosts are the same, or names of one
+// registered domain.
 func sameOwner(a, b string) bool {
 	a, b = strings.ToLower(a), strings.ToLower(b)
 	if a == b {

@@ -185,7 +185,7 @@ func (l *command) store(cmd *cobra.Command, registry *target, credential tokenex
 	login := dockerconfig.Login{Username: credential.Username, Secret: credential.Password}
 	where, err := dockerconfig.Store(cmd.Context(), registry.host, login)
 	if err != nil {
-		// Nobody can use it then.
+		// No client can use it then.
 		return errors.Join(err, l.discard(cmd, from, credential))
 	}
 	cli.Warnf(cmd.ErrOrStderr(), "Logged in to %s as robot:%s%s; stored in %s", registry.host, credential.Username, l.until(credential), where)

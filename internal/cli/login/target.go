@@ -32,7 +32,7 @@ type target struct {
 }
 
 // parseTarget reads a registry as people write it. On http is one of the own machine
-// only: whoever is on the way to another could send the token elsewhere.
+// only: an attacker on the way to another could send the token elsewhere.
 func parseTarget(text string) (*target, error) {
 	host, err := dockerconfig.ParseHost(text)
 	if err != nil {

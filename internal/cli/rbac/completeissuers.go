@@ -11,7 +11,7 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// completeIssuers tells the shell what the arguments and flags of issuer and
+// completeIssuers gives the shell what the arguments and flags of issuer and
 // binding are.
 func (r *rbac) completeIssuers(cmd *cobra.Command) {
 	for path, arguments := range map[string][]completer{

@@ -243,7 +243,7 @@ func (r *rbac) issuerRemoveCommand() *cobra.Command {
 	}
 }
 
-// printRemoved tells what was removed, and which bindings went with it.
+// printRemoved says what was removed, and which bindings went with it.
 func printRemoved(p *cli.Printer, name string, removed adminapi.Removed) error {
 	texts := []string{"removed " + name}
 	for _, binding := range removed.Bindings {

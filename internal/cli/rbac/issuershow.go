@@ -15,7 +15,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/federation"
 )
 
-// shownIssuer is everything that `issuer show` tells.
+// shownIssuer is everything that `issuer show` says.
 type shownIssuer struct {
 	adminapi.Issuer
 	Bindings []string                 `json:"bindings"`

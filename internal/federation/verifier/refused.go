@@ -36,7 +36,7 @@ const (
 // ErrNotRecognized is returned for what is no token of a known issuer.
 var ErrNotRecognized = errors.New("no token of an issuer that is known here")
 
-// Refused is the error for a token of an issuer that stands for nobody.
+// Refused is the error for a token of an issuer that stands for no robot.
 type Refused struct {
 	Reason Reason
 	// IssuerID and Issuer are those by whose iss it came.

@@ -58,7 +58,7 @@ type Login struct {
 	Kept   []federation.KeptClaim
 	// Values are what placeholders in permissions stand for. They are not to be changed.
 	Values access.Values
-	// Job tells people which job or workload it is.
+	// Job says to people which job or workload it is.
 	Job []Claim
 	// Until is when the token ends, leeway included.
 	Until time.Time
@@ -72,10 +72,10 @@ type Options struct {
 	// Trust is what counts at the moment.
 	Trust func(context.Context) (*Trust, error)
 	// Look asks an issuer for keys that are not known, as often as that is right,
-	// and reports whether it answered. Default: nobody is asked.
+	// and reports whether it answered. Default: no issuer is asked.
 	Look func(context.Context, issuerkeys.Known) bool
 	// Refused is told of each token of a known issuer that is refused. Default:
-	// nobody is.
+	// it is dropped.
 	Refused func(Refusal)
 	// Now is the time. Default: by the clock of this machine.
 	Now func() time.Time

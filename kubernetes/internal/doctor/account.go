@@ -42,7 +42,7 @@ func (c *command) checkAccount(ctx context.Context, r *report, kube kubernetes.I
 	return robot, true
 }
 
-// checkSecret looks whether the secret is there that the service account names: annotations alone stay when somebody removes it.
+// checkSecret looks whether the secret is there that the service account names: annotations alone stay when it is removed.
 func (c *command) checkSecret(ctx context.Context, r *report, kube kubernetes.Interface, secret string, renew time.Time) {
 	_, err := kube.CoreV1().Secrets(c.namespace).Get(ctx, secret, metav1.GetOptions{})
 	switch {

@@ -14,7 +14,7 @@ import (
 	"github.com/dockit-registry/dockit/internal/tokenexchange"
 )
 
-// connectionCure is what to do about an answer that did not come, or that nobody is known to have given; empty for another error. Address says
+// connectionCure is what to do about an answer that did not come, or that no known server gave; empty for another error. Address says
 // how to name another address.
 func connectionCure(err error, address string) string {
 	var (

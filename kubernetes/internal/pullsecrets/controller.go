@@ -331,7 +331,7 @@ func (c *Controller) reconcile(ctx context.Context, name cache.ObjectName) (time
 	return c.left(name, after), nil
 }
 
-// gone looks whether somebody took away the secret of a service account that says it has one.
+// gone looks whether the secret was taken away of a service account that says it has one.
 func (c *Controller) gone(ctx context.Context, a *v1.ServiceAccount) (bool, error) {
 	name := cache.MetaObjectToName(a)
 	current, err := c.secretOf(ctx, a)
@@ -361,7 +361,7 @@ func (c *Controller) settled(a *v1.ServiceAccount) (time.Duration, bool) {
 		return 0, true
 	}
 	if !c.wanted(a) {
-		return 0, a.Annotations[madeAnnotation] != secretName(a.Name) // else somebody else wrote that
+		return 0, a.Annotations[madeAnnotation] != secretName(a.Name) // else another client wrote that
 	}
 	after, fresh := c.fresh(a.Annotations)
 	return after, fresh && c.complete(a)

@@ -71,7 +71,7 @@ func (m *Metrics) setUnread(unread func() []string) {
 	m.unread = unread
 }
 
-// notRead is what is not read yet, as readiness tells it.
+// notRead is what is not read yet, as readiness says it.
 func (m *Metrics) notRead() string {
 	m.mu.Lock()
 	unread := m.unread

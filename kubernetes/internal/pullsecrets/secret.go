@@ -55,7 +55,7 @@ func (c *Controller) complete(a *v1.ServiceAccount) bool {
 		slices.ContainsFunc(a.ImagePullSecrets, func(r v1.LocalObjectReference) bool { return r.Name == name })
 }
 
-// errForeign is returned for a secret that somebody else made.
+// errForeign is returned for a secret that another client made.
 var errForeign = errors.New("it was not made here for this service account, and stays: give it another name, or take the label away")
 
 // secretOf is the secret that was made for a service account, or nil. Error: errForeign.
@@ -92,7 +92,7 @@ func (c *Controller) provide(ctx context.Context, a *v1.ServiceAccount) (time.Du
 		after, fresh := c.fresh(current.Annotations)
 		owned := slices.ContainsFunc(current.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == a.UID })
 		if fresh && owned && current.Annotations[forAnnotation] == purpose && a.Annotations[RenewAnnotation] != RenewNow {
-			// Somebody took back what was written to the service account, or the replica that worked ended before it wrote that.
+			// Another client took back what was written to the service account, or the replica that worked ended before it wrote that.
 			if err := c.mark(ctx, a, marks(a, current.Annotations[RenewAnnotation], purpose), true); err != nil {
 				return 0, err
 			}
@@ -134,7 +134,7 @@ func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v
 		WithOwnerReferences(metaac.OwnerReference().WithAPIVersion("v1").WithKind("ServiceAccount").WithName(a.Name).WithUID(a.UID)).
 		WithType(v1.SecretTypeDockerConfigJson).
 		WithData(map[string][]byte{v1.DockerConfigJsonKey: content})
-	// Not by force, unless it is the one that was made here: what somebody else made meanwhile stays, and so does what another replica wrote.
+	// Not by force, unless it is the one that was made here: what another client made meanwhile stays, and so does what another replica wrote.
 	options := metav1.ApplyOptions{FieldManager: manager, Force: current != nil}
 	if current != nil {
 		secret.WithResourceVersion(current.ResourceVersion)
@@ -188,7 +188,7 @@ func (c *Controller) mark(ctx context.Context, a *v1.ServiceAccount, annotations
 	return nil
 }
 
-// remove takes back what was made for a service account. A secret that somebody else made stays, whatever the service account says of it.
+// remove takes back what was made for a service account. A secret that another client made stays, whatever the service account says of it.
 func (c *Controller) remove(ctx context.Context, a *v1.ServiceAccount) error {
 	name := secretName(a.Name)
 	current, err := c.secretOf(ctx, a)

@@ -83,7 +83,7 @@ func (c *command) run(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-// put makes the issuer, or gives one that is there the keys of now. The keys of the cluster say whether it is the issuer's, whoever reads them
+// put makes the issuer, or gives one that is there the keys of now. The keys of the cluster say whether it is the issuer's, whichever of the two reads them
 // from now on.
 func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer, keys string, replaceKeys bool) (string, error) {
 	current, err := server.Issuer(ctx, wanted.Name)

@@ -34,7 +34,7 @@ func startEngine(t *testing.T) dockerEngine {
 	t.Cleanup(func() {
 		assert.NoError(t, e.Stop())
 		if t.Failed() {
-			t.Logf("%s printed:\n%s", e, e.Output())
+			t.Logf("%s printed:\n%s", e, e.Excerpt())
 		}
 	})
 	return dockerEngine{e}

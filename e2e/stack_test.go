@@ -96,7 +96,7 @@ func stopAtEnd(t *testing.T, p *process.Process) {
 	t.Cleanup(func() {
 		assert.NoError(t, p.Stop())
 		if t.Failed() {
-			t.Logf("%s printed:\n%s", p, p.Output())
+			t.Logf("%s printed:\n%s", p, p.Excerpt())
 		}
 	})
 }

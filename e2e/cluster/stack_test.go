@@ -55,7 +55,7 @@ func (m *member) stopAfter(t *testing.T) {
 	t.Cleanup(func() {
 		assert.NoError(t, m.Stop())
 		if t.Failed() {
-			t.Logf("%s printed:\n%s", m, m.Output())
+			t.Logf("%s printed:\n%s", m, m.Excerpt())
 		}
 	})
 }
@@ -131,7 +131,7 @@ func startCluster(t *testing.T) *galera.Cluster {
 		if t.Failed() {
 			for _, n := range cluster.Nodes {
 				if n != nil {
-					t.Logf("%s printed:\n%s", n, n.Output())
+					t.Logf("%s printed:\n%s", n, n.Excerpt())
 				}
 			}
 		}

@@ -97,7 +97,7 @@ func (s *server) flood(t *testing.T, lasts time.Duration, run func(context.Conte
 	beside.Wait()
 	select {
 	case <-s.Done():
-		t.Fatalf("%s ended:\n%s", s, s.Output())
+		t.Fatalf("%s ended:\n%s", s, s.Excerpt())
 	default:
 	}
 	s.peak.resident = s.peakResident(t)

@@ -128,7 +128,7 @@ http://:%d {
 		return err
 	}))
 	t.Cleanup(func() {
-		assert.NoError(t, s.Stop(), "it printed:\n%s", s.Output())
+		assert.NoError(t, s.Stop(), "it printed:\n%s", s.Excerpt())
 	})
 	s.address = net.JoinHostPort("127.0.0.1", fmt.Sprint(p))
 	s.base = "http://" + s.address

@@ -97,7 +97,7 @@ func startServer(t *testing.T, https bool, lasts time.Duration, memory int64) *s
 	s.Server, err = dockit.Start(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		assert.NoError(t, s.Stop(), "it printed:\n%s", s.Output())
+		assert.NoError(t, s.Stop(), "it printed:\n%s", s.Excerpt())
 	})
 	s.address = net.JoinHostPort("127.0.0.1", fmt.Sprint(s.Config().Port))
 	s.base = strings.Replace(s.URL, s.Host, s.address, 1)

@@ -79,7 +79,7 @@ func newMachine(t *testing.T, waits bool) *machine {
 			}
 			p.Kill()
 			if t.Failed() {
-				t.Logf("%s printed:\n%s", p, p.Output())
+				t.Logf("%s printed:\n%s", p, p.Excerpt())
 			}
 		}
 	})

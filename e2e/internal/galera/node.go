@@ -53,12 +53,12 @@ func (n *Node) String() string { return n.name }
 // Address is where the node answers queries.
 func (n *Node) Address() string { return loopback(n.port) }
 
-// Output is what the node has printed since it was started last.
-func (n *Node) Output() string {
+// Excerpt is what a failed test shows of what the node has printed since it was started last.
+func (n *Node) Excerpt() string {
 	if n.process == nil {
 		return ""
 	}
-	return n.process.Output()
+	return n.process.Excerpt()
 }
 
 func (n *Node) data() string   { return filepath.Join(n.dir, "data") }
@@ -129,9 +129,9 @@ func (n *Node) WaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-n.process.Done():
-			return fmt.Errorf("%s ended before it had joined:\n%s", n, n.Output())
+			return fmt.Errorf("%s ended before it had joined:\n%s", n, n.Excerpt())
 		case <-ctx.Done():
-			return fmt.Errorf("%s did not join in time: %w: %+v:\n%s", n, errors.Join(ctx.Err(), err), state, n.Output())
+			return fmt.Errorf("%s did not join in time: %w: %+v:\n%s", n, errors.Join(ctx.Err(), err), state, n.Excerpt())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -187,10 +187,10 @@ func (r *Ring) SigningKey(service string) (*SigningKey, error) {
 	now := r.now()
 	v := r.view.Load()
 	if !r.fresh(now) {
-		if err := r.ask(); err != nil && !r.stale(now) {
+		if err := r.ask(); err != nil {
 			return nil, fmt.Errorf("%w: asking the database: %w", errNoSigningKey, err)
 		}
-		v = r.view.Load()
+		now, v = r.now(), r.view.Load()
 	}
 	s := v.of(service).at(now)
 	if s == nil {
@@ -214,24 +214,26 @@ func (r *Ring) Keys() []KeyInfo { return slices.Clone(r.view.Load().inventory) }
 // machine sleeps.
 func (r *Ring) now() time.Time { return r.options.Now().UTC().Round(0) }
 
+// age is how long ago the view was confirmed. It is below zero when the clock went back, or when the view was confirmed
+// since now.
+func (r *Ring) age(now time.Time) time.Duration { return now.Sub(time.Unix(0, r.confirmed.Load())) }
+
 // fresh reports whether the view was confirmed a short while ago.
-func (r *Ring) fresh(now time.Time) bool {
-	age := now.UnixNano() - r.confirmed.Load()
-	most := r.freshness().Nanoseconds()
-	return -most <= age && age <= most
-}
+func (r *Ring) fresh(now time.Time) bool { return r.within(r.age(now), r.freshness()) }
 
 func (r *Ring) freshness() time.Duration { return max(5*r.options.PollInterval, 5*time.Second) }
 
-// stale reports whether the view may be used although the store does not confirm it.
-func (r *Ring) stale(now time.Time) bool {
-	age := now.Sub(time.Unix(0, r.confirmed.Load()))
-	return 0 <= age && age < r.options.ServeStale
+// usable reports whether the view may be used although the store does not confirm it.
+func (r *Ring) usable(now time.Time) bool {
+	return r.within(r.age(now), max(r.freshness(), r.options.ServeStale))
 }
 
-// ask brings the ring up to date on behalf of requests. They share one
-// attempt, and a failed one holds for a second, or for longer when there are keys
-// to go on with: that the store answers again is found out without requests.
+// within reports whether a view of that age was confirmed no longer ago than most, by a clock that did not go back since.
+func (r *Ring) within(age, most time.Duration) bool { return -r.freshness() <= age && age <= most }
+
+// ask brings the ring up to date on behalf of requests, and returns an error when its view may not be used. Requests
+// share one attempt, and a failed one holds for a second, or for longer when there are keys to go on with: that the
+// store answers again is found out without requests.
 func (r *Ring) ask() error {
 	_, err, _ := r.asking.Do("", func() (any, error) {
 		now := r.now()
@@ -239,10 +241,14 @@ func (r *Ring) ask() error {
 			return nil, nil
 		}
 		hold := time.Second
-		if r.stale(now) { // and who asks need not wait
+		usable := r.usable(now)
+		if usable { // and who asks need not wait
 			hold = 5 * time.Second
 		}
 		if age := now.UnixNano() - r.refused.Load(); age >= 0 && age < hold.Nanoseconds() {
+			if usable {
+				return nil, nil
+			}
 			return nil, errors.New("it did not answer a moment ago")
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -251,8 +257,8 @@ func (r *Ring) ask() error {
 		if err != nil {
 			r.refused.Store(r.now().UnixNano())
 		}
-		if r.fresh(r.now()) {
-			return nil, nil // the keys were read, whatever else failed
+		if r.usable(r.now()) {
+			return nil, nil // the keys were read, whatever else failed, or those from before go on
 		}
 		return nil, err
 	})

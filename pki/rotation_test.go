@@ -199,6 +199,30 @@ func TestKeysSignForAWhileWithoutTheStore(t *testing.T) {
 	signingKey(t, r, "")
 }
 
+func TestHowLongKeysSign(t *testing.T) {
+	c := newClock()
+	r := generatedRing(t, new(memoryStore), c, Options{PollInterval: 30 * time.Minute, ServeStale: 24 * time.Hour})
+	for name, test := range map[string]struct {
+		confirmed     time.Duration // ago
+		fresh, usable bool
+	}{
+		"now":                               {0, true, true},
+		"a while ago":                       {150 * time.Minute, true, true},
+		"longer ago":                        {150*time.Minute + 1, false, true},
+		"as long ago as they may be served": {24 * time.Hour, false, true},
+		"too long ago":                      {24*time.Hour + 1, false, false},
+		"since a request began to ask":      {-time.Second, true, true},
+		"before the clock went back":        {-3 * time.Hour, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := c.Now()
+			r.confirmed.Store(now.Add(-test.confirmed).UnixNano())
+			assert.Equal(t, test.fresh, r.fresh(now), "fresh")
+			assert.Equal(t, test.usable, r.usable(now), "usable")
+		})
+	}
+}
+
 func TestRotateByHand(t *testing.T) {
 	c, store := newClock(), new(memoryStore)
 	r := generatedRing(t, store, c, Options{

@@ -188,7 +188,9 @@ func startBuildkit(ctx context.Context, s *site, path string) (*buildkit, error)
 func (l *lazyBuildkits) stop() (all error) {
 	for _, b := range l.running {
 		if b.Process != nil {
-			all = errors.Join(all, b.Stop())
+			if err := b.Stop(); errors.Is(err, process.ErrKilled) { // it calls a signal to end an error
+				all = errors.Join(all, err)
+			}
 		}
 		all = errors.Join(all, os.RemoveAll(b.folder))
 	}

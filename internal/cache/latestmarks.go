@@ -20,8 +20,10 @@ const (
 	// patience is how long a request waits for the marks before it makes do
 	// with memory.
 	patience = 500 * time.Millisecond
-	// askTimeout is how long the database may take to answer.
-	askTimeout = 4 * time.Second
+	// askTimeout is how long the database may take to answer. For as long it is asked
+	// again and again: were it any longer, nobody would notice at its end that the
+	// database answers others.
+	askTimeout = hedged.Most * askAgain
 	// askAgain is how soon the marks are asked for on another connection: several
 	// may have gone silent, and a change has to count 2 s after the database
 	// answers. It is one question for all requests together.

@@ -10,8 +10,8 @@ import (
 // ReadAgain is how soon what concerns one client is asked on another connection.
 const ReadAgain = 700 * time.Millisecond
 
-// most is how often a question is asked at most.
-const most = 12
+// Most is how often a question is asked at most.
+const Most = 12
 
 // Do asks a question of a database, and asks it again, each time on another
 // connection, beside those that have had no answer for a while: it may be the
@@ -43,7 +43,7 @@ func Do[T any](ctx context.Context, after time.Duration, question func(context.C
 			return
 		}
 		mu.Lock()
-		if asked++; asked < most {
+		if asked++; asked < Most {
 			timer.Reset(after)
 		}
 		mu.Unlock()

@@ -51,7 +51,7 @@ func TestDo(t *testing.T) {
 		},
 		"nobody ever answers": {
 			nth: []func(context.Context) (int, error){never}, limit: time.Minute,
-			err: context.DeadlineExceeded, asked: most, took: time.Minute,
+			err: context.DeadlineExceeded, asked: Most, took: time.Minute,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

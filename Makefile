@@ -42,11 +42,14 @@ TEST_ENV := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0
 
 .DEFAULT_GOAL := help
 
-# It is built as what it builds: what they share is compiled once.
+# A demo is to begin soon, and nobody measures it: the compiler leaves out what takes it time. It is built as what it builds, so
+# that what they share is compiled once.
+DEMO_GCFLAGS := all=-N -l -dwarf=false
+
 .PHONY: demo
 demo: ## show Dockit protecting a real registry (ONCE=1: end by itself)
-	@CGO_ENABLED=0 go build -C e2e -trimpath -gcflags=all=-dwarf=false -o ../bin/demo ./demo
-	@ONCE=$(ONCE) bin/demo
+	@CGO_ENABLED=0 go build -C e2e -trimpath '-gcflags=$(DEMO_GCFLAGS)' -o ../bin/demo ./demo
+	@ONCE=$(ONCE) DOCKIT_TEST_GCFLAGS='$(DEMO_GCFLAGS)' bin/demo
 
 # $(call get,PROGRAMS) gets what tests run. Without CI a machine may lack it: what needs it is skipped, and listed at the end.
 get = scripts/get-$(1)$(if $(CI),, || echo 'get-$(firstword $(1)) got nothing: what needs it is skipped' >&2)
@@ -239,6 +242,14 @@ release-check: $(GOTESTSUM) $(GORELEASER) $(SYFT) ## make the release of this co
 	$(call get,clients bin/clients)
 	@mkdir -p $(RESULTS)
 	DOCKIT_TEST_SYSTEMS="$(SYSTEMS)"; export DOCKIT_TEST_SYSTEMS; $(call gotest,e2e,standard-verbose) -count=1 -timeout 3h ./release
+
+.PHONY: image-check
+image-check: TEST_ENV := CGO_ENABLED=0
+image-check: $(GOTESTSUM) $(SYFT) ## build the Dockerfile by BuildKit, for both architectures, and look at the images, SBOMs and provenance (PLATFORMS=linux/amd64 is quicker)
+	$(call get,clients bin/clients)
+	$(call get,buildkit bin/clients)
+	@mkdir -p $(RESULTS)
+	DOCKIT_TEST_PLATFORMS="$(PLATFORMS)"; export DOCKIT_TEST_PLATFORMS; $(call gotest,e2e,standard-verbose) -count=1 -timeout 2h ./image
 
 .PHONY: release
 release: $(GORELEASER) $(SYFT) ## build everything that the tag of this commit is released as into dist/, and publish nothing

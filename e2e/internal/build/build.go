@@ -140,10 +140,14 @@ func Render(ctx context.Context, folder string) (string, error) {
 	return goBuild(ctx, filepath.Join(root, "kubernetes"), filepath.Join(folder, "render"), "./charttest/render")
 }
 
-// goBuild builds without what debuggers need, which releases do not have either: it takes a tenth of the compiler's time. The
-// Makefile builds the demo so too, for what is compiled with other flags is compiled twice.
+// goBuild builds without what debuggers need, which releases do not have either: it takes a tenth of the compiler's time.
+// DOCKIT_TEST_GCFLAGS are other flags for the compiler, those of the demo.
 func goBuild(ctx context.Context, dir, out string, args ...string) (string, error) {
-	args = append([]string{"build", "-trimpath", "-gcflags=all=-dwarf=false", "-o", out}, args...)
+	flags := os.Getenv("DOCKIT_TEST_GCFLAGS")
+	if flags == "" {
+		flags = "all=-dwarf=false"
+	}
+	args = append([]string{"build", "-trimpath", "-gcflags=" + flags, "-o", out}, args...)
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // arguments are constants and own paths
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -10,10 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/dockit-registry/dockit/e2e/internal/dockit"
-	"github.com/dockit-registry/dockit/e2e/internal/process"
+	"github.com/dockit-registry/dockit/e2e/internal/buildkit"
 )
 
 // buildkitClient is buildctl with a daemon. It reads docker's configuration, and has no login.
@@ -110,89 +108,43 @@ func buildkitClient(buildctl, buildkitd string) *client {
 // lazyBuildkits are the daemons of a site, one for each host of a registry, which are started when somebody asks for them.
 type lazyBuildkits struct {
 	mu      sync.Mutex
-	running map[string]*buildkit
-}
-
-type buildkit struct {
-	*process.Process
-
-	folder string
+	running map[string]*buildkit.Daemon
 }
 
 // get is the address of a daemon that trusts the authority of the site.
 func (l *lazyBuildkits) get(ctx context.Context, s *site, path string) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	address := func(b *buildkit) string { return "unix://" + filepath.Join(b.folder, "sock") }
-	if b := l.running[s.host]; b != nil {
-		return address(b), nil
+	if d := l.running[s.host]; d != nil {
+		return d.Address(), nil
 	}
-	b, err := startBuildkit(ctx, s, path)
-	if b != nil {
-		if l.running == nil {
-			l.running = map[string]*buildkit{}
+	folder, err := os.MkdirTemp(s.programs.short, "") // sockets have short paths
+	if err != nil {
+		return "", err
+	}
+	registries := map[string]string{}
+	for _, host := range s.hosts() {
+		registries[host] = ""
+		if s.https() {
+			registries[host] = s.dockit.RootCA()
 		}
-		l.running[s.host] = b
+	}
+	d, err := buildkit.Start(ctx, buildkit.Config{Path: path, Folder: folder, Registries: registries})
+	if d != nil {
+		if l.running == nil {
+			l.running = map[string]*buildkit.Daemon{}
+		}
+		l.running[s.host] = d
 	}
 	if err != nil {
 		return "", fmt.Errorf("start a BuildKit: %w", err)
 	}
-	return address(b), nil
-}
-
-func startBuildkit(ctx context.Context, s *site, path string) (*buildkit, error) {
-	folder, err := os.MkdirTemp(s.programs.short, "") // sockets have short paths
-	if err != nil {
-		return nil, err
-	}
-	b := &buildkit{folder: folder}
-	in := func(name string) string { return filepath.Join(folder, name) }
-	var config strings.Builder
-	for _, host := range s.hosts() {
-		if s.https() {
-			fmt.Fprintf(&config, "[registry.%q]\nca = [%q]\n", host, s.dockit.RootCA())
-		} else {
-			fmt.Fprintf(&config, "[registry.%q]\nhttp = true\n", host)
-		}
-	}
-	if err := os.WriteFile(in("buildkitd.toml"), []byte(config.String()), 0o600); err != nil {
-		return nil, err
-	}
-	b.Process, err = process.Start(process.Command{
-		Name: "buildkitd", Path: path, Env: append(dockit.Environment(folder), besideIn("PATH", path)), Dir: folder,
-		Args: []string{
-			"--root", in("root"), "--addr", "unix://" + in("sock"), "--config", in("buildkitd.toml"),
-			"--oci-worker-snapshotter", "native", "--oci-worker-net", "host", "--containerd-worker=false",
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	for began := time.Now(); ; {
-		if _, err := os.Stat(in("sock")); err == nil {
-			return b, nil
-		}
-		select {
-		case <-b.Done():
-			return b, fmt.Errorf("it ended: %s", b.Output())
-		case <-ctx.Done():
-			return b, ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
-		if time.Since(began) > time.Minute {
-			return b, fmt.Errorf("it does not listen: %s", b.Output())
-		}
-	}
+	return d.Address(), nil
 }
 
 func (l *lazyBuildkits) stop() (all error) {
-	for _, b := range l.running {
-		if b.Process != nil {
-			if err := b.Stop(); errors.Is(err, process.ErrKilled) { // it calls a signal to end an error
-				all = errors.Join(all, err)
-			}
-		}
-		all = errors.Join(all, os.RemoveAll(b.folder))
+	for _, d := range l.running {
+		all = errors.Join(all, d.Stop())
 	}
 	return all
 }

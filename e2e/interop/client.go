@@ -25,6 +25,8 @@ type client struct {
 	open func(ctx context.Context, s *site, home string) (*session, error)
 	// cannot is why it has no way to do something, by ability.
 	cannot map[ability]string
+	// pulls is why it pulls alone, which a library then pushes. Empty: it does not.
+	pulls string
 	// faults of its own are what it fails at wherever it is run, and why, by operation.
 	faults map[string]string
 }

@@ -19,7 +19,7 @@ def push(client, ref):
 
 
 def main(command, *args):
-    client = docker.from_env()
+    client = docker.from_env(timeout=600)
     for host in os.environ.get("INTEROP_HOSTS", "").split():
         client.login(os.environ["INTEROP_USERNAME"], os.environ["INTEROP_PASSWORD"], registry=host)
     if command == "push":

@@ -35,12 +35,13 @@ func kanikoClient(path string) *client {
 			k.through = []string{"unshare", "--mount", "sh", "-c", inRoot, "sh", k.root}
 			k.path = path
 			k.env = []string{"HOME=/root", "DOCKER_CONFIG=/kaniko/.docker"}
-			k.after = []string{"--force", "--context", "dir:///workspace", "--log-format", "text", "--verbosity", "error"}
+			k.after = []string{"--force", "--context", "dir:///workspace", "--log-format", "text"}
 			if s.https() {
 				k.env = append(k.env, "SSL_CERT_FILE=/authority.pem")
 			} else {
 				k.after = append(k.after, "--insecure", "--insecure-pull")
 			}
+			k.after = append(k.after, "--verbosity", "error") // the last one, which cached changes
 			if err := k.prepare(s); err != nil {
 				return nil, err
 			}

@@ -51,7 +51,7 @@ func loginWithJobToken(ctx context.Context, t *trial) error {
 
 // usable logs in and does what the login is for.
 func (t *trial) usable(ctx context.Context, p person, repository string) error {
-	if !t.site.kind.cache {
+	if !t.site.kind.cache && t.client.pulls == "" {
 		s, err := t.enter(ctx, p)
 		if err != nil {
 			return err

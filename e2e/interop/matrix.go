@@ -131,6 +131,8 @@ func (m *matrix) try(ctx context.Context, s *site, c *client, o operation) {
 		switch {
 		case o.pushes && s.kind.cache:
 			return errCache
+		case o.pushes && c.pulls != "":
+			return &missingError{c.pulls}
 		case o.patient && !s.kind.patient:
 			return &missingError{"takes minutes, and is tried at others"}
 		}

@@ -69,8 +69,13 @@ func nerdctlClient(path string) *client {
 					}
 					return push(ctx, ref, image)
 				},
-				pull:      func(ctx context.Context, ref string) error { return pull(ctx, ref) },
-				mount:     pushAgain,
+				pull: func(ctx context.Context, ref string) error { return pull(ctx, ref) },
+				mount: func(ctx context.Context, from, to string) error {
+					if err := pull(ctx, from); err != nil { // or it knows of no other repository that has the layer
+						return err
+					}
+					return pushAgain(ctx, from, to)
+				},
 				pushAgain: pushAgain,
 				pushIndex: func(ctx context.Context, ref string) error {
 					index, err := newIndex(home, ref)

@@ -33,7 +33,7 @@ type programs struct {
 var goClients = []string{"regctl", "kaniko", "nerdctl", "buildctl", "buildkitd"}
 
 // debianClients are those that scripts get from Debian's packages.
-var debianClients = []string{"docker", "dockerd", "ctr", "skopeo", "podman", "buildah", "docker-credential-pass", "docker-credential-secretservice"}
+var debianClients = []string{"docker", "dockerd", "containerd", "ctr", "skopeo", "podman", "buildah", "docker-credential-pass", "docker-credential-secretservice"}
 
 // find builds what the modules of the tests pin, and looks for the others where the scripts put them.
 func find(ctx context.Context, folder string, wanted func(name string) bool) (programs, error) {
@@ -87,7 +87,7 @@ func find(ctx context.Context, folder string, wanted func(name string) bool) (pr
 	p.findDockerPy(ctx, filepath.Join(clients, "docker-py"))
 	p.absent["zot"] = "the module proxy has no module of it"
 	if os.Geteuid() != 0 {
-		for _, name := range []string{"docker", "ctr", "podman", "buildah", "kaniko", "nerdctl", "buildkitd", "docker-py"} {
+		for _, name := range []string{"docker", "containerd", "ctr", "podman", "buildah", "kaniko", "nerdctl", "buildkitd", "docker-py"} {
 			p.absent[name] = "runs as root only"
 		}
 	}
@@ -96,6 +96,7 @@ func find(ctx context.Context, folder string, wanted func(name string) bool) (pr
 			p.absent[name] = p.absent["dockerd"]
 		}
 	}
+	p.versions["containerd-cri"], p.absent["containerd-cri"] = p.versions["containerd"], p.absent["containerd"]
 	p.versions["buildkit"], p.absent["buildkit"] = p.versions["buildkitd"], cmp.Or(p.absent["buildkitd"], p.absent["buildctl"])
 	for _, helper := range []*credentialHelper{withPass, withSecretService} {
 		id := helper.client()
@@ -179,7 +180,7 @@ func (p programs) clients() []*client {
 		craneClient(p.paths["crane"]), skopeoClient(p.paths["skopeo"]), dockerClient("docker", p.paths["docker"], nil), ctrClient(p.paths["ctr"]),
 		podmanClient(p.paths["podman"], filepath.Dir(p.paths["podman"])), buildahClient(p.paths["buildah"]),
 		orasClient(p.paths["oras"]), regctlClient(p.paths["regctl"]), helmClient(p.paths["helm"]),
-		nerdctlClient(p.paths["nerdctl"]), buildkitClient(p.paths["buildctl"], p.paths["buildkitd"]), kanikoClient(p.paths["kaniko"]), dockerPyClient(p.paths["docker-py"]),
+		nerdctlClient(p.paths["nerdctl"]), buildkitClient(p.paths["buildctl"], p.paths["buildkitd"]), kanikoClient(p.paths["kaniko"]), dockerPyClient(p.paths["docker-py"]), criClient(p.paths["containerd"]),
 		dockerClient(withPass.client(), p.paths["docker"], withPass), dockerClient(withSecretService.client(), p.paths["docker"], withSecretService),
 	}
 	for _, c := range all {
@@ -191,5 +192,4 @@ func (p programs) clients() []*client {
 // notHere are clients that nothing here runs, and why.
 var notHere = []*client{
 	{id: "docker engine 29", absent: "no module pins it yet (moby v2.0.0-beta.24, CLI 28.2.2)"},
-	{id: "a CRI pull", absent: "the containerd of a docker engine runs without its CRI plugin, and no module pins another one and crictl yet"},
 }

@@ -43,9 +43,10 @@ type site struct {
 	// running are processes beside Dockit, in the order in which they were started.
 	running []*process.Process
 
-	engine    *lazyEngine
-	keys      *lazyKeys
-	buildkits *lazyBuildkits
+	engine     *lazyEngine
+	keys       *lazyKeys
+	buildkits  *lazyBuildkits
+	containerd *lazyContainerd
 	// recorder is between clients and Dockit, where there is one.
 	recorder *recorder
 }
@@ -69,7 +70,7 @@ type siteKind struct {
 
 // startSite starts one. Stop it, also after an error.
 func startSite(ctx context.Context, kind *siteKind, p programs, folder string) (*site, error) {
-	s := &site{kind: kind, programs: p, folder: folder, engine: &lazyEngine{}, keys: &lazyKeys{}, buildkits: &lazyBuildkits{}}
+	s := &site{kind: kind, programs: p, folder: folder, engine: &lazyEngine{}, keys: &lazyKeys{}, buildkits: &lazyBuildkits{}, containerd: &lazyContainerd{}}
 	var err error
 	if s.issuer, err = issuer.Start(ctx); err != nil {
 		return s, err
@@ -84,7 +85,7 @@ func startSite(ctx context.Context, kind *siteKind, p programs, folder string) (
 }
 
 func (s *site) stop() error {
-	all := errors.Join(s.engine.stop(), s.keys.stop(), s.buildkits.stop())
+	all := errors.Join(s.engine.stop(), s.keys.stop(), s.buildkits.stop(), s.containerd.stop())
 	for _, p := range slices.Backward(s.running) {
 		all = errors.Join(all, p.Stop())
 	}

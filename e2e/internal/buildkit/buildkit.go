@@ -41,8 +41,8 @@ func Start(ctx context.Context, c Config) (*Daemon, error) {
 	in := func(name string) string { return filepath.Join(c.Folder, name) }
 	var config strings.Builder
 	for host, authority := range c.Registries {
-		if authority != "" {
-			fmt.Fprintf(&config, "[registry.%q]\nca = [%q]\n", host, authority)
+		if authority != "" { // it would speak plain HTTP to localhost
+			fmt.Fprintf(&config, "[registry.%q]\nhttp = false\nca = [%q]\n", host, authority)
 		} else {
 			fmt.Fprintf(&config, "[registry.%q]\nhttp = true\n", host)
 		}

@@ -47,7 +47,9 @@ func BenchmarkSearch(b *testing.B) {
 					})
 				}
 			}
-			b.Run("read all names", func(b *testing.B) { timed(b, func() {}, func() error { _, err := s.readNames(b.Context()); return err }) })
+			b.Run("read all names", func(b *testing.B) {
+				timed(b, func() {}, func() error { _, err := s.readNames(b.Context()); return err })
+			})
 		})
 	}
 }

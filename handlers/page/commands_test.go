@@ -179,6 +179,10 @@ func attribute(node *html.Node, key string) string {
 func copied(page *html.Node) (texts []string, names map[string]bool) {
 	names = map[string]bool{}
 	for node := range page.Descendants() {
+		if text, is := strings.CutPrefix(textOf(node), "Or: "); is && node.Data == "p" {
+			texts = append(texts, text) // in a line of a list, where there is no room for a button
+			names["of the line: "+text] = true
+		}
 		if attribute(node, "class") != "copy" {
 			continue
 		}

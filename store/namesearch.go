@@ -41,8 +41,13 @@ func foundQuery(among string) string {
 	return "SELECT " + subjectColumns + " FROM subjects s WHERE " + among + " AND +s.kind = ? ORDER BY s.name LIMIT ?"
 }
 
-// countFound is [Store.CountSubjects] by the names in memory.
+// countFound is [Store.CountSubjects] by the names in memory. Those are not read to count all.
 func (s *Store) countFound(ctx context.Context, kind subject.Kind, p Page) (int, bool, error) {
+	if !p.narrowed() && s.index.use() != nil {
+		if known := s.names(ctx); known != nil {
+			return len(known.byKind[kind]), true, nil
+		}
+	}
 	hits, known := s.hits(ctx, p.unpaged(), maxHits+1, kind)
 	filtered := p.Admin != nil || p.Disabled != nil
 	switch {

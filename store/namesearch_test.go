@@ -50,6 +50,12 @@ func TestSearchInMemoryFindsWhatTheDatabaseFinds(t *testing.T) {
 				require.NoError(t, err, what)
 				require.True(t, known, what)
 				require.Equal(t, wantCount, count, "%ss: %s", kind, what)
+				wantCount, err = s.countSubjects(t.Context(), kind, Page{})
+				require.NoError(t, err, what)
+				count, known, err = s.countFound(t.Context(), kind, Page{Limit: 1, After: "a"})
+				require.NoError(t, err, what)
+				require.True(t, known, what)
+				require.Equal(t, wantCount, count, "all %ss: %s", kind, what)
 			}
 			g, err := s.Subject(t.Context(), group)
 			require.NoError(t, err)

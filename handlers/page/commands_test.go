@@ -240,7 +240,7 @@ func assertParses(t *testing.T, text string) {
 	t.Helper()
 	shell, err := exec.LookPath("sh")
 	require.NoError(t, err)
-	words, err := exec.CommandContext(t.Context(), shell, "-c", "printf '%s\\0' "+text).Output() //nolint:gosec // what the page quoted
+	words, err := exec.CommandContext(t.Context(), shell, "-c", "printf '%s\\0' "+text).Output()
 	require.NoError(t, err, text)
 	arguments := strings.Split(strings.TrimSuffix(string(words), "\x00"), "\x00")
 	cmd, rest, err := rbac.NewCommand().Find(arguments)

@@ -81,3 +81,33 @@ func TestRegistryBesideThePageSetsNoSession(t *testing.T) {
 		})
 	}
 }
+
+// TestErrorsBesideThePageSetNoSession guards that a registry that answers in place of one that is away neither sees nor sets the
+// session, where the directive stands before it in handle_errors as well.
+func TestErrorsBesideThePageSetNoSession(t *testing.T) {
+	var seen string
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = r.Header.Get("Cookie")
+		w.Header().Add("Set-Cookie", "registry=1; Path=/")
+		w.Header().Add("Set-Cookie", "__Host-dockit=dockitpage_x; Path=/; Secure")
+		_, _ = io.WriteString(w, "in its place")
+	}))
+	t.Cleanup(registry.Close)
+	away := httptest.NewServer(http.NotFoundHandler())
+	away.Close()
+	s := newSite(t)
+	s.handlers = "dockit\n\treverse_proxy " + strings.TrimPrefix(away.URL, "http://") +
+		"\n\thandle_errors {\n\t\tdockit\n\t\treverse_proxy " + strings.TrimPrefix(registry.URL, "http://") + "\n\t}"
+	mustLoad(t, s.String())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url("/v2/"), http.NoBody)
+	require.NoError(t, err)
+	req.Header.Set("Cookie", "a=1; __Host-dockit=dockitpage_y; dockit=dockitpage_z")
+	resp, err := newClient(t).Do(req)
+	require.NoError(t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, "in its place", string(body))
+	assert.Equal(t, []string{"registry=1; Path=/"}, resp.Header["Set-Cookie"])
+	assert.Equal(t, "a=1", seen)
+}

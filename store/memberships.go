@@ -88,21 +88,27 @@ func (s *Store) Members(ctx context.Context, group subject.Ref, page Page) ([]Su
 	if err != nil {
 		return nil, err
 	}
-	// A small group is sorted as a whole. That would take ever longer for the
-	// pages of a large one, so there the names are gone through in their order.
-	large, err := s.isLarge(ctx, g)
-	if err != nil {
-		return nil, err
+	members, known, err := s.searchMembers(ctx, g.ID, page)
+	if !known {
+		members, err = s.listMembers(ctx, g.ID, page)
 	}
-	list := s.membersSorted
-	if large {
-		list = s.membersByName
-	}
-	members, err := list(ctx, g.ID, page)
 	if err != nil {
 		return nil, fmt.Errorf("list members of %s: %w", group, err)
 	}
 	return members, nil
+}
+
+// listMembers sorts a small group as a whole. That would take ever longer for the
+// pages of a large one, so there the names are gone through in their order.
+func (s *Store) listMembers(ctx context.Context, groupID int64, page Page) ([]Subject, error) {
+	large, err := s.isLarge(ctx, groupID)
+	if err != nil {
+		return nil, err
+	}
+	if large {
+		return s.membersByName(ctx, groupID, page)
+	}
+	return s.membersSorted(ctx, groupID, page)
 }
 
 // CountMembers counts the members of a group on all pages together. [MaxCounted] of a
@@ -112,18 +118,26 @@ func (s *Store) CountMembers(ctx context.Context, group subject.Ref, page Page) 
 	if err != nil {
 		return 0, err
 	}
-	query, args := "SELECT COUNT(*) FROM memberships m WHERE m.group_id = ?", []any{g.ID}
+	count, known, err := s.countFoundMembers(ctx, g.ID, page)
+	if !known {
+		count, err = s.countMembers(ctx, g.ID, page)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count members of %s: %w", group, err)
+	}
+	return count, nil
+}
+
+func (s *Store) countMembers(ctx context.Context, groupID int64, page Page) (count int, err error) {
+	query, args := "SELECT COUNT(*) FROM memberships m WHERE m.group_id = ?", []any{groupID}
 	if page.narrowed() {
 		// As in membersByName: of whom it is not about, no membership is looked for.
 		condition, narrowing := page.unpaged().condition()
 		query = "SELECT COUNT(*) FROM (SELECT 1 FROM subjects s CROSS JOIN memberships m ON m.member_id = s.id WHERE m.group_id = ? AND " + condition + " LIMIT ?) few"
 		args = append(append(args, narrowing...), MaxCounted)
 	}
-	var count int
-	if err := s.reader.QueryRowContext(ctx, query, args...).Scan(&count); err != nil {
-		return 0, fmt.Errorf("count members of %s: %w", group, err)
-	}
-	return count, nil
+	err = s.reader.QueryRowContext(ctx, query, args...).Scan(&count)
+	return count, err
 }
 
 func (s *Store) membersSorted(ctx context.Context, groupID int64, page Page) ([]Subject, error) {
@@ -158,11 +172,11 @@ var largeGroup = 10_000
 
 // isLarge reports whether a group has so many members that sorting them takes
 // longer than finding the next ones among all names.
-func (s *Store) isLarge(ctx context.Context, group Subject) (bool, error) {
+func (s *Store) isLarge(ctx context.Context, groupID int64) (bool, error) {
 	var count int
 	if err := s.reader.QueryRowContext(ctx,
-		"SELECT COUNT(*) FROM (SELECT 1 FROM memberships WHERE group_id = ? LIMIT ?) few", group.ID, largeGroup).Scan(&count); err != nil {
-		return false, fmt.Errorf("count members of %s: %w", group.Ref, err)
+		"SELECT COUNT(*) FROM (SELECT 1 FROM memberships WHERE group_id = ? LIMIT ?) few", groupID, largeGroup).Scan(&count); err != nil {
+		return false, fmt.Errorf("count members: %w", err)
 	}
 	return count == largeGroup, nil
 }

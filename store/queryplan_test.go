@@ -36,6 +36,11 @@ func TestQueriesUseIndexes(t *testing.T) {
 		query, args := listed(tc.page)
 		assert.Equal(t, "SEARCH s USING INDEX "+tc.by, queryPlan(t, s, query, args...), tc.name)
 	}
+	among, args := Page{Admin: &yes, Disabled: &no}.among([]int64{1, 2, 3})
+	assert.Equal(t, "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)\nUSE TEMP B-TREE FOR ORDER BY",
+		queryPlan(t, s, foundQuery(among), append(args, subject.User, 10)...), "what was found")
+	assert.Equal(t, []string{"SEARCH s USING INTEGER PRIMARY KEY (rowid=?)", "SEARCH m USING PRIMARY KEY (member_id=? AND group_id=?)", "USE TEMP B-TREE FOR ORDER BY"},
+		strings.Split(queryPlan(t, s, foundMembersQuery(among), append(args, 1, 10)...), "\n"), "members that were found")
 	for name, query := range map[string]string{
 		"login": loginQuery, "access token": accessLoginQuery, "refresh token": refreshLoginQuery, "session": sessionLoginQuery,
 		"failures": failuresQuery, "rights": effectiveQuery, "kinds of hashes": dialect.SQLite.HashSamples, "networks": loginNetworkQuery,

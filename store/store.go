@@ -81,6 +81,8 @@ type Store struct {
 	// trusted is when the last write passed, nil after one was late.
 	trusted atomic.Pointer[time.Time]
 	probing singleflight.Group
+	// index is for searches.
+	index *nameIndex
 	// maxPermissions is zero for the default.
 	maxPermissions atomic.Int64
 
@@ -127,7 +129,7 @@ func open(ctx context.Context, config Config, logger *zap.Logger, this func() cl
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dialect: d, writer: writer, reader: reader, litestream: replicating, logger: logger}
+	s := &Store{dialect: d, writer: writer, reader: reader, litestream: replicating, logger: logger, index: newNameIndex()}
 	s.clock = newSharedClock(d.Clock != "", this, logger)
 	s.now = s.clock.now
 	if who := d.Exposed(config.DSN); who != "" {
@@ -171,6 +173,7 @@ func (s *Store) prepare(ctx context.Context) error {
 // Close closes the database. Requests still running on it fail.
 func (s *Store) Close() error {
 	s.litestream.close()
+	s.index.close()
 	var errs []error
 	for _, stmt := range []*sql.Stmt{s.login, s.effective, s.accessToken, s.refreshToken, s.session, s.failures, s.marks} {
 		if stmt != nil {

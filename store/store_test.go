@@ -33,7 +33,7 @@ func permission(t *testing.T, s string) access.Permission {
 	return p
 }
 
-func create(t *testing.T, s *Store, refs ...string) {
+func create(t testing.TB, s *Store, refs ...string) {
 	t.Helper()
 	for _, r := range refs {
 		_, err := s.CreateSubject(t.Context(), NewSubject{Ref: ref(t, r)})

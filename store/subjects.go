@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/dockit-registry/dockit/audit"
@@ -60,20 +59,6 @@ type SubjectChange struct {
 // be made. Zero means any.
 type Precondition int64
 
-// Page is a part of a listing in the order of names.
-type Page struct {
-	// After is the last name of the page before; empty starts at the beginning.
-	After string
-	// Limit is how many to return at most.
-	Limit int
-	// Prefix keeps only names that begin with it, and Search those that hold it
-	// anywhere, in small or capital letters.
-	Prefix, Search string
-	// Admin and Disabled keep only subjects that are so, or are not. Nil keeps
-	// both.
-	Admin, Disabled *bool
-}
-
 const subjectColumns = `s.id, s.kind, s.name, s.admin, s.disabled, s.password_hash <> '', s.created_at, s.updated_at, s.version,
 s.password_made_by, s.password_networks, s.password_expires_at`
 
@@ -112,80 +97,45 @@ func readSubject(ctx context.Context, q queryer, ref subject.Ref) (Subject, erro
 
 // Subjects lists the subjects of one kind by name.
 func (s *Store) Subjects(ctx context.Context, kind subject.Kind, page Page) ([]Subject, error) {
-	condition, args := page.condition()
-	all, err := collect(ctx, s.reader, scanSubject,
-		"SELECT "+subjectColumns+" FROM subjects s WHERE s.kind = ? AND "+condition+" ORDER BY s.name LIMIT ?",
-		append(append([]any{kind}, args...), page.Limit)...)
+	all, known, err := s.searchSubjects(ctx, kind, page)
+	if !known {
+		all, err = s.listSubjects(ctx, kind, page)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", kind.Plural(), err)
 	}
 	return all, nil
 }
 
-// literally has what LIKE takes for a pattern stand for itself, and a zero byte, which
-// ends a pattern of SQLite, for what no name has.
-var literally = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_", "\x00", " ")
-
-// MaxCounted is how far a narrowed listing is counted: finding all of a large one takes
-// longer than reading a page of it.
-const MaxCounted = 1000
+func (s *Store) listSubjects(ctx context.Context, kind subject.Kind, page Page) ([]Subject, error) {
+	condition, args := page.condition()
+	return collect(ctx, s.reader, scanSubject,
+		"SELECT "+subjectColumns+" FROM subjects s WHERE s.kind = ? AND "+condition+" ORDER BY s.name LIMIT ?",
+		append(append([]any{kind}, args...), page.Limit)...)
+}
 
 // CountSubjects counts the subjects of one kind on all pages together. [MaxCounted] of
 // a narrowed listing are as many or more.
 func (s *Store) CountSubjects(ctx context.Context, kind subject.Kind, page Page) (int, error) {
+	count, known, err := s.countFound(ctx, kind, page)
+	if !known {
+		count, err = s.countSubjects(ctx, kind, page)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count %s: %w", kind.Plural(), err)
+	}
+	return count, nil
+}
+
+func (s *Store) countSubjects(ctx context.Context, kind subject.Kind, page Page) (count int, err error) {
 	query, args := "SELECT COUNT(*) FROM subjects s WHERE s.kind = ?", []any{kind}
 	if page.narrowed() {
 		condition, narrowing := page.unpaged().condition()
 		query = "SELECT COUNT(*) FROM (SELECT 1 FROM subjects s WHERE s.kind = ? AND " + condition + " LIMIT ?) few"
 		args = append(append(args, narrowing...), MaxCounted)
 	}
-	var count int
-	if err := s.reader.QueryRowContext(ctx, query, args...).Scan(&count); err != nil {
-		return 0, fmt.Errorf("count %s: %w", kind.Plural(), err)
-	}
-	return count, nil
-}
-
-// unpaged is all pages together.
-func (p Page) unpaged() Page {
-	p.After, p.Limit = "", 0
-	return p
-}
-
-// narrowed reports whether the page leaves out anything by what it is.
-func (p Page) narrowed() bool { return p.unpaged() != Page{} }
-
-// condition restricts s to a [Page], in terms that an index can answer: SQLite
-// looks at one lower bound only, and would read every name from the beginning
-// if it took the wrong one of two. Names hold ASCII only, so that every name
-// with a prefix sorts before the prefix followed by DEL. A search goes through the
-// names of the index.
-func (p Page) condition() (string, []any) {
-	const del = "\x7f"
-	text, args := "s.name > ?", []any{p.After}
-	if p.After < p.Prefix {
-		text, args = "s.name >= ?", []any{p.Prefix}
-	}
-	if p.Prefix != "" {
-		text, args = text+" AND s.name < ?", append(args, p.Prefix+del)
-	}
-	if p.Search != "" {
-		text, args = text+" AND s.name LIKE ? ESCAPE '!'", append(args, "%"+literally.Replace(strings.ToLower(p.Search))+"%")
-	}
-	// Not as parameters: an index may hold only those who are so.
-	for _, filter := range []struct {
-		column string
-		wanted *bool
-	}{{"admin", p.Admin}, {"disabled", p.Disabled}} {
-		switch {
-		case filter.wanted == nil:
-		case *filter.wanted:
-			text += " AND s." + filter.column + " = 1"
-		default:
-			text += " AND s." + filter.column + " = 0"
-		}
-	}
-	return text, args
+	err = s.reader.QueryRowContext(ctx, query, args...).Scan(&count)
+	return count, err
 }
 
 // CreateSubject makes a subject, or returns [ErrExists] when any subject has

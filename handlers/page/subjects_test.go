@@ -375,3 +375,24 @@ func TestPasswordOfSomebodyElse(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, b.post("users/bob/make-admin", confirmField, goodPassword).Code)
 	})
 }
+
+// TestTakingOutGoesOnWithTheSearch guards that who takes some of many members out need not look for each anew, also when one of them
+// is out already.
+func TestTakingOutGoesOnWithTheSearch(t *testing.T) {
+	f := administrable(t)
+	b := f.signedIn("root")
+	for _, member := range []string{"user:alice", "user:bob"} {
+		require.Equal(t, http.StatusSeeOther, b.post("groups/dev/members", "member", member).Code)
+	}
+	page := b.get("groups/dev?q=bo").Body.String()
+	assert.Contains(t, page, `<input type="hidden" name="q" value="bo">`)
+	assert.NotContains(t, b.get("groups/dev").Body.String(), `type="hidden" name="q"`)
+	answer := b.post("groups/dev/members/remove", "member", "user:bob", "q", "bo")
+	assert.Equal(t, "/dockit/groups/dev?done=member-removed&q=bo", answer.Header().Get("Location"), "body: %s", answer.Body)
+	answer = b.post("groups/dev/members/remove", "member", "user:bob", "q", "bo")
+	assert.Equal(t, http.StatusNotFound, answer.Code)
+	assert.Contains(t, answer.Body.String(), `type="search" value="bo"`)
+	assert.NotContains(t, answer.Body.String(), "user:alice</a>")
+	answer = b.post("groups/dev/members/remove", "member", "user:alice")
+	assert.Equal(t, "/dockit/groups/dev?done=member-removed", answer.Header().Get("Location"))
+}

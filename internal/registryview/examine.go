@@ -51,13 +51,12 @@ func (e *Examination) maybe(check, format string, args ...any) {
 // be anywhere.
 func (r *Registry) Examine(ctx context.Context, realm string) Examination {
 	var e Examination
-	select {
-	case r.asking <- struct{}{}:
-		defer func() { <-r.asking }()
-	case <-ctx.Done():
+	done, err := r.asking.take(ctx, "") // no viewer's
+	if err != nil {
 		e.bad("registry", "it is being asked too much at the moment: try again")
 		return e
 	}
+	defer done()
 	greeting, err := r.client.Greet(ctx, "")
 	if err != nil {
 		e.bad("registry", "%v", err)

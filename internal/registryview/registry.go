@@ -25,8 +25,10 @@ var (
 
 const (
 	// atOnce is how many requests a registry is sent at the same time: each answer may
-	// take some megabytes.
-	atOnce = 8
+	// take some megabytes. Of one viewer there are atOnceEach at most, so that whoever
+	// looks at much of a slow registry leaves room for others.
+	atOnce     = 8
+	atOnceEach = 6
 	// listAtOnce is how many lists of tags are read at the same time, which may be longer:
 	// each for another viewer.
 	listAtOnce = 2
@@ -54,8 +56,8 @@ type Registry struct {
 	viewers *viewers
 	tags    *tagLists
 	images  *images
-	// asking has room for what is asked at the same time.
-	asking chan struct{}
+	// asking are the turns of those who ask it anything.
+	asking *turns
 	// listing are the turns of those who read a list of tags.
 	listing *turns
 
@@ -71,7 +73,7 @@ func New(c Config) *Registry {
 	}
 	r := &Registry{
 		service: c.Service, client: c.Client, tokens: c.Tokens, logger: c.Logger,
-		viewers: newViewers(), tags: newTagLists(), images: newImages(), asking: make(chan struct{}, atOnce), listing: newTurns(listAtOnce),
+		viewers: newViewers(), tags: newTagLists(), images: newImages(), asking: newTurns(atOnce, atOnceEach), listing: newTurns(listAtOnce, 1),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	return r
@@ -96,11 +98,10 @@ func ask[T any](ctx context.Context, r *Registry, v Viewer, repository string, a
 	if err != nil {
 		return nothing, err
 	}
-	select {
-	case r.asking <- struct{}{}:
-		defer func() { <-r.asking }()
-	case <-ctx.Done():
-		return nothing, ctx.Err()
+	done, err := r.asking.take(ctx, v.Name)
+	if err != nil {
+		return nothing, err
 	}
+	defer done()
 	return f(bearer)
 }

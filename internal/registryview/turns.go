@@ -5,32 +5,34 @@ import (
 	"sync"
 )
 
-// turns lets so many at a time do something that may take long, and of each viewer one:
+// turns lets so many at a time do something that may take long, and of each viewer fewer:
 // a viewer who asks for much waits behind what they asked for, and others do not.
 type turns struct {
 	places chan struct{}
+	// each is how many of them one viewer may have.
+	each int
 
 	mu sync.Mutex
 	// own are the viewers who have a turn or wait for one.
-	own map[string]*ownTurn
+	own map[string]*ownTurns
 }
 
-// ownTurn is that of one viewer.
-type ownTurn struct {
-	place chan struct{}
-	// wanted is how many have it or wait for it.
+// ownTurns are those of one viewer.
+type ownTurns struct {
+	places chan struct{}
+	// wanted is how many have one or wait for it.
 	wanted int
 }
 
-func newTurns(atOnce int) *turns {
-	return &turns{places: make(chan struct{}, atOnce), own: make(map[string]*ownTurn)}
+func newTurns(atOnce, each int) *turns {
+	return &turns{places: make(chan struct{}, atOnce), each: each, own: make(map[string]*ownTurns)}
 }
 
 // take waits for the turn of a viewer, which done ends. Errors: that of ctx.
 func (t *turns) take(ctx context.Context, viewer string) (done func(), err error) {
 	own := t.want(viewer)
 	select {
-	case own.place <- struct{}{}:
+	case own.places <- struct{}{}:
 	case <-ctx.Done():
 		t.unwant(viewer, own)
 		return nil, ctx.Err()
@@ -38,23 +40,23 @@ func (t *turns) take(ctx context.Context, viewer string) (done func(), err error
 	select {
 	case t.places <- struct{}{}:
 	case <-ctx.Done():
-		<-own.place
+		<-own.places
 		t.unwant(viewer, own)
 		return nil, ctx.Err()
 	}
 	return func() {
 		<-t.places
-		<-own.place
+		<-own.places
 		t.unwant(viewer, own)
 	}, nil
 }
 
-func (t *turns) want(viewer string) *ownTurn {
+func (t *turns) want(viewer string) *ownTurns {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	own := t.own[viewer]
 	if own == nil {
-		own = &ownTurn{place: make(chan struct{}, 1)}
+		own = &ownTurns{places: make(chan struct{}, t.each)}
 		t.own[viewer] = own
 	}
 	own.wanted++
@@ -62,7 +64,7 @@ func (t *turns) want(viewer string) *ownTurn {
 }
 
 // unwant forgets a viewer of whom nothing is left.
-func (t *turns) unwant(viewer string, own *ownTurn) {
+func (t *turns) unwant(viewer string, own *ownTurns) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if own.wanted--; own.wanted == 0 {

@@ -10,15 +10,18 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dockit-registry/dockit/internal/registryclient"
 )
 
 // TestTurns guards that who has one waits for the next, that as many have one as there are places, and that nothing is left.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns(2)
+		turns := newTurns(2, 1)
 		var mu sync.Mutex
 		var took []string
 		ends := map[string]func(){}
@@ -88,6 +91,44 @@ func TestOneViewerLeavesRoomForOthers(t *testing.T) {
 	_, err := r.Tags(t.Context(), viewer(t, "bob", "repository:**:pull"), "team/app", Query{})
 	require.NoError(t, err)
 	assert.Empty(t, slow, "one at a time")
+	close(others)
+	done.Wait()
+}
+
+// TestOneViewerLeavesRoomForOtherQuestions guards that whoever looks at many images of a registry that answers slowly leaves room for
+// what others ask it.
+func TestOneViewerLeavesRoomForOtherQuestions(t *testing.T) {
+	const images = 2 * atOnce
+	slow, others := make(chan string, images), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if strings.HasPrefix(q.URL.Path, "/v2/slow/") {
+			slow <- q.URL.Path
+			select {
+			case <-others:
+			case <-q.Context().Done():
+			}
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		_, _ = io.WriteString(w, `{"tags":[]}`)
+	}))
+	t.Cleanup(server.Close)
+	r := look(t, server.URL)
+	var done sync.WaitGroup
+	for i := range images {
+		done.Go(func() {
+			_, err := r.Image(t.Context(), viewer(t, "alice", "repository:**:pull"), fmt.Sprintf("slow/%d", i), "1.0")
+			assert.ErrorIs(t, err, registryclient.ErrNotFound)
+		})
+	}
+	for range atOnceEach {
+		<-slow
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it would wait for ever
+	defer cancel()
+	_, err := r.Tags(ctx, viewer(t, "bob", "repository:**:pull"), "team/app", Query{})
+	require.NoError(t, err)
+	assert.Empty(t, slow, "so many of one viewer")
 	close(others)
 	done.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/dockit-registry/dockit/adminapi"
@@ -16,6 +17,14 @@ type lockoutsData struct {
 	Lockouts []adminapi.Lockout
 	Next     string // cursor
 	Now      time.Time
+	// First is the first that can be forgotten, nil where there is none.
+	First *namedLockout
+}
+
+// namedLockout is a lockout of a user or a robot.
+type namedLockout struct {
+	Ref     subject.Ref
+	Network string
 }
 
 func (h *pages) showLockouts(v *frame.Visit) error {
@@ -23,7 +32,29 @@ func (h *pages) showLockouts(v *frame.Visit) error {
 	if err := v.API(http.MethodGet, "/lockouts"+v.Listed(url.Values{}, v.URL.Query().Get("cursor")), nil, &list); err != nil {
 		return err
 	}
-	return v.Render("lockouts", "Lockouts", lockoutsData{list.Items, list.NextCursor, h.Now()})
+	data := lockoutsData{Lockouts: list.Items, Next: list.NextCursor, Now: h.Now()}
+	var err error
+	data.First, err = firstLockout(v, list.Items)
+	if err != nil {
+		return err
+	}
+	return v.Render("lockouts", "Lockouts", data)
+}
+
+// firstLockout is the first of those whose name somebody has, who may be gone by now.
+func firstLockout(v *frame.Visit, all []adminapi.Lockout) (*namedLockout, error) {
+	at := slices.IndexFunc(all, func(l adminapi.Lockout) bool { return l.Username != "" })
+	if at < 0 {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	for _, kind := range []subject.Kind{subject.User, subject.Robot} {
+		first := namedLockout{subject.Ref{Kind: kind, Name: all[at].Username}, all[at].Network}
+		err := v.API(http.MethodGet, pathOf(first.Ref), nil, nil)
+		if problem, ok := errors.AsType[*adminapi.Problem](err); !ok || problem.Code != adminapi.CodeNotFound {
+			return &first, err
+		}
+	}
+	return nil, nil //nolint:nilnil // it is gone
 }
 
 // clearLockout forgets the wrong passwords for a name, which is that of a user or a

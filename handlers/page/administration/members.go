@@ -10,10 +10,11 @@ import (
 	"github.com/dockit-registry/dockit/subject"
 )
 
-// readMembers reads those of a group whose names hold what is searched for.
+// readMembers reads those of a group whose names hold what is searched for, also by who
+// takes one of them out.
 func (d *subjectData) readMembers(v *frame.Visit) error {
 	query := url.Values{}
-	if d.Search = strings.TrimSpace(v.URL.Query().Get("q")); d.Search != "" {
+	if d.Search = strings.TrimSpace(v.FormValue("q")); d.Search != "" {
 		query.Set("q", d.Search)
 	}
 	list, count, err := countedList(v, pathOf(d.Ref())+"/members", query, "member", "members")
@@ -48,7 +49,11 @@ func (h *pages) removeMember(v *frame.Visit, group subject.Ref) error {
 	if err := v.API(http.MethodDelete, memberPath(group, member), nil, nil); err != nil {
 		return h.subjectRefused(v, group, err)
 	}
-	return v.Done(pageOf(group), "member-removed")
+	back := url.Values{"done": {"member-removed"}}
+	if search := v.PostFormValue("q"); search != "" {
+		back.Set("q", search)
+	}
+	return v.Redirect(pageOf(group), back)
 }
 
 func memberPath(group, member subject.Ref) string {

@@ -26,6 +26,18 @@ type subjectCredentialsData struct {
 // IsRobot reports whether it is about a robot.
 func (d subjectCredentialsData) IsRobot() bool { return d.Ref.Kind == subject.Robot }
 
+// FirstLogin is the id of the first login, empty where there is none.
+func (d subjectCredentialsData) FirstLogin() string {
+	switch {
+	case len(d.Sessions) > 0:
+		return d.Sessions[0].ID
+	case len(d.Logins) > 0:
+		return d.Logins[0].ID
+	default:
+		return ""
+	}
+}
+
 // grace is how long the old secret of a token goes on.
 type grace struct {
 	Seconds int

@@ -3,6 +3,8 @@ package frame
 import (
 	"net/http"
 	"strings"
+
+	"github.com/dockit-registry/dockit/adminapi"
 )
 
 // defaultBaseURL is where the command line looks for a server by itself.
@@ -12,6 +14,20 @@ const defaultBaseURL = "http://localhost:4315"
 // follows it as it is, and its arguments, quoted where a shell needs that.
 func (c *View) Command(verb string, arguments ...string) string {
 	return Command(c.visit.Request, verb, arguments...)
+}
+
+// Call is the call of the admin API that does what no command does, by curl, which asks for the password: of
+// a path below [adminapi.Prefix], with a body where there is one.
+func (c *View) Call(method, path, body string) string {
+	words := []string{"curl --user", Quoted(c.Viewer().Name())}
+	if method != http.MethodGet {
+		words = append(words, "--request", method)
+	}
+	words = append(words, Quoted(BaseURL(c.visit.Request)+adminapi.Prefix+path))
+	if body != "" {
+		words = append(words, "--header", Quoted("Content-Type: application/json"), "--data", Quoted(body))
+	}
+	return strings.Join(words, " ")
 }
 
 // Command is [View.Command] for what is no template.

@@ -99,7 +99,8 @@ var functions = template.FuncMap{
 	"to":     pathTo,
 	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"utc":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") },
-	"copy":   func(label, text string) Copyable { return Copyable{label, text} },
+	"copy":   func(label, text string) Copyable { return Copyable{Label: label, Text: text} },
+	"about":  func(label, name, text string) Copyable { return Copyable{Label: label, Name: name, Text: text} },
 	"empty":  func(what, how, command string) emptiness { return emptiness{what, how, command} },
 	"tabs":   func(ref subject.Ref, here string) tabs { return tabs{ref, here} },
 	"lines":  func(s string) int { return strings.Count(s, "\n") + 1 },
@@ -117,8 +118,9 @@ func pathTo(parts ...string) string {
 	return Root + strings.Join(escaped, "/")
 }
 
-// Copyable is a text to copy, with what it is.
-type Copyable struct{ Label, Text string }
+// Copyable is a text to copy, with what it is. Who hears the page, and not what stands
+// above the text, is told its name as well.
+type Copyable struct{ Label, Text, Name string }
 
 // emptiness is what stands in the place of a list that is empty: what is missing, how
 // it comes about, and the command for it.

@@ -98,6 +98,11 @@ func (h *pages) holders(v *frame.Visit, data *accessData) error {
 	return err
 }
 
+// HoldersCall is the call that lists the holders.
+func (d accessData) HoldersCall() string {
+	return "permissions?" + url.Values{"repository": {d.Name}}.Encode()
+}
+
 // Note says for whom a permission counts where its holder does not say it.
 func (accessData) Note(h adminapi.Holder) string {
 	switch {

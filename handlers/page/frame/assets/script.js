@@ -31,19 +31,20 @@
     element.textContent = format.format(time) + (name ? " " + name.value : "");
   }
 
-  // A form is sent once.
+  // A form is not sent twice at once. What was stopped on its way can be sent again.
   for (const form of document.querySelectorAll("form[method=post]")) {
     form.addEventListener("submit", (event) => {
-      if (form.dataset.sent) event.preventDefault();
-      form.dataset.sent = "yes";
+      const sent = Number(form.dataset.sent || 0);
+      if (Date.now() - sent < 3000) event.preventDefault();
+      else form.dataset.sent = Date.now();
     });
   }
   addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });
 
-  // What is wrong is where reading goes on.
-  const problem = document.querySelector(".problem");
+  // What is wrong with what was sent is where reading goes on. Notes that always stand there are no alerts.
+  const problem = document.querySelector(".problem[role=alert]");
   if (problem) {
     problem.tabIndex = -1;
     problem.focus();

@@ -227,10 +227,4 @@ func TestChartMakesTheStateOfACluster(t *testing.T) {
 	assert.Equal(t, "/run/secrets/cluster/token", document.Issuers[0].BearerFile)
 	assert.Equal(t, "k8s.namespace=kubernetes.io/namespace", document.Bindings[0].Expose[0].String())
 	assert.Contains(t, all, "ClusterRoleBinding registry-dockit-issuer-discovery")
-
-	alerts, err := os.ReadFile("../../examples/monitoring/alerts.yml")
-	require.NoError(t, err)
-	copied, err := os.ReadFile(filepath.Join(folder, "files", "alerts.yml"))
-	require.NoError(t, err)
-	assert.Equal(t, string(alerts), string(copied), "cp examples/monitoring/alerts.yml examples/helm/dockit/files/")
 }

@@ -23,11 +23,16 @@ const Namespace = "registry"
 
 // Chart is what the chart in a folder makes of values, by the names of templates.
 func Chart(folder string, values map[string]any) (map[string]string, error) {
+	return ChartAs(folder, Release, values)
+}
+
+// ChartAs is what the chart in a folder makes of values for a release of another name.
+func ChartAs(folder, release string, values map[string]any) (map[string]string, error) {
 	c, err := loader.Load(folder)
 	if err != nil {
 		return nil, fmt.Errorf("read the chart: %w", err)
 	}
-	all, err := util.ToRenderValues(c, values, common.ReleaseOptions{Name: Release, Namespace: Namespace, Revision: 1, IsInstall: true}, nil)
+	all, err := util.ToRenderValues(c, values, common.ReleaseOptions{Name: release, Namespace: Namespace, Revision: 1, IsInstall: true}, nil)
 	if err != nil {
 		return nil, err
 	}

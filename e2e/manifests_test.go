@@ -19,8 +19,8 @@ import (
 	"github.com/dockit-registry/dockit/e2e/internal/kubeapi"
 )
 
-// TestManifestsAreTaken has a real API server take every manifest: what the chart makes of each file of values, the kustomization,
-// and the examples, as kubectl apply --server-side --dry-run=server does. Certificates, routes and monitors have the definitions
+// TestManifestsAreTaken has a real API server take every manifest: what the chart makes of each file of values, the kustomization with
+// and without its components, and the examples, as kubectl apply --server-side --dry-run=server does. Certificates, routes and monitors have the definitions
 // that are beside the tests of the chart.
 func TestManifestsAreTaken(t *testing.T) {
 	root, err := build.Root()
@@ -35,10 +35,10 @@ func TestManifestsAreTaken(t *testing.T) {
 		require.NoError(t, k.ApplyManifest(t, content, "", false), file)
 		require.Eventually(t, func() bool { return served(t, k, content) }, time.Minute, 100*time.Millisecond, file)
 	}
-	for _, name := range []string{chartNamespace, "dockit", "build", "team-a", "team-b"} {
+	for _, name := range []string{chartNamespace, "dockit", "dockit-credential-provider", "build", "team-a", "team-b"} {
 		k.Apply(t, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": name}})
 	}
-	sources := map[string][]byte{"kustomize": rendered(t, "kustomize", filepath.Join(root, "examples", "kustomize"))}
+	sources := kustomizations(t, filepath.Join(root, "examples", "kustomize"))
 	values, err := filepath.Glob(filepath.Join(root, "examples", "helm", "dockit", "ci", "*-values.yaml"))
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(values), 10)
@@ -72,6 +72,27 @@ func TestManifestsAreTaken(t *testing.T) {
 	status, _ := k.Try(t, k.Admin, http.MethodGet, "/apis/apps/v1/namespaces/"+chartNamespace+"/deployments/dockit", nil)
 	assert.Equal(t, http.StatusNotFound, status, "it was a trial")
 	require.ErrorContains(t, k.ApplyManifest(t, []byte("{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {porst: []}}"), chartNamespace, true), "porst")
+}
+
+// kustomizations are what the base makes without a component, what it makes with all, and what installs the credential provider.
+func kustomizations(t *testing.T, base string) map[string][]byte {
+	t.Helper()
+	overlay := []string{"overlay", base}
+	all := map[string][]byte{"kustomize": rendered(t, "kustomize", base)}
+	folders, err := filepath.Glob(filepath.Join(base, "components", "*"))
+	require.NoError(t, err)
+	require.Greater(t, len(folders), 10)
+	for _, folder := range folders {
+		overlay = append(overlay, filepath.Base(folder))
+	}
+	all["components"] = rendered(t, overlay...)
+	platforms, err := filepath.Glob(filepath.Join(base, "credential-provider", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, platforms)
+	for _, platform := range platforms {
+		all["credential provider "+filepath.Base(platform)] = rendered(t, "kustomize", platform)
+	}
+	return all
 }
 
 // served reports whether the API server has the versions of a definition.

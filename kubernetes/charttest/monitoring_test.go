@@ -33,7 +33,7 @@ func TestMonitorsFindWhatServesMetrics(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(folder, "ci", "monitoring-values.yaml"))
 	require.NoError(t, err)
 	for release, name := range map[string]string{"dockit": "dockit", "prod": "prod-dockit"} {
-		made, err := render.ChartAs(folder, release, valuesOf(t, string(content)))
+		made, err := render.ChartAs(folder, release, render.Namespace, valuesOf(t, string(content)))
 		require.NoError(t, err)
 		all := objects(t, render.Manifests(made))
 

@@ -325,6 +325,7 @@ func TestPullSecrets(t *testing.T) {
 		waitLong(t, time.Minute, func() bool { return p.passwords(t)["without-issuer"] != "" })
 	})
 
+	whole := t
 	t.Run("Dockit is away", func(t *testing.T) {
 		before, failures := p.passwords(t), second.metric(t, "dockit_pull_secrets_failures_total")
 		config := p.stack.dockit.Config()
@@ -342,7 +343,7 @@ func TestPullSecrets(t *testing.T) {
 		assert.Equal(t, []string{"mine", "dockit-pull-default"}, p.account(t, "team-5").secrets())
 		started, err := dockit.Start(t.Context(), config)
 		require.NoError(t, err)
-		stopAtEnd(t, started.Process)
+		stopAtEnd(whole, started.Process) // what follows needs it, too
 		waitLong(t, 2*time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failing") == 0 })
 		after := p.passwords(t)
 		assert.NotEmpty(t, after["without-dockit"])

@@ -138,7 +138,7 @@ conformance: $(GOTESTSUM) ## run the distribution specification's conformance su
 test-kubernetes: ## run the tests with a real API server of Kubernetes: as issuer, with the plugin of its kubelets, the controller, the doctor, and every manifest
 	scripts/get-etcd bin
 	cd e2e && $(TEST_ENV) go test -tags kubeapiserver -count=1 -timeout 90m -v \
-		-run '^(TestServiceAccounts|TestKubeletPulls|TestPullSecrets|TestPullSecretsOfNamespaces|TestKubernetesDoctor|TestManifestsAreTaken)$$' .
+		-run '^(TestServiceAccounts|TestKubeletPulls|TestPullSecrets|TestPullSecretsOfNamespaces|TestKubernetesDoctor|TestInCluster|TestManifestsAreTaken)$$' .
 
 .PHONY: test-kubernetes-module
 test-kubernetes-module: ## run the tests of dockit-kubernetes, of the Helm chart and of the kustomization, and check their manifests against schemas

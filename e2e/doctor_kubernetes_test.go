@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -102,8 +101,6 @@ func TestKubernetesDoctor(t *testing.T) {
 	assert.Contains(t, out, "unknown  whether kubelets may ask for tokens with the audience "+service)
 	assert.Contains(t, out, "missing  a token of the service account team-a/default")
 	assert.Contains(t, out, "kubectl create serviceaccount -n team-a default")
-	status, _ := k.Try(t, "wrong", http.MethodGet, "/openid/v1/jwks", nil)
-	assert.Equal(t, http.StatusUnauthorized, status, "discovery is closed to strangers")
 }
 
 // runPrinted runs a command that was printed.

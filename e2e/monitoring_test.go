@@ -53,7 +53,7 @@ func example(t *testing.T, path ...string) string {
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	promtool := prometheusProgram(t, "promtool")
-	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"test", "rules", "alerts_test.yml"}} {
+	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"test", "rules", "alerts_test.yml", "alerts-pull-secrets_test.yml"}} {
 		command := exec.CommandContext(t.Context(), promtool, args...)
 		command.Dir = example(t, "monitoring")
 		out, err := command.CombinedOutput()

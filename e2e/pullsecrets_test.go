@@ -325,6 +325,7 @@ func TestPullSecrets(t *testing.T) {
 		waitLong(t, time.Minute, func() bool { return p.passwords(t)["without-issuer"] != "" })
 	})
 
+	whole := t
 	t.Run("Dockit is away", func(t *testing.T) {
 		before, failures := p.passwords(t), second.metric(t, "dockit_pull_secrets_failures_total")
 		config := p.stack.dockit.Config()
@@ -342,7 +343,7 @@ func TestPullSecrets(t *testing.T) {
 		assert.Equal(t, []string{"mine", "dockit-pull-default"}, p.account(t, "team-5").secrets())
 		started, err := dockit.Start(t.Context(), config)
 		require.NoError(t, err)
-		stopAtEnd(t, started.Process)
+		stopAtEnd(whole, started.Process) // what follows needs it, too
 		waitLong(t, 2*time.Minute, func() bool { return second.metric(t, "dockit_pull_secrets_failing") == 0 })
 		after := p.passwords(t)
 		assert.NotEmpty(t, after["without-dockit"])
@@ -367,10 +368,15 @@ func TestPullSecrets(t *testing.T) {
 	})
 
 	t.Run("the label goes", func(t *testing.T) {
+		ended := client{host: p.stack.registry.Host, username: "k8s", password: p.passwords(t)["team-1"]}
+		_, err := ended.pull(t, "team-1/app")
+		require.NoError(t, err)
 		p.Change(t, "/api/v1/namespaces/team-1", map[string]any{"metadata": map[string]any{"labels": map[string]any{pullSecretsLabel: nil}}})
 		waitLong(t, time.Minute, func() bool { return p.passwords(t)["team-1"] == "" && len(p.account(t, "team-1").secrets()) == 1 })
 		a := p.account(t, "team-1")
 		assert.Equal(t, []string{"mine"}, a.secrets(), "what is not ours stays")
+		_, err = ended.pull(t, "team-1/app")
+		requireLoginRefused(t, err)
 		assert.Empty(t, a.Metadata.Annotations)
 		assert.NotEmpty(t, p.passwords(t)["team-2"])
 	})
@@ -407,7 +413,9 @@ func TestPullSecretsOfNamespaces(t *testing.T) {
 	waitLong(t, time.Minute, func() bool { return len(p.passwords(t)) == 2 })
 	assert.NotContains(t, p.passwords(t), "team-2")
 	status, said := try(t, r.url+"/readyz")
-	assert.Equal(t, http.StatusServiceUnavailable, status, "team-9 has no role, and that is said: %s", said)
-	assert.Contains(t, said, "team-9")
+	assert.Equal(t, http.StatusOK, status, "it is ready for the others: %s", said)
+	assert.Contains(t, said, "is each there, with its Role? team-9", "it has no role, and that is said")
+	assert.InDelta(t, 1, r.metric(t, "dockit_pull_secrets_unread_namespaces"), 0)
+	waitLong(t, time.Minute, func() bool { return strings.Contains(r.Output(), `"namespaces":["team-9"]`) })
 	waitLong(t, time.Minute, func() bool { return len(p.account(t, "team-1").secrets()) == 2 })
 }

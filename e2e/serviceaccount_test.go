@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dockit-registry/dockit/e2e/internal/kubeapi"
@@ -24,7 +25,24 @@ func TestServiceAccounts(t *testing.T) {
 
 	// Who has no account of the cluster may not ask for its keys.
 	_, err := s.admin.Run(t.Context(), "rbac", "issuer", "add", "cluster", "--url", k.URL, "--kind", "kubernetes", "--ca-file", k.CA)
-	require.ErrorContains(t, err, "40") // 401 or 403
+	require.ErrorContains(t, err, k.URL+"/.well-known/openid-configuration answers with status 403: it asks who reads it")
+	_, err = s.admin.Run(t.Context(), "rbac", "issuer", "add", "cluster", "--url", k.URL, "--kind", "kubernetes", "--ca-file", k.CA,
+		"--bearer-file", writeFile(t, "wrong", k.Token(t, "default", "dockit", service)))
+	require.ErrorContains(t, err, k.URL+"/.well-known/openid-configuration answers with status 401")
+	for _, path := range []string{"/.well-known/openid-configuration", "/openid/v1/jwks"} {
+		for who, wanted := range map[string]struct {
+			bearer string
+			status int
+		}{
+			"nobody":                      {"", http.StatusForbidden},
+			"who has a token of nobody's": {"wrong", http.StatusUnauthorized},
+			"who has one for another":     {k.Token(t, "default", "dockit", service), http.StatusUnauthorized},
+			"a service account":           {k.Token(t, "default", "dockit", k.URL), http.StatusOK},
+		} {
+			status, answer := k.Try(t, wanted.bearer, http.MethodGet, path, nil)
+			assert.Equal(t, wanted.status, status, "%s: %s: %s", path, who, answer)
+		}
+	}
 	s.rbac(t, "issuer", "add", "cluster", "--url", k.URL, "--kind", "kubernetes", "--ca-file", k.CA, "--bearer-file", bearer)
 	// The same cluster as another one that cannot be reached, with an audience of its own.
 	keys := k.Ask(t, http.MethodGet, "/openid/v1/jwks", nil)

@@ -21,8 +21,18 @@ func TestHealthOverTLS(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/readyz":
+		case "/readyz", "/page/readyz":
 			clitest.Answers(http.StatusOK, `{"status":"ready"}`)(w, r)
+		case "/v2/token":
+			assert.Empty(t, r.Header.Get("Authorization"), "as nobody")
+			assert.Equal(t, "repository:health:pull", r.FormValue("scope"))
+			if r.FormValue("service") == "registry.test" {
+				clitest.Answers(http.StatusOK, `{"token":"a.b.c"}`)(w, r)
+				return
+			}
+			clitest.Answers(http.StatusBadRequest, `{"error":"unknown service"}`)(w, r)
+		case "/page/v2/token":
+			clitest.Answers(http.StatusOK, "<html>welcome</html>")(w, r)
 		case "/moved/readyz":
 			http.Redirect(w, r, "/readyz", http.StatusMovedPermanently)
 		case "/silent/readyz":
@@ -44,6 +54,11 @@ func TestHealthOverTLS(t *testing.T) {
 		"not verified":                  {args: []string{server.URL, "--insecure"}, says: "Warning: the server's TLS certificate is not verified"},
 		"redirect":                      {args: []string{server.URL + "/moved", "--ca-file", authority}, code: 1, says: `it redirects to "/readyz"`},
 		"status without a reason":       {args: []string{server.URL + "/silent", "--ca-file", authority}, code: 1, says: "readyz: status 502 Bad Gateway\n"},
+		"a token":                       {args: []string{server.URL, "--insecure", "--token-for", "registry.test"}, says: "ready\nit issues tokens for registry.test\n"},
+		"no token": {
+			args: []string{server.URL, "--insecure", "--token-for", "registry.test", "--token-for", "other.test"}, code: 1, says: `no token for other.test: status 400 Bad Request: {"error":"unknown service"}`,
+		},
+		"no Dockit": {args: []string{server.URL + "/page", "--insecure", "--token-for", "registry.test"}, code: 1, says: "is that Dockit?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

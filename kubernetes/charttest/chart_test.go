@@ -94,10 +94,7 @@ func podsOf(all map[string]runtime.Object) map[string]v1.PodSpec {
 // TestChart guards that every file of values gives objects without a field that is unknown, and pods that the
 // restricted level of Pod Security takes.
 func TestChart(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(folder, "ci", "*-values.yaml"))
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 10)
-	for _, file := range files {
+	for _, file := range valueFiles(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			content, err := os.ReadFile(file)
 			require.NoError(t, err)
@@ -153,6 +150,9 @@ func TestChartRefuses(t *testing.T) {
 		"certificate: {enabled: true}":                    "for which host",
 		"cluster: {bearer: sometimes}":                    "bearer",
 		"enabled: false\npullSecrets: {enabled: true}":    "pullSecrets.server",
+		"pullSecrets: {ca: {configMap: a, secret: b}}":    "not both",
+		"pullSecrets: {services: {other.test: a}}":        "none of pullSecrets.registries",
+		"pullSecrets: {ca: {key: ../a}}":                  "key",
 		"enabled: false\ncluster: {trust: true}":          "dockit-kubernetes trust",
 		"kubeletAudiences: [https://registry.example.com]\ncredentialProvider: {enabled: true, registries: [a.test, b.test]}": "which Dockit is asked",
 	} {
@@ -209,11 +209,37 @@ func TestChartNamesImagesOfThisRepository(t *testing.T) {
 	assert.Contains(t, stage, "EXPOSE "+strconv.Itoa(int(secrets.Ports[0].ContainerPort))+"\n")
 }
 
-// TestChartIsLinted guards what helm lint says.
+// TestChartTestsTokens guards that helm test has a token issued for every service, as nobody, in a pod as restricted as the others.
+func TestChartTestsTokens(t *testing.T) {
+	rendered, err := render.Chart(folder, valuesOf(t, "services: [registry.example.com, Docker Hub mirror]"))
+	require.NoError(t, err)
+	pod := podsOf(objects(t, render.Manifests(rendered)))["Pod dockit-ready"]
+	secure(t, "Pod dockit-ready", pod)
+	assert.Equal(t, []string{"health", "http://dockit:4315", "--token-for=registry.example.com", "--token-for=Docker Hub mirror"}, pod.Containers[0].Args)
+}
+
+// TestChartIsLinted guards what helm lint says of every file of values.
 func TestChartIsLinted(t *testing.T) {
-	for _, message := range lint.RunAll(folder, map[string]any{}, "registry").Messages {
-		assert.Less(t, message.Severity, support.WarningSev, "%v", message)
+	for _, file := range valueFiles(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, message := range lint.RunAll(folder, valuesOf(t, string(content)), render.Namespace).Messages {
+				assert.Less(t, message.Severity, support.WarningSev, "%v", message)
+			}
+		})
 	}
+	wrong := lint.RunAll(folder, valuesOf(t, "replicas: none"), render.Namespace)
+	assert.Equal(t, support.ErrorSev, wrong.HighestSeverity, "values are looked at")
+}
+
+// valueFiles are those that the chart is tried with.
+func valueFiles(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "ci", "*-values.yaml"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(files), 10)
+	return files
 }
 
 // TestChartMakesTheStateOfACluster guards that the values of a cluster come to a document with its issuer and binding.
@@ -227,10 +253,4 @@ func TestChartMakesTheStateOfACluster(t *testing.T) {
 	assert.Equal(t, "/run/secrets/cluster/token", document.Issuers[0].BearerFile)
 	assert.Equal(t, "k8s.namespace=kubernetes.io/namespace", document.Bindings[0].Expose[0].String())
 	assert.Contains(t, all, "ClusterRoleBinding registry-dockit-issuer-discovery")
-
-	alerts, err := os.ReadFile("../../examples/monitoring/alerts.yml")
-	require.NoError(t, err)
-	copied, err := os.ReadFile(filepath.Join(folder, "files", "alerts.yml"))
-	require.NoError(t, err)
-	assert.Equal(t, string(alerts), string(copied), "cp examples/monitoring/alerts.yml examples/helm/dockit/files/")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	v1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -93,4 +94,29 @@ func TestPullSecretsMayDoLittle(t *testing.T) {
 			assert.Equal(t, test.flags, flags)
 		})
 	}
+}
+
+// TestPullSecretsOfAnotherAuthority guards that the controller of a Dockit behind a private authority, for registries whose services have other
+// names, reads what values name, where its flags say.
+func TestPullSecretsOfAnotherAuthority(t *testing.T) {
+	for values, key := range map[string]string{"{configMap: authorities, key: bundle.pem}": "bundle.pem", "{secret: dockit-authority}": "ca.crt"} {
+		all := rendered(t, "pullSecrets: {enabled: true, registries: [a.test, \"b.test:5000\"], services: {\"b.test:5000\": mirror, a.test: Hub one}, ca: "+values+"}")
+		pod := podsOf(all)["Deployment dockit-pull-secrets"]
+		secure(t, "Deployment dockit-pull-secrets", pod)
+		assert.Subset(t, pod.Containers[0].Args, []string{"--service=a.test=Hub one", "--service=b.test:5000=mirror"})
+		file := slices.IndexFunc(pod.Containers[0].Args, func(arg string) bool { return strings.HasPrefix(arg, "--ca-file=") })
+		require.GreaterOrEqual(t, file, 0)
+		require.Len(t, pod.Volumes, 1)
+		var items []v1.KeyToPath
+		if from := pod.Volumes[0].ConfigMap; from != nil {
+			items = from.Items
+		} else {
+			items = pod.Volumes[0].Secret.Items
+		}
+		assert.Equal(t, "--ca-file="+pod.Containers[0].VolumeMounts[0].MountPath+"/"+items[0].Path, pod.Containers[0].Args[file])
+		assert.Equal(t, key, items[0].Key)
+	}
+	pod := podsOf(rendered(t, "pullSecrets: {enabled: true}"))["Deployment dockit-pull-secrets"]
+	assert.Empty(t, pod.Volumes)
+	assert.NotContains(t, strings.Join(pod.Containers[0].Args, " "), "--ca-file")
 }

@@ -1,4 +1,5 @@
-// Command render writes the manifests that the chart makes of a file of values, or a kustomization, for tests that have no helm.
+// Command render writes the manifests that the chart makes of a file of values, or a kustomization with components, for tests that have
+// no helm.
 package main
 
 import (
@@ -24,6 +25,10 @@ func run(args []string) error {
 		text, err := render.Kustomize(args[1])
 		fmt.Print(text)
 		return err
+	case len(args) > 2 && args[0] == "overlay":
+		text, err := render.Overlay(args[1], "", args[2:]...)
+		fmt.Print(text)
+		return err
 	case len(args) == 3 && args[0] == "chart":
 		content, err := os.ReadFile(args[2]) //nolint:gosec // a file that who runs it names
 		if err != nil {
@@ -37,6 +42,6 @@ func run(args []string) error {
 		fmt.Print(strings.Join(render.Manifests(rendered), "---\n"))
 		return err
 	default:
-		return fmt.Errorf("usage: render chart FOLDER VALUES, or render kustomize FOLDER")
+		return fmt.Errorf("usage: render chart FOLDER VALUES, render kustomize FOLDER, or render overlay FOLDER COMPONENT…")
 	}
 }

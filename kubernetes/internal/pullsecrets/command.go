@@ -35,7 +35,7 @@ type command struct {
 	namespaces []string
 	accounts   []string
 	server     string
-	service    string
+	services   []string
 	audience   string
 	listen     string
 	namespace  string
@@ -62,6 +62,8 @@ With --watch-namespace it works on these namespaces alone, as if they had the la
 no right beyond them. With --service-account it works on service accounts of these names alone,
 and needs no right to the tokens and secrets of others.`,
 		Example: `  dockit-kubernetes pull-secrets --registry registry.example.com --audience https://registry.example.com
+  dockit-kubernetes pull-secrets --registry registry.example.com --registry mirror.example.com:5000 --server https://dockit.example.com \
+    --ca-file ca.pem --service mirror.example.com:5000=mirror
   kubectl label namespace team-a ` + Label + `=true
   dockit-kubernetes pull-secrets --registry registry.example.com --watch-namespace team-a --watch-namespace team-b --service-account default`,
 		Args: cobra.NoArgs,
@@ -72,7 +74,7 @@ and needs no right to the tokens and secrets of others.`,
 	c.connection.RegisterTrust(flags, 10*time.Second, "how long to wait for each answer of Dockit")
 	flags.StringArrayVar(&c.registries, "registry", nil, "`host` of a registry that pods pull from (repeatable)")
 	flags.StringVar(&c.server, "server", "", "`URL` of Dockit (default https at the host of the registry)")
-	flags.StringVar(&c.service, "service", "", "`name` of the registry at Dockit (default its host)")
+	flags.StringArrayVar(&c.services, "service", nil, "`name` of the registries at Dockit, or HOST=NAME for one of several (repeatable; default the host of each)")
 	flags.StringVar(&c.audience, "audience", "", "`audience` of the tokens (default https:// and the registry, the first one with --server)")
 	flags.StringArrayVar(&c.namespaces, "watch-namespace", nil, "`namespace` to work on, with or without the label (repeatable; default all that have it)")
 	flags.StringArrayVar(&c.accounts, "service-account", nil, "`name` of service accounts to work on (repeatable; default any)")
@@ -117,7 +119,7 @@ func (c *command) run(cmd *cobra.Command, _ []string) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	logger := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 	options := Options{
-		Client: kube, Audience: c.audience, Registries: c.registries, Server: c.server, Service: c.service, Namespaces: unique(c.namespaces), Accounts: c.accounts,
+		Client: kube, Audience: c.audience, Registries: c.registries, Server: c.server, Service: strings.Join(unique(c.services), ","), Namespaces: unique(c.namespaces), Accounts: c.accounts,
 		Exchange: exchange, Revoke: revoke, Workers: c.workers, Logger: logger, Metrics: NewMetrics(registry),
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
@@ -178,9 +180,12 @@ func (c *command) exchanger(cmd *cobra.Command) (exchanger, revoker, error) {
 		}
 		c.registries[i] = host
 	}
+	services, err := c.serviceNames()
+	if err != nil {
+		return nil, nil, err
+	}
 	var server *url.URL
 	if c.server != "" {
-		var err error
 		if server, err = ParseServer(c.server); err != nil {
 			return nil, nil, cli.Usagef("--server: %w", err)
 		}
@@ -204,7 +209,7 @@ func (c *command) exchanger(cmd *cobra.Command) (exchanger, revoker, error) {
 				return Login{}, fmt.Errorf("the annotation %s: %w", RobotAnnotation, err)
 			}
 		}
-		got, err := dockit(registry).Exchange(ctx, tokenexchange.Request{Token: token, Service: cmp.Or(c.service, registry), Robot: robot})
+		got, err := dockit(registry).Exchange(ctx, tokenexchange.Request{Token: token, Service: services[registry], Robot: robot})
 		if err == nil && robot != "" && got.Username != robot {
 			err = fmt.Errorf("the answer is for robot:%s, and robot:%s was asked for: is that Dockit?", got.Username, robot)
 		}
@@ -214,6 +219,31 @@ func (c *command) exchanger(cmd *cobra.Command) (exchanger, revoker, error) {
 		return dockit(registry).Revoke(ctx, password, tokenexchange.AccessToken)
 	}
 	return exchange, revoke, nil
+}
+
+// serviceNames are what the registries are called at Dockit, by their hosts.
+func (c *command) serviceNames() (map[string]string, error) {
+	names := map[string]string{}
+	all := ""
+	for _, text := range c.services {
+		host, name, one := strings.Cut(text, "=")
+		switch {
+		case !one && all != "":
+			return nil, cli.Usagef("--service: %q and %q are both the name of all registries: write HOST=NAME for each", all, text)
+		case !one:
+			all = text
+		case !slices.Contains(c.registries, host) || name == "":
+			return nil, cli.Usagef("--service %q: write HOST=NAME with a HOST of --registry", text)
+		case names[host] != "":
+			return nil, cli.Usagef("--service: %s is called %q and %q", host, names[host], name)
+		default:
+			names[host] = name
+		}
+	}
+	for _, registry := range c.registries {
+		names[registry] = cmp.Or(names[registry], all, registry)
+	}
+	return names, nil
 }
 
 // ParseServer reads where Dockit is. Within a cluster it may be on http, where a network

@@ -46,3 +46,32 @@ func TestExchangesAreForTheRobotThatWasAskedFor(t *testing.T) {
 	assert.Equal(t, []string{"dockit_1"}, revoked)
 	assert.Equal(t, []string{"a", "b"}, unique([]string{"b", "a", "b"}))
 }
+
+// TestServicesOfRegistries guards what each registry is called at Dockit.
+func TestServicesOfRegistries(t *testing.T) {
+	for name, test := range map[string]struct {
+		services []string
+		names    map[string]string
+		mistake  string
+	}{
+		"none":               {nil, map[string]string{"a.test": "a.test", "b.test:5000": "b.test:5000"}, ""},
+		"one for all":        {[]string{"hub"}, map[string]string{"a.test": "hub", "b.test:5000": "hub"}, ""},
+		"of one":             {[]string{"b.test:5000=mirror"}, map[string]string{"a.test": "a.test", "b.test:5000": "mirror"}, ""},
+		"of one, and others": {[]string{"b.test:5000=mirror=1", "hub"}, map[string]string{"a.test": "hub", "b.test:5000": "mirror=1"}, ""},
+		"two for all":        {[]string{"hub", "other"}, nil, "both the name of all"},
+		"two for one":        {[]string{"a.test=x", "a.test=y"}, nil, `a.test is called "x" and "y"`},
+		"of no registry":     {[]string{"c.test=x"}, nil, "a HOST of --registry"},
+		"nothing":            {[]string{"a.test="}, nil, "a HOST of --registry"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := command{registries: []string{"a.test", "b.test:5000"}, services: test.services}
+			got, err := c.serviceNames()
+			if test.mistake != "" {
+				require.ErrorContains(t, err, test.mistake)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, test.names, got)
+		})
+	}
+}

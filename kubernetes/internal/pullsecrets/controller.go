@@ -42,6 +42,8 @@ const (
 	resync = 10 * time.Minute
 	// soonest bounds how often a login is replaced that ends at once.
 	soonest = 30 * time.Second
+	// patience is how long namespaces of a list may take to be read before the log says which are not.
+	patience = 15 * time.Second
 	// latest is the latest time from now at which a login can be due: no session is longer than a day.
 	latest = 24 * time.Hour
 )
@@ -62,7 +64,7 @@ type Options struct {
 	Accounts []string
 	// Exchange gets a login for the token of a service account.
 	Exchange func(ctx context.Context, registry, token, robot string) (Login, error)
-	// Revoke ends a login that came to nothing. Default: it ends by itself.
+	// Revoke ends a login that came to nothing, or that nobody is to have any more. Default: it ends by itself.
 	Revoke  func(ctx context.Context, registry, password string) error
 	Workers int
 	Logger  *slog.Logger
@@ -82,6 +84,8 @@ type Controller struct {
 	queue    workqueue.TypedDelayingInterface[cache.ObjectName]
 	pace     *pace
 	presence *presence
+	// unreadAfter is how long namespaces of a list may take to be read.
+	unreadAfter time.Duration
 }
 
 // New makes a controller. It does nothing before Run.
@@ -91,7 +95,7 @@ func New(o Options) (*Controller, error) {
 	}
 	c := &Controller{
 		options: o, accounts: map[string]listers.ServiceAccountLister{}, pace: newPace(o.Now), presence: newPresence(o.Now),
-		queue: workqueue.NewTypedDelayingQueue[cache.ObjectName](),
+		queue: workqueue.NewTypedDelayingQueue[cache.ObjectName](), unreadAfter: patience,
 	}
 	both := func(f func(any)) cache.ResourceEventHandlerFuncs {
 		return cache.ResourceEventHandlerFuncs{AddFunc: f, UpdateFunc: func(_, now any) { f(now) }}
@@ -210,8 +214,9 @@ func (c *Controller) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	if c.namespaces == nil {
 		// One namespace of the list that is not there, or whose role is missing, keeps no other one waiting.
-		c.options.Metrics.setUnread(c.unread)
+		c.options.Metrics.setUnread(c.unread, len(c.options.Namespaces))
 		workers.Go(func() { c.fill(ctx) })
+		workers.Go(func() { c.tellUnread(ctx) })
 	} else if !c.fill(ctx) {
 		return nil // it ends before it began
 	}
@@ -239,6 +244,22 @@ func (c *Controller) unread() []string {
 		}
 	}
 	return names
+}
+
+// tellUnread logs which namespaces of a list are not read after a while, and again as long as there are any.
+func (c *Controller) tellUnread(ctx context.Context) {
+	for wait := c.unreadAfter; ; wait = resync {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		names := c.unread()
+		if len(names) == 0 {
+			return
+		}
+		c.options.Logger.Error("no pull secrets in namespaces whose service accounts cannot be read: is each there, with its Role?", "namespaces", names)
+	}
 }
 
 // fill waits until everything is read, and reports whether it was.

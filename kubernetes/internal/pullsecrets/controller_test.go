@@ -1,6 +1,7 @@
 package pullsecrets
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,7 +65,7 @@ func (f *fixture) exchange(_ context.Context, registry, token, robot string) (Lo
 	}
 	f.exchanges[token]++
 	f.robot = robot
-	return Login{Username: "k8s", Password: fmt.Sprint(token, " ", registry, " ", f.exchanges[token]), ExpiresIn: f.life}, nil
+	return Login{Username: cmp.Or(robot, "k8s"), Password: fmt.Sprint(token, " ", registry, " ", f.exchanges[token]), ExpiresIn: f.life}, nil
 }
 
 func (f *fixture) setAway(err error) {
@@ -88,6 +89,13 @@ func (f *fixture) revoke(_ context.Context, _, password string) error {
 	defer f.mu.Unlock()
 	f.revoked = append(f.revoked, password)
 	return nil
+}
+
+// ended are the passwords that were revoked.
+func (f *fixture) ended() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.revoked)
 }
 
 func (f *fixture) options() Options {
@@ -165,7 +173,7 @@ func TestPullSecretsComeAndGoWithLabels(t *testing.T) {
 		assert.Equal(t, "uid-of-it", string(secret.OwnerReferences[0].UID), "it goes with the service account")
 		var content struct{ Auths map[string]map[string]string }
 		require.NoError(t, json.Unmarshal(secret.Data[v1.DockerConfigJsonKey], &content))
-		assert.Equal(t, "k8s", content.Auths["registry.test"]["username"])
+		assert.Equal(t, "ci", content.Auths["registry.test"]["username"])
 		assert.Equal(t, at[0]+"/"+at[1]+" mirror.test:5000 2", content.Auths["mirror.test:5000"]["password"])
 		assert.ElementsMatch(t, []v1.LocalObjectReference{{Name: "mine"}, {Name: secret.Name}}, a.ImagePullSecrets)
 		renew, err := time.Parse(time.RFC3339, a.Annotations[RenewAnnotation])
@@ -185,6 +193,7 @@ func TestPullSecretsComeAndGoWithLabels(t *testing.T) {
 	})
 	assert.Equal(t, []v1.LocalObjectReference{{Name: "mine"}}, f.account("team-a", "default").ImagePullSecrets)
 	assert.NotNil(t, f.secret("team-a", "dockit-pull-builder"), "it has a label of its own")
+	assert.ElementsMatch(t, []string{"team-a/default registry.test 1", "team-a/default mirror.test:5000 2"}, f.ended(), "nobody logs in any more with what was removed")
 	_, err = f.CoreV1().Namespaces().Update(t.Context(), namespace("team-b", on), metav1.UpdateOptions{})
 	require.NoError(t, err)
 	f.eventually(func() bool { return f.secret("team-b", "dockit-pull-default") != nil })

@@ -89,7 +89,7 @@ func (c *Controller) tokenOf(ctx context.Context, a *v1.ServiceAccount, audience
 	return token.Status.Token, nil
 }
 
-// revoke ends logins that came to nothing, so that they take no room at Dockit. One that cannot be ended ends by itself.
+// revoke ends logins that came to nothing, or that nobody is to have any more. One that cannot be ended ends by itself.
 func (c *Controller) revoke(ctx context.Context, l logins) {
 	if c.options.Revoke == nil {
 		return

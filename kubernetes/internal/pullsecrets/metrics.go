@@ -1,7 +1,6 @@
 package pullsecrets
 
 import (
-	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,7 +14,9 @@ type Metrics struct {
 	mu            sync.Mutex
 	leads, filled bool
 	failing       map[cache.ObjectName]bool
-	unread        func() []string
+	// unread are the namespaces of a list that are not read yet, and listed is how many there are.
+	unread func() []string
+	listed int
 }
 
 // NewMetrics makes metrics, and registers them.
@@ -45,6 +46,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			_, _, failing := m.status()
 			return failing
 		}),
+		gauge("unread_namespaces", "Namespaces of --watch-namespace whose service accounts are not read: nothing is done there.", func() int {
+			names, _ := m.notRead()
+			return len(names)
+		}),
 	)
 	return m
 }
@@ -60,28 +65,26 @@ func (m *Metrics) status() (leads, filled bool, failing int) {
 func (m *Metrics) setLeads(leads bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.leads, m.filled, m.unread = leads, false, nil
+	m.leads, m.filled, m.unread, m.listed = leads, false, nil, 0
 	clear(m.failing)
 }
 
-// setUnread has readiness tell which namespaces of a list are not read yet.
-func (m *Metrics) setUnread(unread func() []string) {
+// setUnread says which namespaces of a list of so many are not read yet.
+func (m *Metrics) setUnread(unread func() []string, listed int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.unread = unread
+	m.unread, m.listed = unread, listed
 }
 
-// notRead is what is not read yet, as readiness says it.
-func (m *Metrics) notRead() string {
+// notRead are the namespaces of a list whose service accounts are not read yet, and whether others are worked on.
+func (m *Metrics) notRead() (names []string, others bool) {
 	m.mu.Lock()
-	unread := m.unread
+	unread, listed := m.unread, m.listed
 	m.mu.Unlock()
 	if unread != nil {
-		if names := unread(); len(names) > 0 {
-			return "of these namespaces service accounts are not read yet, others are worked on; is each there, with its Role? " + strings.Join(names, ", ")
-		}
+		names = unread()
 	}
-	return "namespaces and service accounts are not read yet"
+	return names, len(names) < listed
 }
 
 func (m *Metrics) setFilled() {

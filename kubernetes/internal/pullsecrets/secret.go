@@ -42,8 +42,12 @@ func secretName(account string) string {
 // purpose is what a secret is for: another one once the service account chooses another robot, registries are added, or another Dockit gives
 // the logins.
 func (c *Controller) purpose(a *v1.ServiceAccount) string {
+	return c.purposeFor(a.Annotations[RobotAnnotation])
+}
+
+func (c *Controller) purposeFor(robot string) string {
 	const digits = 16
-	content := strings.Join(append([]string{c.options.Server, c.options.Service, c.options.Audience, a.Annotations[RobotAnnotation]}, c.options.Registries...), "\x00")
+	content := strings.Join(append([]string{c.options.Server, c.options.Service, c.options.Audience, robot}, c.options.Registries...), "\x00")
 	sum := sha256.Sum256([]byte(content))
 	return hex.EncodeToString(sum[:])[:digits]
 }
@@ -105,6 +109,11 @@ func (c *Controller) provide(ctx context.Context, a *v1.ServiceAccount) (time.Du
 	if err != nil {
 		return 0, err
 	}
+	if current != nil && !scheduled {
+		// Of another robot, of another service account of that name, or somebody asked for a new one: the old one is good no longer. One whose
+		// time has come ends by itself soon, and a pull that began with it may go on.
+		c.revoke(ctx, c.loginsIn(current))
+	}
 	c.options.Metrics.Renewals.Inc()
 	if c.pace.pause(name); scheduled {
 		c.pace.forget(name)
@@ -152,6 +161,28 @@ func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v
 func refused(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status) && status.Status().Code >= http.StatusBadRequest && status.Status().Code < http.StatusInternalServerError
+}
+
+// loginsIn are those of a secret that was made here. There are none of one that was made for other registries, or by another Dockit: it would
+// hear a password that is not its own.
+func (c *Controller) loginsIn(secret *v1.Secret) logins {
+	var content struct {
+		Auths map[string]struct{ Username, Password string } `json:"auths"`
+	}
+	if json.Unmarshal(secret.Data[v1.DockerConfigJsonKey], &content) != nil {
+		return logins{}
+	}
+	found := logins{by: map[string]Login{}}
+	for _, registry := range c.options.Registries {
+		login := content.Auths[registry]
+		// Who it is for says which robot the service account chose, if it chose one.
+		robots := []string{"", login.Username, "robot:" + login.Username}
+		made := slices.ContainsFunc(robots, func(robot string) bool { return c.purposeFor(robot) == secret.Annotations[forAnnotation] })
+		if login.Password != "" && made {
+			found.by[registry] = Login{Username: login.Username, Password: login.Password}
+		}
+	}
+	return found
 }
 
 // mark changes annotations of a service account, and has it name its secret or not. What others
@@ -204,6 +235,7 @@ func (c *Controller) remove(ctx context.Context, a *v1.ServiceAccount) error {
 		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("remove the secret %s: %w", name, err)
 		}
+		c.revoke(ctx, c.loginsIn(current))
 	}
 	if err := c.mark(ctx, a, map[string]any{madeAnnotation: nil, RenewAnnotation: nil, forAnnotation: nil}, false); err != nil {
 		return err

@@ -1,8 +1,11 @@
 package pullsecrets
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,9 +171,12 @@ func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 	reconcile(f.options())
 	assert.Equal(t, 4, f.exchanged())
 	assert.Equal(t, "builder", f.robot)
+	assert.Equal(t, []string{"team-a/default registry.test 1", "team-a/default mirror.test:5000 2"}, sorted(f.ended()), "those of the robot before")
 	annotate(RenewAnnotation, RenewNow)
 	reconcile(f.options())
 	assert.Equal(t, 6, f.exchanged())
+	assert.Contains(t, f.ended(), "team-a/default registry.test 3")
+	ended := f.ended()
 	more := f.options()
 	more.Registries = append(more.Registries, "third.test")
 	reconcile(more)
@@ -199,6 +205,50 @@ func TestAnotherRobotIsAnotherLogin(t *testing.T) {
 	o.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	reconcile(o)
 	assert.Equal(t, 18, f.exchanged(), "it is due")
+	assert.Equal(t, ended, f.ended(), "neither does a Dockit hear passwords of another one, nor does a pull end that goes on while a login is replaced in time")
+}
+
+// sorted is a list with the longest texts last, and else in their order.
+func sorted(texts []string) []string {
+	slices.SortFunc(texts, func(a, b string) int { return cmp.Or(cmp.Compare(a[len(a)-1:], b[len(b)-1:]), cmp.Compare(a, b)) })
+	return texts
+}
+
+// TestLoginsThatAreRemovedEnd guards which passwords are sent to a Dockit when a secret is removed: those that it gave, for registries of now.
+func TestLoginsThatAreRemovedEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Options)
+		robot  string
+		ended  []string
+	}{
+		"as they were made":           {func(*Options) {}, "ci", []string{"team-a/default registry.test 1", "team-a/default mirror.test:5000 2"}},
+		"by the robot's whole name":   {func(*Options) {}, "robot:ci", []string{"team-a/default registry.test 1", "team-a/default mirror.test:5000 2"}},
+		"of whichever robot it is":    {func(*Options) {}, "", []string{"team-a/default registry.test 1", "team-a/default mirror.test:5000 2"}},
+		"by another Dockit":           {func(o *Options) { o.Server = "https://other.test" }, "ci", nil},
+		"for a registry that is gone": {func(o *Options) { o.Registries = o.Registries[1:] }, "ci", nil},
+		"while Dockit is away": {func(o *Options) {
+			o.Revoke = func(context.Context, string, string) error { return errors.New("status 503") }
+		}, "ci", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := account("team-a", "default", on)
+			a.Annotations[RobotAnnotation] = test.robot
+			f := newFixture(t, namespace("team-a", nil), a)
+			key := cache.NewObjectName("team-a", "default")
+			_, err := f.filled(f.options()).reconcile(t.Context(), key)
+			require.NoError(t, err)
+			a = f.account("team-a", "default")
+			a.Labels = nil
+			_, err = f.CoreV1().ServiceAccounts("team-a").Update(t.Context(), a, metav1.UpdateOptions{})
+			require.NoError(t, err)
+			o := f.options()
+			test.change(&o)
+			_, err = f.filled(o).reconcile(t.Context(), key)
+			require.NoError(t, err)
+			assert.Nil(t, f.secret("team-a", "dockit-pull-default"), "it is removed in any case")
+			assert.ElementsMatch(t, test.ended, f.ended())
+		})
+	}
 }
 
 // TestShortLoginsAreRefused guards that a login which would have to be replaced at once is an error, and ends.

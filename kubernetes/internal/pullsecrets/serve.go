@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,9 +15,9 @@ import (
 )
 
 // newHandler answers with metrics and health. /healthz fails when a replica holds the lease and
-// cannot renew it: it is to be started anew. /readyz fails while what there is to do is not known,
-// and says for how many service accounts Dockit gives nothing: that alone takes no replica away,
-// for another one would get no more of Dockit.
+// cannot renew it: it is to be started anew. /readyz fails while what there is to do is not known. It
+// says for how many service accounts Dockit gives nothing, and which namespaces of a list cannot be
+// read beside others: that alone takes no replica away, for another one would get no more.
 func newHandler(registry *prometheus.Registry, m *Metrics, watchdog *leaderelection.HealthzAdaptor) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -28,18 +29,31 @@ func newHandler(registry *prometheus.Registry, m *Metrics, watchdog *leaderelect
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		unread, others := m.notRead()
 		switch leads, filled, failing := m.status(); {
 		case !leads:
 			fmt.Fprintln(w, "ok: another replica works, or none yet")
-		case !filled:
-			http.Error(w, m.notRead(), http.StatusServiceUnavailable)
-		case failing > 0:
-			fmt.Fprintf(w, "ok, but %d service accounts got no new login at the last attempt: the log says why\n", failing)
+		case !filled && !others:
+			http.Error(w, "namespaces and service accounts are not read yet"+ofNamespaces(unread), http.StatusServiceUnavailable)
 		default:
 			fmt.Fprintln(w, "ok")
+			if len(unread) > 0 {
+				fmt.Fprintln(w, "but service accounts are not read"+ofNamespaces(unread))
+			}
+			if failing > 0 {
+				fmt.Fprintf(w, "but %d service accounts got no new login at the last attempt: the log says why\n", failing)
+			}
 		}
 	})
 	return mux
+}
+
+// ofNamespaces names those of a list that are not read.
+func ofNamespaces(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return " of these namespaces; is each there, with its Role? " + strings.Join(names, ", ")
 }
 
 // serve answers until ctx ends.

@@ -1,10 +1,13 @@
 package pullsecrets
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
-	"strings"
+	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -172,9 +175,65 @@ func TestNamespacesOfAList(t *testing.T) {
 			assert.Contains(t, o.Namespaces, action.GetNamespace(), "%v", action)
 		}
 	}
-	_, filled, _ := o.Metrics.status()
-	assert.False(t, filled, "it says that it is not ready")
-	f.eventually(func() bool { return strings.HasSuffix(o.Metrics.notRead(), "is each there, with its Role? forbidden") })
+	handler := newHandler(prometheus.NewRegistry(), o.Metrics, nil)
+	ready := func() (int, string) {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
+		return answer.Code, answer.Body.String()
+	}
+	o.Metrics.mu.Lock()
+	o.Metrics.leads = true
+	o.Metrics.mu.Unlock()
+	f.eventually(func() bool {
+		names, others := o.Metrics.notRead()
+		return others && slices.Equal(names, []string{"forbidden"})
+	})
+	status, said := ready()
+	assert.Equal(t, http.StatusOK, status, "it is ready for the others")
+	assert.Contains(t, said, "is each there, with its Role? forbidden\n")
+}
+
+// TestNamespacesThatAreNotReadAreTold guards that log and metric say which they are, and that a list of which nothing is read is not ready.
+func TestNamespacesThatAreNotReadAreTold(t *testing.T) {
+	f := newFixture(t)
+	f.PrependReactor("list", "serviceaccounts", func(ktesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "serviceaccounts"}, "", errors.New("no RBAC policy matched"))
+	})
+	registry, lines := prometheus.NewRegistry(), make(chan string, 10)
+	o := f.options()
+	o.Namespaces, o.Metrics = []string{"missing"}, NewMetrics(registry)
+	o.Logger = slog.New(slog.NewTextHandler(lineWriter(lines), nil))
+	c, err := New(o)
+	require.NoError(t, err)
+	c.unreadAfter = time.Millisecond
+	o.Metrics.setLeads(true)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	line := <-lines
+	assert.Contains(t, line, "is each there, with its Role?")
+	assert.Contains(t, line, "namespaces=[missing]")
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	for _, family := range families {
+		if family.GetName() == "dockit_pull_secrets_unread_namespaces" {
+			assert.InDelta(t, 1, family.GetMetric()[0].GetGauge().GetValue(), 0)
+		}
+	}
+	answer := httptest.NewRecorder()
+	newHandler(registry, o.Metrics, nil).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
+	assert.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	assert.Contains(t, answer.Body.String(), "missing")
+	stop()
+	require.NoError(t, <-done)
+}
+
+// lineWriter sends what is written.
+type lineWriter chan string
+
+func (w lineWriter) Write(content []byte) (int, error) {
+	w <- string(content)
+	return len(content), nil
 }
 
 // TestServiceAccountsOfAList guards that service accounts of other names are left alone, though they have the label.

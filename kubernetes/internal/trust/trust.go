@@ -24,6 +24,8 @@ type command struct {
 	discover  bool
 	// replaceKeys takes keys of which the issuer has none.
 	replaceKeys bool
+	// static hands the keys over although Dockit reads them itself.
+	static bool
 }
 
 // NewCommand makes the command trust.
@@ -39,7 +41,9 @@ would be; who speaks to Dockit is an admin, as with 'dockit rbac'.
 The keys are handed over as they are, so that Dockit need not reach the cluster: run the
 command again when the cluster has another key, and the issuer gets that. With --discover
 Dockit reads them itself from now on, where the issuer's URL can be reached from there
-without an account (EKS, GKE, AKS).
+without an account (EKS, GKE, AKS). An issuer whose keys Dockit reads itself, as with
+cluster.trust of the chart, goes on that way: only its audiences change. With --static it
+gets the keys of now instead, and Dockit reads none any more.
 
 Clusters often have one URL, https://kubernetes.default.svc.cluster.local: give each an
 --audience of its own then, and kubelets and pods ask for tokens with that. An issuer gets
@@ -47,7 +51,8 @@ no keys that have none in common with its own, for those are another cluster's: 
 cluster has changed all of its keys at once, --replace-keys gives it them.`,
 		Example: `  dockit-kubernetes trust prod
   dockit-kubernetes trust prod --context admin@prod --audience registry-prod
-  dockit-kubernetes trust eks --discover`,
+  dockit-kubernetes trust eks --discover
+  dockit-kubernetes trust eks --static     # the keys of now, for a Dockit that cannot read them any more`,
 		Args: cobra.ExactArgs(1),
 		RunE: c.run,
 	}
@@ -55,6 +60,8 @@ cluster has changed all of its keys at once, --replace-keys gives it them.`,
 	c.login.Register(cmd.Flags())
 	cmd.Flags().StringArrayVar(&c.audiences, "audience", nil, "what its tokens must name as `audience`, for any service (repeatable; default the service itself)")
 	cmd.Flags().BoolVar(&c.discover, "discover", false, "have Dockit read the keys at the issuer's URL")
+	cmd.Flags().BoolVar(&c.static, "static", false, "hand over the keys of now although Dockit reads them itself so far")
+	cmd.MarkFlagsMutuallyExclusive("discover", "static")
 	cmd.Flags().BoolVar(&c.replaceKeys, "replace-keys", false, "take the cluster's keys although the issuer has none of them")
 	return cmd
 }
@@ -76,16 +83,16 @@ func (c *command) run(cmd *cobra.Command, args []string) error {
 	if !c.discover {
 		wanted.JWKS = found.Keys
 	}
-	said, err := put(cmd.Context(), server, wanted, found.Keys, c.replaceKeys)
+	said, err := c.put(cmd.Context(), server, wanted, found.Keys)
 	if err == nil {
 		fmt.Fprintln(cmd.OutOrStdout(), said)
 	}
 	return err
 }
 
-// put makes the issuer, or gives one that is there the keys of now. The keys of the cluster say whether it is the issuer's, whichever of the two reads them
-// from now on.
-func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer, keys string, replaceKeys bool) (string, error) {
+// put makes the issuer, or gives one that is there the keys of now, unless Dockit reads them itself. The keys of the cluster say whether it is the issuer's,
+// whichever of the two reads them from now on.
+func (c *command) put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer, keys string) (string, error) {
 	current, err := server.Issuer(ctx, wanted.Name)
 	switch {
 	case errors.Is(err, client.ErrNotFound):
@@ -98,9 +105,15 @@ func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer, 
 		return "", err
 	case current.URL != wanted.URL:
 		return "", fmt.Errorf("the issuer %s is %s, and this cluster is %s: choose another name, or remove that one", wanted.Name, current.URL, wanted.URL)
-	case !replaceKeys && ofAnotherCluster(known{current.JWKS, current.Keys.IDs}, keys):
+	case !c.replaceKeys && ofAnotherCluster(known{current.JWKS, current.Keys.IDs}, keys):
 		return "", fmt.Errorf("the issuer %s has no key of this cluster, which has the same URL: is it another one? Choose the cluster with --context, "+
 			"or another name; if the cluster has changed all of its keys, add --replace-keys", wanted.Name)
+	}
+	kept := ""
+	if current.JWKS == "" && wanted.JWKS != "" && !c.static {
+		// The keys of now in its place would be right until the cluster has others.
+		wanted.JWKS = ""
+		kept = "; Dockit reads its keys itself, and goes on doing that: dockit rbac issuer show " + wanted.Name + " says when it did, and --static hands over those of now instead"
 	}
 	document, err := documentOf(current.NewIssuer, wanted)
 	if err != nil {
@@ -111,9 +124,9 @@ func put(ctx context.Context, server *client.Client, wanted adminapi.NewIssuer, 
 	case err != nil:
 		return "", err
 	case len(plan.Issuers) == 0:
-		return wanted.Name + " is as it should be", nil
+		return wanted.Name + " is as it should be" + kept, nil
 	default:
-		return "changed " + wanted.Name + ": " + strings.Join(append(prefixed("- ", plan.Issuers[0].Remove), prefixed("+ ", plan.Issuers[0].Add)...), ", "), nil
+		return "changed " + wanted.Name + ": " + strings.Join(append(prefixed("- ", plan.Issuers[0].Remove), prefixed("+ ", plan.Issuers[0].Add)...), ", ") + kept, nil
 	}
 }
 

@@ -66,7 +66,7 @@ func TestTrustMakesAnIssuer(t *testing.T) {
 			defer server.Close()
 			dockit, err := client.New(client.Options{BaseURL: server.URL})
 			require.NoError(t, err)
-			said, err := put(t.Context(), dockit, wanted, keys, false)
+			said, err := new(command).put(t.Context(), dockit, wanted, keys)
 			assert.Equal(t, test.requests, requests)
 			if test.mistake != "" {
 				require.ErrorContains(t, err, test.mistake)
@@ -108,6 +108,68 @@ func TestTrustAgainChangesKeysAlone(t *testing.T) {
 			} else {
 				assert.JSONEq(t, test.wanted.JWKS, got.JWKS)
 			}
+		})
+	}
+}
+
+// TestIssuersThatReadTheirKeysGoOn guards that an issuer such as the chart makes loses neither its address nor its bearer file and authority
+// to the keys of one day, unless the administrator says so, and that the answer tells which it is.
+func TestIssuersThatReadTheirKeysGoOn(t *testing.T) {
+	reads := adminapi.Issuer{
+		NewIssuer: adminapi.NewIssuer{
+			Name: "cluster", URL: "https://kubernetes.test", Kind: "kubernetes", Audiences: []string{"before"}, JWKSURL: "https://kubernetes.test/openid/v1/jwks",
+			BearerFile: "/run/secrets/cluster/token",
+		},
+		Keys: adminapi.IssuerKeys{IDs: []string{"one"}},
+	}
+	static := adminapi.Issuer{NewIssuer: adminapi.NewIssuer{Name: "cluster", URL: "https://kubernetes.test", Kind: "kubernetes", JWKS: keys}}
+	for name, test := range map[string]struct {
+		flags   command
+		current adminapi.Issuer
+		says    string
+		check   func(*testing.T, state.Issuer)
+	}{
+		"it reads them": {command{}, reads, "Dockit reads its keys itself", func(t *testing.T, sent state.Issuer) {
+			t.Helper()
+			assert.Empty(t, sent.JWKS)
+			assert.Equal(t, reads.JWKSURL, sent.JWKSURL)
+			assert.Equal(t, reads.BearerFile, sent.BearerFile)
+			assert.Equal(t, []string{"now"}, sent.Audiences)
+		}},
+		"it reads them, and is told not to": {command{static: true}, reads, "as it should be", func(t *testing.T, sent state.Issuer) {
+			t.Helper()
+			assert.JSONEq(t, keys, sent.JWKS)
+			assert.Empty(t, sent.JWKSURL)
+			assert.Empty(t, sent.BearerFile)
+		}},
+		"it has keys": {command{}, static, "as it should be", func(t *testing.T, sent state.Issuer) {
+			t.Helper()
+			assert.JSONEq(t, keys, sent.JWKS)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var applied *state.Document
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if r.Method == http.MethodGet {
+					assert.NoError(t, json.NewEncoder(w).Encode(test.current))
+					return
+				}
+				var err error
+				applied, err = state.Parse(r.Body)
+				assert.NoError(t, err)
+				assert.NoError(t, json.NewEncoder(w).Encode(state.Plan{}))
+			}))
+			defer server.Close()
+			dockit, err := client.New(client.Options{BaseURL: server.URL})
+			require.NoError(t, err)
+			wanted := adminapi.NewIssuer{Name: "cluster", URL: "https://kubernetes.test", Kind: "kubernetes", Audiences: []string{"now"}, JWKS: keys}
+			said, err := test.flags.put(t.Context(), dockit, wanted, keys)
+			require.NoError(t, err)
+			assert.Contains(t, said, test.says)
+			assert.Equal(t, test.says == "Dockit reads its keys itself", strings.Contains(said, "--static"))
+			require.NotNil(t, applied)
+			test.check(t, applied.Issuers[0])
 		})
 	}
 }

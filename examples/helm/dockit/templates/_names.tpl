@@ -98,6 +98,14 @@ called after them alone. It writes by server-side apply, for which a name bounds
 {{- fail "enabled is false, and cluster.trust, state, registry, ingress and httpRoute are of Dockit: leave them out, and trust the cluster with dockit-kubernetes trust" }}
 {{- end }}
 {{- end }}
+{{- if and .Values.pullSecrets.ca.configMap .Values.pullSecrets.ca.secret }}
+{{- fail "pullSecrets.ca: name a config map or a secret, not both" }}
+{{- end }}
+{{- range $host, $_ := .Values.pullSecrets.services }}
+{{- if not (has $host $.Values.pullSecrets.registries) }}
+{{- fail (printf "pullSecrets.services: %s is none of pullSecrets.registries" $host) }}
+{{- end }}
+{{- end }}
 {{- $values := dict "DOCKIT_LISTEN" "service.port" "DOCKIT_SERVICE" "services" "DOCKIT_ISSUER" "issuer" "DOCKIT_SQL_DIALECT" "database.dialect" "DOCKIT_SQL_DSN" "database" "DOCKIT_SQL_DSN_FILE" "database.existingSecret" "DOCKIT_PKI_ENCRYPTION_KEY_FILE" "encryptionKey" "DOCKIT_ROOT_USER" "rootUser.name" "DOCKIT_ROOT_PASSWORD_FILE" "rootUser.existingSecret" "DOCKIT_METRICS_LISTEN" "metrics" "DOCKIT_TRUSTED_PROXIES" "trustedProxies" }}
 {{- range $name, $_ := .Values.settings }}
 {{- if hasKey $values $name }}

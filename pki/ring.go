@@ -185,13 +185,13 @@ func (r *Ring) Close() {
 // revoked no registry takes the tokens whose trust is up to date.
 func (r *Ring) SigningKey(service string) (*SigningKey, error) {
 	now := r.now()
-	v := r.view.Load()
 	if !r.fresh(now) {
 		if err := r.ask(); err != nil {
 			return nil, fmt.Errorf("%w: asking the database: %w", errNoSigningKey, err)
 		}
-		now, v = r.now(), r.view.Load()
+		now = r.now()
 	}
+	v := r.view.Load() // the one that was confirmed, or a later one
 	s := v.of(service).at(now)
 	if s == nil {
 		return nil, fmt.Errorf("%w for service %q", errNoSigningKey, printable.Clip(service))

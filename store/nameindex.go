@@ -18,6 +18,11 @@ const (
 	maxNameBytes = 16 << 20
 	// namesIdle is how long they are kept without a search.
 	namesIdle = 10 * time.Minute
+	// namesPatience is how long a search waits for the names to be brought up to date, and
+	// turnPatience how long for another search that does so: after that the database
+	// searches, on another connection if that one is silent.
+	namesPatience = time.Second
+	turnPatience  = 200 * time.Millisecond
 	// maxNamesLoad bounds the time of reading all of them, and namesLoadTimes is how
 	// much longer it is left alone after: where names are removed all the time, reading
 	// them takes a tenth of it at most.
@@ -147,6 +152,8 @@ func (s *Store) names(ctx context.Context) *knownNames {
 		s.index.load(s)
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, namesPatience)
+	defer cancel()
 	marks, err := s.Marks(ctx)
 	if err != nil {
 		return nil
@@ -157,6 +164,8 @@ func (s *Store) names(ctx context.Context) *knownNames {
 	select {
 	case s.index.turn <- struct{}{}:
 		defer func() { <-s.index.turn }()
+	case <-time.After(turnPatience):
+		return nil
 	case <-ctx.Done():
 		return nil
 	}
@@ -254,7 +263,13 @@ func (s *Store) updateNames(ctx context.Context, known *knownNames, marks Marks)
 		knownName
 		kind subject.Kind
 	}
-	found, err := collect(ctx, s.reader, func(of scanner) (r row, err error) { return r, of.Scan(&r.kind, &r.id, &r.name) },
+	// Who is there and how many belong together.
+	tx, err := s.reader.BeginTx(ctx, s.dialect.Snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("begin transaction: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	found, err := collect(ctx, tx, func(of scanner) (r row, err error) { return r, of.Scan(&r.kind, &r.id, &r.name) },
 		"SELECT kind, id, name FROM subjects WHERE id > ? OR id IN ("+idList(concerned)+")", known.lastID)
 	if err != nil {
 		return nil, fmt.Errorf("read new names: %w", err)
@@ -266,9 +281,9 @@ func (s *Store) updateNames(ctx context.Context, known *knownNames, marks Marks)
 	}
 	added := map[subject.Kind][]knownName{}
 	for _, r := range found {
-		delete(gone, r.id)
 		all := known.byKind[r.kind]
 		if at, is := slices.BinarySearchFunc(all, r.name, byName); is && all[at].id == r.id {
+			delete(gone, r.id)
 			continue
 		}
 		added[r.kind] = append(added[r.kind], r.knownName)
@@ -287,7 +302,7 @@ func (s *Store) updateNames(ctx context.Context, known *knownNames, marks Marks)
 		return updated, nil
 	}
 	var now int
-	if err := s.reader.QueryRowContext(ctx, "SELECT COUNT(*) FROM subjects").Scan(&now); err != nil {
+	if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM subjects").Scan(&now); err != nil {
 		return nil, fmt.Errorf("count all names: %w", err)
 	}
 	if now != count {

@@ -190,3 +190,20 @@ func TestNamesInMemoryAreGivenUp(t *testing.T) {
 		}
 	}
 }
+
+// TestSearchWaitsForNoSilentConnection has one search bring the names up to date on a connection that says nothing.
+func TestSearchWaitsForNoSilentConnection(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db database) {
+		s := openConfig(t, db.config(t))
+		create(t, s, "user:alice")
+		warm(t, s)
+		create(t, s, "user:alina") // what is known is not up to date
+		s.index.turn <- struct{}{}
+		assert.Nil(t, s.names(t.Context()), "names in memory")
+		found, err := s.Subjects(t.Context(), subject.User, Page{Limit: 10, Search: "ali"})
+		require.NoError(t, err)
+		assert.Len(t, found, 2)
+		<-s.index.turn
+		assert.NotNil(t, s.names(t.Context()), "names in memory, once it is over")
+	})
+}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/dockit-registry/dockit/adminapi"
@@ -41,20 +40,23 @@ func (h *pages) showLockouts(v *frame.Visit) error {
 	return v.Render("lockouts", "Lockouts", data)
 }
 
-// firstLockout is the first of those whose name somebody has, who may be gone by now.
+// firstLockout is the first of those whose name somebody has. Who had it may be gone by now: a few are asked for.
 func firstLockout(v *frame.Visit, all []adminapi.Lockout) (*namedLockout, error) {
-	at := slices.IndexFunc(all, func(l adminapi.Lockout) bool { return l.Username != "" })
-	if at < 0 {
-		return nil, nil //nolint:nilnil // there is none
-	}
-	for _, kind := range []subject.Kind{subject.User, subject.Robot} {
-		first := namedLockout{subject.Ref{Kind: kind, Name: all[at].Username}, all[at].Network}
-		err := v.API(http.MethodGet, pathOf(first.Ref), nil, nil)
-		if problem, ok := errors.AsType[*adminapi.Problem](err); !ok || problem.Code != adminapi.CodeNotFound {
-			return &first, err
+	tries := 3
+	for _, lockout := range all {
+		if lockout.Username == "" || tries == 0 {
+			continue
+		}
+		tries--
+		for _, kind := range []subject.Kind{subject.User, subject.Robot} {
+			first := namedLockout{subject.Ref{Kind: kind, Name: lockout.Username}, lockout.Network}
+			err := v.API(http.MethodGet, pathOf(first.Ref), nil, nil)
+			if problem, ok := errors.AsType[*adminapi.Problem](err); !ok || problem.Code != adminapi.CodeNotFound {
+				return &first, err
+			}
 		}
 	}
-	return nil, nil //nolint:nilnil // it is gone
+	return nil, nil //nolint:nilnil // there is none
 }
 
 // clearLockout forgets the wrong passwords for a name, which is that of a user or a

@@ -13,12 +13,13 @@ import (
 // readMembers reads those of a group whose names hold what is searched for, also by who
 // takes one of them out.
 func (d *subjectData) readMembers(v *frame.Visit) error {
-	query := url.Values{}
+	query, kept := url.Values{}, v.URL.Query()
 	if d.Search = strings.TrimSpace(v.FormValue("q")); d.Search != "" {
 		query.Set("q", d.Search)
+		kept.Set("q", d.Search)
 	}
 	list, count, err := countedList(v, pathOf(d.Ref())+"/members", query, "member", "members")
-	d.Members, d.Next, d.Count = list.Items, v.Following(pageOf(d.Ref()), "cursor", list.NextCursor), count
+	d.Members, d.Next, d.Count = list.Items, v.FollowingOf(kept, pageOf(d.Ref()), "cursor", list.NextCursor), count
 	return err
 }
 

@@ -40,10 +40,15 @@ func (v *Visit) Listed(query url.Values, cursor string) string {
 // when there is none. page is the path of the list below [Root], which also stands in
 // what forms answer; name is that of the cursor.
 func (v *Visit) Following(page, name, cursor string) string {
+	return v.FollowingOf(v.URL.Query(), page, name, cursor)
+}
+
+// FollowingOf is [Visit.Following] with filters that are not all in the address, as of a list that what a form answers
+// shows.
+func (v *Visit) FollowingOf(query url.Values, page, name, cursor string) string {
 	if cursor == "" {
 		return ""
 	}
-	query := v.URL.Query()
 	query.Del("done")
 	query.Set(name, cursor)
 	return Root + page + "?" + query.Encode()

@@ -1,8 +1,11 @@
 package frame
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dockit-registry/dockit/adminapi"
 )
@@ -50,11 +53,29 @@ func BaseURL(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// Quoted writes an argument for a POSIX shell.
+// Quoted writes an argument for a POSIX shell. What does not print would not be pasted but obeyed by a terminal, which may end a
+// line before the shell reads its quotes: such an argument is written as bash and zsh have it, byte by byte.
 func Quoted(s string) string {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return quotedBytes(s)
+	}
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-"
 	if s != "" && strings.Trim(s, plain) == "" {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func quotedBytes(s string) string {
+	var text strings.Builder
+	text.WriteString("$'")
+	for _, b := range []byte(s) {
+		if b < ' ' || b > '~' || b == '\'' || b == '\\' {
+			fmt.Fprintf(&text, `\x%02x`, b)
+		} else {
+			text.WriteByte(b)
+		}
+	}
+	text.WriteByte('\'')
+	return text.String()
 }

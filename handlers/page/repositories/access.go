@@ -98,9 +98,9 @@ func (h *pages) holders(v *frame.Visit, data *accessData) error {
 	return err
 }
 
-// HoldersCall is the call that lists the holders.
+// HoldersCall is the call that lists the holders, as many as one answer has.
 func (d accessData) HoldersCall() string {
-	return "permissions?" + url.Values{"repository": {d.Name}}.Encode()
+	return "permissions?" + url.Values{"repository": {d.Name}, "limit": {"1000"}}.Encode()
 }
 
 // Note says for whom a permission counts where its holder does not say it.

@@ -31,11 +31,11 @@
     element.textContent = format.format(time) + (name ? " " + name.value : "");
   }
 
-  // A form is not sent twice at once. What was stopped on its way can be sent again.
+  // A form is not sent twice while its answer may come. What was stopped on its way can be sent again after that.
   for (const form of document.querySelectorAll("form[method=post]")) {
     form.addEventListener("submit", (event) => {
       const sent = Number(form.dataset.sent || 0);
-      if (Date.now() - sent < 3000) event.preventDefault();
+      if (Date.now() - sent < 30000) event.preventDefault();
       else form.dataset.sent = Date.now();
     });
   }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -110,7 +111,7 @@ func scannerAt(t *testing.T, root string) string {
 	file, err := image.ConfigFile()
 	require.NoError(t, err)
 	file = file.DeepCopy()
-	file.OS, file.Architecture = "linux", "amd64"
+	file.OS, file.Architecture = "linux", runtime.GOARCH
 	file.Config = v1.Config{Entrypoint: []string{"/scanner"}}
 	image, err = mutate.ConfigFile(image, file)
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package image
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,20 +45,24 @@ func TestImage(t *testing.T) {
 	daemons, err := filepath.Glob(filepath.Join(clients, "buildkitd-*"))
 	require.NoError(t, err)
 	if len(daemons) == 0 {
-		cannot.Run(t, fmt.Errorf("there is no bin/clients/buildkitd: run scripts/get-buildkit bin/clients"))
+		cannot.Run(t, errors.New("there is no bin/clients/buildkitd: run scripts/get-buildkit bin/clients"))
 	}
-	buildctl := strings.Replace(daemons[0], "buildkitd", "buildctl", 1)
+	buildctl := filepath.Join(clients, strings.Replace(filepath.Base(daemons[0]), "buildkitd", "buildctl", 1))
+	if _, err := os.Stat(buildctl); err != nil {
+		cannot.Run(t, fmt.Errorf("%w: run scripts/get-buildkit bin/clients", err))
+	}
+	if os.Geteuid() != 0 {
+		cannot.Run(t, errors.New("BuildKit runs as root only, as it is here"))
+	}
 	scanner := scannerAt(t, root)
 	folder, err := os.MkdirTemp("", "") // a socket has a short path
 	require.NoError(t, err)
 	daemon, err := buildkit.Start(t.Context(), buildkit.Config{
 		Path: daemons[0], Folder: folder, Registries: map[string]string{strings.Split(scanner, "/")[0]: ""}, Snapshotter: "auto",
 	})
-	if daemon != nil {
-		t.Cleanup(func() { assert.NoError(t, daemon.Stop()) })
-	}
 	require.NoError(t, err)
-	platforms := strings.Fields(os.Getenv("DOCKIT_TEST_PLATFORMS"))
+	t.Cleanup(func() { assert.NoError(t, daemon.Stop()) })
+	platforms := strings.FieldsFunc(os.Getenv("DOCKIT_TEST_PLATFORMS"), func(r rune) bool { return r == ' ' || r == ',' })
 	if len(platforms) == 0 {
 		platforms = []string{"linux/amd64", "linux/arm64"}
 	}

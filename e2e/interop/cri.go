@@ -115,6 +115,7 @@ func (l *lazyContainerd) get(ctx context.Context, s *site, path string) (cri.Ima
 }
 
 func (l *lazyContainerd) start(ctx context.Context, s *site, path string) (err error) {
+	ctx = context.WithoutCancel(ctx)                                    // it is that of one trial, and the containerd of all
 	if l.folder, err = os.MkdirTemp(s.programs.short, ""); err != nil { // sockets have short paths
 		return err
 	}
@@ -158,6 +159,13 @@ conf_dir = %q
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	go func() {
+		select {
+		case <-l.process.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	_, err = cri.NewImageServiceClient(l.conn).ListImages(ctx, &cri.ListImagesRequest{}, grpc.WaitForReady(true))
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, l.process.Output())
@@ -170,7 +178,10 @@ func (l *lazyContainerd) stop() (all error) {
 		all = l.conn.Close()
 	}
 	if l.process != nil {
-		all = errors.Join(all, l.process.Stop(), os.RemoveAll(l.folder))
+		all = errors.Join(all, l.process.Stop())
+	}
+	if l.folder != "" {
+		all = errors.Join(all, os.RemoveAll(l.folder))
 	}
 	return all
 }

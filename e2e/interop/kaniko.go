@@ -121,7 +121,7 @@ func (k kaniko) cached(ctx context.Context, ref, says string) error {
 	log.through = append([]string{"sh", "-c", `exec "$@" 2>&1`, "sh"}, log.through...)
 	out, err := log.built(ctx, "FROM scratch\nCOPY layer /layer\n", "--no-push", "--cache", "--cache-copy-layers", "--cache-repo", strings.TrimSuffix(ref, ":"+latest))
 	if err == nil && !strings.Contains(out, says) {
-		err = fmt.Errorf("it did not find what it left: %s", out)
+		err = fmt.Errorf("it did not find what it left: … %s", out[max(0, len(out)-400):])
 	}
 	return err
 }

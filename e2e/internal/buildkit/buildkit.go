@@ -36,8 +36,20 @@ type Daemon struct {
 // Address is where buildctl finds it.
 func (d *Daemon) Address() string { return "unix://" + filepath.Join(d.folder, "sock") }
 
-// Start starts a daemon and waits until it listens. One that was started is returned with an error as well, to be stopped.
+// Start starts a daemon and waits until it listens.
 func Start(ctx context.Context, c Config) (*Daemon, error) {
+	d, err := start(ctx, c)
+	if err != nil {
+		if d != nil {
+			err = errors.Join(err, d.Stop())
+		}
+		return nil, errors.Join(err, os.RemoveAll(c.Folder))
+	}
+	return d, nil
+}
+
+// start also returns a daemon that was started and does not listen.
+func start(ctx context.Context, c Config) (*Daemon, error) {
 	in := func(name string) string { return filepath.Join(c.Folder, name) }
 	var config strings.Builder
 	for host, authority := range c.Registries {

@@ -105,14 +105,18 @@ func (c *Controller) provide(ctx context.Context, a *v1.ServiceAccount) (time.Du
 		}
 		scheduled = !fresh
 	}
-	after, err := c.renew(ctx, a, current)
+	renew, after, err := c.renew(ctx, a, current)
 	if err != nil {
 		return 0, err
 	}
 	if current != nil && !scheduled {
 		// Of another robot, of another service account of that name, or somebody asked for a new one: the old one is good no longer. One whose
-		// time has come ends by itself soon, and a pull that began with it may go on.
+		// time has come ends by itself soon, and a pull that began with it may go on. Before the service account is changed: once that fails,
+		// nobody knows the old one any more.
 		c.revoke(ctx, c.loginsIn(current))
+	}
+	if err := c.mark(ctx, a, marks(a, renew, purpose), true); err != nil {
+		return 0, err
 	}
 	c.options.Metrics.Renewals.Inc()
 	if c.pace.pause(name); scheduled {
@@ -125,17 +129,18 @@ func marks(a *v1.ServiceAccount, renew, purpose string) map[string]any {
 	return map[string]any{madeAnnotation: secretName(a.Name), RenewAnnotation: renew, forAnnotation: purpose}
 }
 
-// renew gets new logins, and puts them into the secret: into the one that was looked at, or into a new one.
-func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v1.Secret) (after time.Duration, err error) {
+// renew gets new logins, and puts them into the secret: into the one that was looked at, or into a new one. They are to be replaced at a time
+// (RFC 3339), which comes after a while.
+func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v1.Secret) (renew string, after time.Duration, err error) {
 	got, err := c.logIn(ctx, a)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	after = renewAfter(got.life)
 	renew, purpose := c.options.Now().Add(after).UTC().Format(time.RFC3339), c.purpose(a)
 	content, err := json.Marshal(map[string]any{"auths": got.entries()})
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	secret := corev1.Secret(secretName(a.Name), a.Namespace).
 		WithLabels(map[string]string{managedLabel: manager}).
@@ -152,9 +157,9 @@ func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v
 		if refused(err) {
 			c.revoke(ctx, got)
 		}
-		return 0, fmt.Errorf("write the secret %s: %w", secretName(a.Name), err)
+		return "", 0, fmt.Errorf("write the secret %s: %w", secretName(a.Name), err)
 	}
-	return after, c.mark(ctx, a, marks(a, renew, purpose), true)
+	return renew, after, nil
 }
 
 // refused reports whether the API server has not done what it was asked for. After a timeout it may have.

@@ -1,10 +1,15 @@
 package charttest
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/engine"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -87,5 +92,31 @@ func TestTokenOfTheClusterStaysInside(t *testing.T) {
 		assert.Equal(t, inside, mounted, values)
 		_, bound := all["ClusterRoleBinding registry-dockit-issuer-discovery"]
 		assert.Equal(t, inside, bound, values)
+	}
+}
+
+// TestUpgradeWithTheValuesOfAnEarlierChart guards that helm upgrade --reuse-values goes on, which has the defaults of the chart that was
+// installed instead of those of this one.
+func TestUpgradeWithTheValuesOfAnEarlierChart(t *testing.T) {
+	earlier, err := os.ReadFile("testdata/earlier-values.yaml")
+	require.NoError(t, err)
+	for name, values := range map[string]string{
+		"as it was":           "{}",
+		"with the controller": "pullSecrets: {enabled: true}",
+		"with what is new": "{cluster: {trust: true, namespaces: {enabled: true}}, pullSecrets: {enabled: true, server: https://dockit.test, ca: {configMap: authorities}, " +
+			"metrics: {podMonitor: {enabled: true}}}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := loader.Load(folder)
+			require.NoError(t, err)
+			c.Values = valuesOf(t, string(earlier))
+			all, err := util.ToRenderValues(c, valuesOf(t, values), common.ReleaseOptions{Name: render.Release, Namespace: render.Namespace, Revision: 2, IsUpgrade: true}, nil)
+			require.NoError(t, err)
+			made, err := engine.Render(c, all)
+			require.NoError(t, err)
+			documents := render.Manifests(made)
+			valid(t, documents)
+			assert.Contains(t, objects(t, documents), "Deployment dockit")
+		})
 	}
 }

@@ -98,8 +98,10 @@ called after them alone. It writes by server-side apply, for which a name bounds
 {{- fail "enabled is false, and cluster.trust, state, registry, ingress and httpRoute are of Dockit: leave them out, and trust the cluster with dockit-kubernetes trust" }}
 {{- end }}
 {{- end }}
-{{- if and .Values.pullSecrets.ca.configMap .Values.pullSecrets.ca.secret }}
+{{- with .Values.pullSecrets.ca }}
+{{- if and .configMap .secret }}
 {{- fail "pullSecrets.ca: name a config map or a secret, not both" }}
+{{- end }}
 {{- end }}
 {{- range $host, $_ := .Values.pullSecrets.services }}
 {{- if not (has $host $.Values.pullSecrets.registries) }}

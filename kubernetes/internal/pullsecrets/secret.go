@@ -113,7 +113,7 @@ func (c *Controller) provide(ctx context.Context, a *v1.ServiceAccount) (time.Du
 		// Of another robot, of another service account of that name, or somebody asked for a new one: the old one is good no longer. One whose
 		// time has come ends by itself soon, and a pull that began with it may go on. Before the service account is changed: once that fails,
 		// nobody knows the old one any more.
-		c.revoke(ctx, c.loginsIn(current))
+		c.revoke(ctx, name, c.loginsIn(current))
 	}
 	if err := c.mark(ctx, a, marks(a, renew, purpose), true); err != nil {
 		return 0, err
@@ -155,7 +155,7 @@ func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v
 	}
 	if _, err := c.options.Client.CoreV1().Secrets(a.Namespace).Apply(ctx, secret, options); err != nil {
 		if refused(err) {
-			c.revoke(ctx, got)
+			c.revoke(ctx, cache.MetaObjectToName(a), got)
 		}
 		return "", 0, fmt.Errorf("write the secret %s: %w", secretName(a.Name), err)
 	}
@@ -233,14 +233,17 @@ func (c *Controller) remove(ctx context.Context, a *v1.ServiceAccount) error {
 		c.options.Logger.Warn("a secret stays", "namespace", a.Namespace, "service_account", a.Name, "error", err)
 	case err != nil:
 		return err
-	case current != nil:
+	case current == nil:
+		// Somebody removed it, or the answer to an attempt before this one was lost.
+		c.options.Logger.Warn("the secret is gone, and a login in it ends by itself", "namespace", a.Namespace, "service_account", a.Name)
+	default:
 		err := c.options.Client.CoreV1().Secrets(a.Namespace).Delete(ctx, name, metav1.DeleteOptions{
 			Preconditions: &metav1.Preconditions{UID: &current.UID, ResourceVersion: &current.ResourceVersion},
 		})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("remove the secret %s: %w", name, err)
 		}
-		c.revoke(ctx, c.loginsIn(current))
+		c.revoke(ctx, cache.MetaObjectToName(a), c.loginsIn(current))
 	}
 	if err := c.mark(ctx, a, map[string]any{madeAnnotation: nil, RenewAnnotation: nil, forAnnotation: nil}, false); err != nil {
 		return err

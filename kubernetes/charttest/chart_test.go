@@ -153,7 +153,14 @@ func TestChartRefuses(t *testing.T) {
 		"pullSecrets: {ca: {configMap: a, secret: b}}":    "not both",
 		"pullSecrets: {services: {other.test: a}}":        "none of pullSecrets.registries",
 		"pullSecrets: {ca: {key: ../a}}":                  "key",
-		"enabled: false\ncluster: {trust: true}":          "dockit-kubernetes trust",
+		"pullSecrets: {ca: {key: ..}}":                    "key",
+		"pullSecrets: {enabled: true, ca: {secret: a}}":   "without https",
+		"pullSecrets: {enabled: true, server: \"http://dockit.registry.svc:4315\", ca: {configMap: a}}":                       "without https",
+		"pullSecrets: {enabled: true, metrics: {rules: {enabled: true}}}":                                                     "needs pullSecrets.metrics.podMonitor.enabled",
+		"pullSecrets: {metrics: {podMonitor: {enabled: true}}}":                                                               "set pullSecrets.enabled",
+		"metrics: {enabled: false, rules: {enabled: true}}":                                                                   "need metrics.enabled",
+		"metrics: {enabled: false, serviceMonitor: {enabled: true}}":                                                          "need metrics.enabled",
+		"enabled: false\ncluster: {trust: true}":                                                                              "dockit-kubernetes trust",
 		"kubeletAudiences: [https://registry.example.com]\ncredentialProvider: {enabled: true, registries: [a.test, b.test]}": "which Dockit is asked",
 	} {
 		_, err := render.Chart(folder, valuesOf(t, text))

@@ -102,6 +102,22 @@ called after them alone. It writes by server-side apply, for which a name bounds
 {{- if and .configMap .secret }}
 {{- fail "pullSecrets.ca: name a config map or a secret, not both" }}
 {{- end }}
+{{- if and (or .configMap .secret) (not (hasPrefix "https://" $.Values.pullSecrets.server)) }}
+{{- fail "pullSecrets.ca is of no use without https: name Dockit's address with pullSecrets.server, https://…" }}
+{{- end }}
+{{- end }}
+{{- with .Values.pullSecrets.metrics | default dict }}
+{{- $monitored := (.podMonitor | default dict).enabled }}
+{{- $ruled := (.rules | default dict).enabled }}
+{{- if and $ruled (not $monitored) }}
+{{- fail "pullSecrets.metrics.rules.enabled needs pullSecrets.metrics.podMonitor.enabled: the alerts say that nothing works where nothing is read" }}
+{{- end }}
+{{- if and $monitored (not $.Values.pullSecrets.enabled) }}
+{{- fail "pullSecrets.metrics is of the controller: set pullSecrets.enabled" }}
+{{- end }}
+{{- end }}
+{{- if and (not .Values.metrics.enabled) (or .Values.metrics.serviceMonitor.enabled .Values.metrics.rules.enabled) }}
+{{- fail "metrics.serviceMonitor and metrics.rules need metrics.enabled: there is nothing to read" }}
 {{- end }}
 {{- range $host, $_ := .Values.pullSecrets.services }}
 {{- if not (has $host $.Values.pullSecrets.registries) }}

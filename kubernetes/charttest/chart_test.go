@@ -218,11 +218,11 @@ func TestChartNamesImagesOfThisRepository(t *testing.T) {
 
 // TestChartTestsTokens guards that helm test has a token issued for every service, as nobody, in a pod as restricted as the others.
 func TestChartTestsTokens(t *testing.T) {
-	rendered, err := render.Chart(folder, valuesOf(t, "services: [registry.example.com, Docker Hub mirror]"))
+	rendered, err := render.Chart(folder, valuesOf(t, "services: [registry.example.com, Docker Hub mirror, \"a: b\"]"))
 	require.NoError(t, err)
 	pod := podsOf(objects(t, render.Manifests(rendered)))["Pod dockit-ready"]
 	secure(t, "Pod dockit-ready", pod)
-	assert.Equal(t, []string{"health", "http://dockit:4315", "--token-for=registry.example.com", "--token-for=Docker Hub mirror"}, pod.Containers[0].Args)
+	assert.Equal(t, []string{"health", "http://dockit:4315", "--token-for=registry.example.com", "--token-for=Docker Hub mirror", "--token-for=a: b"}, pod.Containers[0].Args)
 }
 
 // TestChartIsLinted guards what helm lint says of every file of values.

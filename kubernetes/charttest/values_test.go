@@ -120,3 +120,21 @@ func TestUpgradeWithTheValuesOfAnEarlierChart(t *testing.T) {
 		})
 	}
 }
+
+// TestEveryPodIsPulledAndPlacedAsValuesSay guards that a private mirror, and nodes that are set apart, are used by all pods of the chart, that of
+// helm test too.
+func TestEveryPodIsPulledAndPlacedAsValuesSay(t *testing.T) {
+	pods := podsOf(rendered(t, "{imagePullSecrets: [{name: internal}], nodeSelector: {disk: ssd}, tolerations: [{key: a, operator: Exists}], image: {pullPolicy: Always}, "+
+		"registry: {enabled: true}, pullSecrets: {enabled: true}, state: {robots: [{name: ci}]}}"))
+	require.Len(t, pods, 5)
+	for name, pod := range pods {
+		assert.Equal(t, []v1.LocalObjectReference{{Name: "internal"}}, pod.ImagePullSecrets, name)
+		assert.Equal(t, map[string]string{"disk": "ssd"}, pod.NodeSelector, name)
+		assert.Equal(t, []v1.Toleration{{Key: "a", Operator: v1.TolerationOpExists}}, pod.Tolerations, name)
+		for _, c := range pod.Containers {
+			if c.Name == "apply" || c.Name == "health" {
+				assert.Equal(t, v1.PullAlways, c.ImagePullPolicy, name)
+			}
+		}
+	}
+}

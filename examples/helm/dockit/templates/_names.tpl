@@ -88,6 +88,16 @@ called after them alone. It writes by server-side apply, for which a name bounds
   {{- end }}
 {{- end }}
 
+{{/* Where pods run, but for those of the credential provider, which is on nodes of its own choice. */}}
+{{- define "dockit.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* What does not fit together is said before anything is made. */}}
 {{- define "dockit.check" -}}
 {{- if not .Values.enabled }}

@@ -135,6 +135,7 @@ func TestChartRefuses(t *testing.T) {
 		"database: {dialect: postgres}":                   "dialect",
 		"httpRoute: {enabled: true}":                      "which gateway",
 		"cluster: {namespaces: {enabled: true}}":          "needs cluster.trust",
+		"cluster: {namespaces: {session: 6 hours}}":       "session",
 		"cluster: {issuerURL: http://kubernetes}":         "issuerURL",
 		"colour: red":                                     "colour",
 		"settings: {PATH: x}":                             "PATH",

@@ -3,6 +3,7 @@ package charttest
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -136,5 +137,16 @@ func TestEveryPodIsPulledAndPlacedAsValuesSay(t *testing.T) {
 				assert.Equal(t, v1.PullAlways, c.ImagePullPolicy, name)
 			}
 		}
+	}
+}
+
+// TestSessionsOfNamespaces guards that pull secrets last for as long as Dockit may be away, and that values say otherwise.
+func TestSessionsOfNamespaces(t *testing.T) {
+	for values, want := range map[string]time.Duration{
+		"{cluster: {trust: true, namespaces: {enabled: true}}}":                                               time.Hour,
+		"{cluster: {trust: true, namespaces: {enabled: true}}, pullSecrets: {enabled: true}}":                 6 * time.Hour,
+		"{cluster: {trust: true, namespaces: {enabled: true, session: 2h30m}}, pullSecrets: {enabled: true}}": 2*time.Hour + 30*time.Minute,
+	} {
+		assert.Equal(t, want, time.Duration(stateOf(t, rendered(t, values)).Bindings[0].Session), values)
 	}
 }

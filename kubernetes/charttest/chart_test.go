@@ -135,6 +135,7 @@ func TestChartRefuses(t *testing.T) {
 		"database: {dialect: postgres}":                   "dialect",
 		"httpRoute: {enabled: true}":                      "which gateway",
 		"cluster: {namespaces: {enabled: true}}":          "needs cluster.trust",
+		"cluster: {namespaces: {session: 6 hours}}":       "session",
 		"cluster: {issuerURL: http://kubernetes}":         "issuerURL",
 		"colour: red":                                     "colour",
 		"settings: {PATH: x}":                             "PATH",
@@ -153,7 +154,14 @@ func TestChartRefuses(t *testing.T) {
 		"pullSecrets: {ca: {configMap: a, secret: b}}":    "not both",
 		"pullSecrets: {services: {other.test: a}}":        "none of pullSecrets.registries",
 		"pullSecrets: {ca: {key: ../a}}":                  "key",
-		"enabled: false\ncluster: {trust: true}":          "dockit-kubernetes trust",
+		"pullSecrets: {ca: {key: ..}}":                    "key",
+		"pullSecrets: {enabled: true, ca: {secret: a}}":   "without https",
+		"pullSecrets: {enabled: true, server: \"http://dockit.registry.svc:4315\", ca: {configMap: a}}":                       "without https",
+		"pullSecrets: {enabled: true, metrics: {rules: {enabled: true}}}":                                                     "needs pullSecrets.metrics.podMonitor.enabled",
+		"pullSecrets: {metrics: {podMonitor: {enabled: true}}}":                                                               "set pullSecrets.enabled",
+		"metrics: {enabled: false, rules: {enabled: true}}":                                                                   "need metrics.enabled",
+		"metrics: {enabled: false, serviceMonitor: {enabled: true}}":                                                          "need metrics.enabled",
+		"enabled: false\ncluster: {trust: true}":                                                                              "dockit-kubernetes trust",
 		"kubeletAudiences: [https://registry.example.com]\ncredentialProvider: {enabled: true, registries: [a.test, b.test]}": "which Dockit is asked",
 	} {
 		_, err := render.Chart(folder, valuesOf(t, text))
@@ -211,11 +219,11 @@ func TestChartNamesImagesOfThisRepository(t *testing.T) {
 
 // TestChartTestsTokens guards that helm test has a token issued for every service, as nobody, in a pod as restricted as the others.
 func TestChartTestsTokens(t *testing.T) {
-	rendered, err := render.Chart(folder, valuesOf(t, "services: [registry.example.com, Docker Hub mirror]"))
+	rendered, err := render.Chart(folder, valuesOf(t, "services: [registry.example.com, Docker Hub mirror, \"a: b\"]"))
 	require.NoError(t, err)
 	pod := podsOf(objects(t, render.Manifests(rendered)))["Pod dockit-ready"]
 	secure(t, "Pod dockit-ready", pod)
-	assert.Equal(t, []string{"health", "http://dockit:4315", "--token-for=registry.example.com", "--token-for=Docker Hub mirror"}, pod.Containers[0].Args)
+	assert.Equal(t, []string{"health", "http://dockit:4315", "--token-for=registry.example.com", "--token-for=Docker Hub mirror", "--token-for=a: b"}, pod.Containers[0].Args)
 }
 
 // TestChartIsLinted guards what helm lint says of every file of values.

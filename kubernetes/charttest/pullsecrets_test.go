@@ -100,7 +100,7 @@ func TestPullSecretsMayDoLittle(t *testing.T) {
 // names, reads what values name, where its flags say.
 func TestPullSecretsOfAnotherAuthority(t *testing.T) {
 	for values, key := range map[string]string{"{configMap: authorities, key: bundle.pem}": "bundle.pem", "{secret: dockit-authority}": "ca.crt"} {
-		all := rendered(t, "pullSecrets: {enabled: true, registries: [a.test, \"b.test:5000\"], services: {\"b.test:5000\": mirror, a.test: Hub one}, ca: "+values+"}")
+		all := rendered(t, "pullSecrets: {enabled: true, server: https://dockit.test, registries: [a.test, \"b.test:5000\"], services: {\"b.test:5000\": mirror, a.test: Hub one}, ca: "+values+"}")
 		pod := podsOf(all)["Deployment dockit-pull-secrets"]
 		secure(t, "Deployment dockit-pull-secrets", pod)
 		assert.Subset(t, pod.Containers[0].Args, []string{"--service=a.test=Hub one", "--service=b.test:5000=mirror"})

@@ -1,10 +1,16 @@
 package charttest
 
 import (
+	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/engine"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -87,5 +93,60 @@ func TestTokenOfTheClusterStaysInside(t *testing.T) {
 		assert.Equal(t, inside, mounted, values)
 		_, bound := all["ClusterRoleBinding registry-dockit-issuer-discovery"]
 		assert.Equal(t, inside, bound, values)
+	}
+}
+
+// TestUpgradeWithTheValuesOfAnEarlierChart guards that helm upgrade --reuse-values goes on, which has the defaults of the chart that was
+// installed instead of those of this one.
+func TestUpgradeWithTheValuesOfAnEarlierChart(t *testing.T) {
+	earlier, err := os.ReadFile("testdata/earlier-values.yaml")
+	require.NoError(t, err)
+	for name, values := range map[string]string{
+		"as it was":           "{}",
+		"with the controller": "pullSecrets: {enabled: true}",
+		"with what is new": "{cluster: {trust: true, namespaces: {enabled: true}}, pullSecrets: {enabled: true, server: https://dockit.test, ca: {configMap: authorities}, " +
+			"metrics: {podMonitor: {enabled: true}}}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := loader.Load(folder)
+			require.NoError(t, err)
+			c.Values = valuesOf(t, string(earlier))
+			all, err := util.ToRenderValues(c, valuesOf(t, values), common.ReleaseOptions{Name: render.Release, Namespace: render.Namespace, Revision: 2, IsUpgrade: true}, nil)
+			require.NoError(t, err)
+			made, err := engine.Render(c, all)
+			require.NoError(t, err)
+			documents := render.Manifests(made)
+			valid(t, documents)
+			assert.Contains(t, objects(t, documents), "Deployment dockit")
+		})
+	}
+}
+
+// TestEveryPodIsPulledAndPlacedAsValuesSay guards that a private mirror, and nodes that are set apart, are used by all pods of the chart, that of
+// helm test too.
+func TestEveryPodIsPulledAndPlacedAsValuesSay(t *testing.T) {
+	pods := podsOf(rendered(t, "{imagePullSecrets: [{name: internal}], nodeSelector: {disk: ssd}, tolerations: [{key: a, operator: Exists}], image: {pullPolicy: Always}, "+
+		"registry: {enabled: true}, pullSecrets: {enabled: true}, state: {robots: [{name: ci}]}}"))
+	require.Len(t, pods, 5)
+	for name, pod := range pods {
+		assert.Equal(t, []v1.LocalObjectReference{{Name: "internal"}}, pod.ImagePullSecrets, name)
+		assert.Equal(t, map[string]string{"disk": "ssd"}, pod.NodeSelector, name)
+		assert.Equal(t, []v1.Toleration{{Key: "a", Operator: v1.TolerationOpExists}}, pod.Tolerations, name)
+		for _, c := range pod.Containers {
+			if c.Name == "apply" || c.Name == "health" {
+				assert.Equal(t, v1.PullAlways, c.ImagePullPolicy, name)
+			}
+		}
+	}
+}
+
+// TestSessionsOfNamespaces guards that pull secrets last for as long as Dockit may be away, and that values say otherwise.
+func TestSessionsOfNamespaces(t *testing.T) {
+	for values, want := range map[string]time.Duration{
+		"{cluster: {trust: true, namespaces: {enabled: true}}}":                                               time.Hour,
+		"{cluster: {trust: true, namespaces: {enabled: true}}, pullSecrets: {enabled: true}}":                 6 * time.Hour,
+		"{cluster: {trust: true, namespaces: {enabled: true, session: 2h30m}}, pullSecrets: {enabled: true}}": 2*time.Hour + 30*time.Minute,
+	} {
+		assert.Equal(t, want, time.Duration(stateOf(t, rendered(t, values)).Bindings[0].Session), values)
 	}
 }

@@ -35,7 +35,7 @@ func (c *command) checkAccount(ctx context.Context, r *report, kube kubernetes.I
 	case !ok:
 		return robot, false
 	case time.Since(renew) > late:
-		r.missing("look at the log of the controller, deployment/…-pull-secrets", "a new login in the secret %s, which was due at %s", secret, renew.UTC().Format(time.RFC3339))
+		r.missing("kubectl -n NAMESPACE logs -l app.kubernetes.io/component=pull-secrets --prefix --tail=-1     # of each replica of the controller", "a new login in the secret %s, which was due at %s", secret, renew.UTC().Format(time.RFC3339))
 	default:
 		c.checkSecret(ctx, r, kube, secret, renew)
 	}

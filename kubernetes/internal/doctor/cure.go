@@ -69,7 +69,8 @@ func (c *command) tokenCure(said, robot string) string {
 	case strings.HasPrefix(fault, "the subject_token is no token of an issuer that is trusted"):
 		return "dockit-kubernetes trust NAME     # issuer: Dockit does not know this cluster"
 	case strings.Contains(fault, "is not known here"):
-		return "dockit-kubernetes trust NAME     # keys: the cluster has another one by now. If Dockit reads them itself, dockit rbac issuer show NAME says what it got"
+		return "dockit rbac issuer refresh NAME     # where Dockit reads its keys itself: says why it gets none\n" +
+			"dockit-kubernetes trust NAME     # keys: else, those of now; with --static in place of those that Dockit reads"
 	case strings.Contains(fault, "ask for a token with"):
 		return "give the issuer that audience (dockit-kubernetes trust NAME --audience " + c.audience + "), or kubelets the one that is told"
 	case strings.Contains(fault, "compare the clocks"), strings.Contains(fault, "ask for a fresh one"):

@@ -45,7 +45,7 @@ func TestCures(t *testing.T) {
 		cure              string
 	}{
 		"the issuer":   {400, "invalid_request", "the subject_token is no token of an issuer that is trusted here: check which one is sent", "", "dockit-kubernetes trust NAME     # issuer"},
-		"its keys":     {400, "invalid_request", refused + `its key "b" is not known here; a key that is new`, "", "dockit-kubernetes trust NAME     # keys"},
+		"its keys":     {400, "invalid_request", refused + `its key "b" is not known here; a key that is new`, "", "dockit rbac issuer refresh NAME     # where Dockit reads its keys itself: says why it gets none\ndockit-kubernetes trust NAME     # keys"},
 		"the audience": {400, "invalid_request", refused + `token is for another audience: its aud has "prod"; ask for a token with "registry.test" alone`, "", "dockit-kubernetes trust NAME --audience prod"},
 		"no binding":   {400, "invalid_request", "the token is right, but no token of the issuer https://a.test stands for any robot here", "", wantsBinding},
 		"a condition":  {400, "invalid_request", `the token is right, but does not stand for any robot here: its kubernetes.io/namespace is "team-a"`, "", wantsBinding},

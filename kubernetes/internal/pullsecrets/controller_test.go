@@ -339,7 +339,7 @@ func TestEachRegistryGetsATokenOfItsOwn(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	_, err = c.renew(t.Context(), a, nil)
+	_, _, err = c.renew(t.Context(), a, nil)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{"registry.test": "https://registry.test", "mirror.test:5000": "https://mirror.test:5000"}, got)
 }

@@ -11,6 +11,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
 )
 
 // tokenLife is the shortest that an API server gives, in seconds.
@@ -48,7 +49,7 @@ func (c *Controller) logIn(ctx context.Context, a *v1.ServiceAccount) (l logins,
 	l.by = make(map[string]Login, len(c.options.Registries))
 	defer func() {
 		if err != nil {
-			c.revoke(ctx, l)
+			c.revoke(ctx, cache.MetaObjectToName(a), l)
 		}
 	}()
 	for _, registry := range c.options.Registries {
@@ -89,18 +90,29 @@ func (c *Controller) tokenOf(ctx context.Context, a *v1.ServiceAccount, audience
 	return token.Status.Token, nil
 }
 
-// revoke ends logins that came to nothing, or that nobody is to have any more. One that cannot be ended ends by itself.
-func (c *Controller) revoke(ctx context.Context, l logins) {
+// revoke ends logins of a service account that came to nothing, or that nobody is to have any more. One that cannot be ended ends by itself,
+// and keeps no other one from being ended.
+func (c *Controller) revoke(ctx context.Context, name cache.ObjectName, l logins) {
 	if c.options.Revoke == nil {
 		return
 	}
+	for _, registry := range c.options.Registries {
+		login, ok := l.by[registry]
+		if !ok {
+			continue
+		}
+		if err := c.revokeAt(ctx, registry, login); err != nil {
+			c.options.Metrics.Unrevoked.Inc()
+			c.options.Logger.Warn("a login was not ended, and ends by itself", "namespace", name.Namespace, "service_account", name.Name,
+				"registry", registry, "error", err)
+		}
+	}
+}
+
+// revokeAt ends a login, also of a controller that ends.
+func (c *Controller) revokeAt(ctx context.Context, registry string, login Login) error {
 	const patience = 5 * time.Second
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer stop()
-	for registry, login := range l.by {
-		if err := c.options.Revoke(ctx, registry, login.Password); err != nil {
-			c.options.Logger.Warn("a login was not ended, and ends by itself", "registry", registry, "error", err)
-			return
-		}
-	}
+	return c.options.Revoke(ctx, registry, login.Password)
 }

@@ -9,7 +9,7 @@ import (
 
 // Metrics count what a controller does, and say how it is.
 type Metrics struct {
-	Renewals, Removals, Failures prometheus.Counter
+	Renewals, Removals, Failures, Unrevoked prometheus.Counter
 
 	mu            sync.Mutex
 	leads, filled bool
@@ -26,16 +26,17 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
 	}
 	m := &Metrics{
-		Renewals: counter("renewals_total", "Secrets that were written with a new login."),
-		Removals: counter("removals_total", "Secrets that were removed because nobody wants them any more."),
-		Failures: counter("failures_total", "Attempts that came to nothing, and are made again."),
-		failing:  map[cache.ObjectName]bool{},
+		Renewals:  counter("renewals_total", "Secrets that were written with a new login."),
+		Removals:  counter("removals_total", "Secrets that were removed because nobody wants them any more."),
+		Failures:  counter("failures_total", "Attempts that came to nothing, and are made again."),
+		Unrevoked: counter("unrevoked_total", "Logins that were to be ended and were not: they are good until they end by themselves."),
+		failing:   map[cache.ObjectName]bool{},
 	}
 	gauge := func(name, help string, value func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, func() float64 { return float64(value()) })
 	}
 	r.MustRegister(
-		m.Renewals, m.Removals, m.Failures,
+		m.Renewals, m.Removals, m.Failures, m.Unrevoked,
 		gauge("leads", "1 on the replica that works.", func() int {
 			if leads, _, _ := m.status(); leads {
 				return 1

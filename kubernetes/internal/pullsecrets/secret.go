@@ -105,14 +105,18 @@ func (c *Controller) provide(ctx context.Context, a *v1.ServiceAccount) (time.Du
 		}
 		scheduled = !fresh
 	}
-	after, err := c.renew(ctx, a, current)
+	renew, after, err := c.renew(ctx, a, current)
 	if err != nil {
 		return 0, err
 	}
 	if current != nil && !scheduled {
 		// Of another robot, of another service account of that name, or somebody asked for a new one: the old one is good no longer. One whose
-		// time has come ends by itself soon, and a pull that began with it may go on.
-		c.revoke(ctx, c.loginsIn(current))
+		// time has come ends by itself soon, and a pull that began with it may go on. Before the service account is changed: once that fails,
+		// nobody knows the old one any more.
+		c.revoke(ctx, name, c.loginsIn(current))
+	}
+	if err := c.mark(ctx, a, marks(a, renew, purpose), true); err != nil {
+		return 0, err
 	}
 	c.options.Metrics.Renewals.Inc()
 	if c.pace.pause(name); scheduled {
@@ -125,17 +129,18 @@ func marks(a *v1.ServiceAccount, renew, purpose string) map[string]any {
 	return map[string]any{madeAnnotation: secretName(a.Name), RenewAnnotation: renew, forAnnotation: purpose}
 }
 
-// renew gets new logins, and puts them into the secret: into the one that was looked at, or into a new one.
-func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v1.Secret) (after time.Duration, err error) {
+// renew gets new logins, and puts them into the secret: into the one that was looked at, or into a new one. They are to be replaced at a time
+// (RFC 3339), which comes after a while.
+func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v1.Secret) (renew string, after time.Duration, err error) {
 	got, err := c.logIn(ctx, a)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	after = renewAfter(got.life)
 	renew, purpose := c.options.Now().Add(after).UTC().Format(time.RFC3339), c.purpose(a)
 	content, err := json.Marshal(map[string]any{"auths": got.entries()})
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	secret := corev1.Secret(secretName(a.Name), a.Namespace).
 		WithLabels(map[string]string{managedLabel: manager}).
@@ -150,11 +155,11 @@ func (c *Controller) renew(ctx context.Context, a *v1.ServiceAccount, current *v
 	}
 	if _, err := c.options.Client.CoreV1().Secrets(a.Namespace).Apply(ctx, secret, options); err != nil {
 		if refused(err) {
-			c.revoke(ctx, got)
+			c.revoke(ctx, cache.MetaObjectToName(a), got)
 		}
-		return 0, fmt.Errorf("write the secret %s: %w", secretName(a.Name), err)
+		return "", 0, fmt.Errorf("write the secret %s: %w", secretName(a.Name), err)
 	}
-	return after, c.mark(ctx, a, marks(a, renew, purpose), true)
+	return renew, after, nil
 }
 
 // refused reports whether the API server has not done what it was asked for. After a timeout it may have.
@@ -228,14 +233,17 @@ func (c *Controller) remove(ctx context.Context, a *v1.ServiceAccount) error {
 		c.options.Logger.Warn("a secret stays", "namespace", a.Namespace, "service_account", a.Name, "error", err)
 	case err != nil:
 		return err
-	case current != nil:
+	case current == nil:
+		// Somebody removed it, or the answer to an attempt before this one was lost.
+		c.options.Logger.Warn("the secret is gone, and a login in it ends by itself", "namespace", a.Namespace, "service_account", a.Name)
+	default:
 		err := c.options.Client.CoreV1().Secrets(a.Namespace).Delete(ctx, name, metav1.DeleteOptions{
 			Preconditions: &metav1.Preconditions{UID: &current.UID, ResourceVersion: &current.ResourceVersion},
 		})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("remove the secret %s: %w", name, err)
 		}
-		c.revoke(ctx, c.loginsIn(current))
+		c.revoke(ctx, cache.MetaObjectToName(a), c.loginsIn(current))
 	}
 	if err := c.mark(ctx, a, map[string]any{madeAnnotation: nil, RenewAnnotation: nil, forAnnotation: nil}, false); err != nil {
 		return err

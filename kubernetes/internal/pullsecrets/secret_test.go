@@ -52,6 +52,35 @@ func made(change func(*v1.Secret)) *v1.Secret {
 	return s
 }
 
+// TestReplacedLoginsEndThoughTheAccountCannotBeMarked guards that what was in the secret before is ended by whoever writes over it: nobody
+// finds it afterwards.
+func TestReplacedLoginsEndThoughTheAccountCannotBeMarked(t *testing.T) {
+	f := newFixture(t, namespace("team-a", on), account("team-a", "default", nil))
+	key := cache.NewObjectName("team-a", "default")
+	_, err := f.filled(f.options()).reconcile(t.Context(), key)
+	require.NoError(t, err)
+	a := f.account("team-a", "default")
+	a.Annotations[RenewAnnotation] = RenewNow
+	_, err = f.CoreV1().ServiceAccounts("team-a").Update(t.Context(), a, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	refused := true
+	f.PrependReactor("patch", "serviceaccounts", func(ktesting.Action) (bool, runtime.Object, error) {
+		if !refused {
+			return false, nil, nil
+		}
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "serviceaccounts"}, "default", errors.New("a webhook"))
+	})
+	_, err = f.filled(f.options()).reconcile(t.Context(), key)
+	require.ErrorContains(t, err, "change the service account")
+	first := []string{"team-a/default registry.test 1", "team-a/default mirror.test:5000 2"}
+	assert.ElementsMatch(t, first, f.ended())
+	refused = false
+	_, err = f.filled(f.options()).reconcile(t.Context(), key)
+	require.NoError(t, err)
+	assert.Contains(t, string(f.secret("team-a", "dockit-pull-default").Data[v1.DockerConfigJsonKey]), "team-a/default registry.test 5")
+	assert.ElementsMatch(t, append(first, "team-a/default registry.test 3", "team-a/default mirror.test:5000 4"), f.ended(), "all but those in the secret")
+}
+
 // TestSecretsOfOthersStay guards that who may change a service account, and no secret, can have none written or removed that was not made here.
 func TestSecretsOfOthersStay(t *testing.T) {
 	for name, change := range map[string]func(*v1.Secret){

@@ -1,6 +1,7 @@
 package pullsecrets
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,32 @@ func count(t *testing.T, c prometheus.Counter) float64 {
 	families, err := r.Gather()
 	require.NoError(t, err)
 	return families[0].GetMetric()[0].GetCounter().GetValue()
+}
+
+// TestOneRegistryThatIsAwayKeepsNoLoginOfOthers guards that a login which cannot be ended keeps no other one good, and that the log says whose it is.
+func TestOneRegistryThatIsAwayKeepsNoLoginOfOthers(t *testing.T) {
+	f := newFixture(t, namespace("team-a", nil), account("team-a", "default", on))
+	key := cache.NewObjectName("team-a", "default")
+	_, err := f.filled(f.options()).reconcile(t.Context(), key)
+	require.NoError(t, err)
+	a := f.account("team-a", "default")
+	a.Labels = nil
+	_, err = f.CoreV1().ServiceAccounts("team-a").Update(t.Context(), a, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	var log bytes.Buffer
+	o := f.options()
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	o.Revoke = func(ctx context.Context, registry, password string) error {
+		if registry == o.Registries[0] {
+			return errors.New("status 503")
+		}
+		return f.revoke(ctx, registry, password)
+	}
+	_, err = f.filled(o).reconcile(t.Context(), key)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"team-a/default mirror.test:5000 2"}, f.ended())
+	assert.InDelta(t, 1, count(t, o.Metrics.Unrevoked), 0)
+	assert.Contains(t, log.String(), "namespace=team-a service_account=default registry=registry.test")
 }
 
 // TestEventsDoNotShortenPauses guards that a service account which changes all the time costs Dockit no attempt more while attempts fail.

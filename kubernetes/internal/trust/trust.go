@@ -62,7 +62,7 @@ cluster has changed all of its keys at once, --replace-keys gives it them.`,
 	cmd.Flags().BoolVar(&c.discover, "discover", false, "have Dockit read the keys at the issuer's URL")
 	cmd.Flags().BoolVar(&c.static, "static", false, "hand over the keys of now although Dockit reads them itself so far")
 	cmd.MarkFlagsMutuallyExclusive("discover", "static")
-	cmd.Flags().BoolVar(&c.replaceKeys, "replace-keys", false, "take the cluster's keys although the issuer has none of them")
+	cmd.Flags().BoolVar(&c.replaceKeys, "replace-keys", false, "take the cluster's keys although the issuer has none of them; where Dockit reads them itself, with --static")
 	return cmd
 }
 

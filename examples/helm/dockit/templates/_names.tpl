@@ -88,6 +88,16 @@ called after them alone. It writes by server-side apply, for which a name bounds
   {{- end }}
 {{- end }}
 
+{{/* Where pods run, but for those of the credential provider, which is on nodes of its own choice. */}}
+{{- define "dockit.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* What does not fit together is said before anything is made. */}}
 {{- define "dockit.check" -}}
 {{- if not .Values.enabled }}
@@ -98,8 +108,26 @@ called after them alone. It writes by server-side apply, for which a name bounds
 {{- fail "enabled is false, and cluster.trust, state, registry, ingress and httpRoute are of Dockit: leave them out, and trust the cluster with dockit-kubernetes trust" }}
 {{- end }}
 {{- end }}
-{{- if and .Values.pullSecrets.ca.configMap .Values.pullSecrets.ca.secret }}
+{{- with .Values.pullSecrets.ca }}
+{{- if and .configMap .secret }}
 {{- fail "pullSecrets.ca: name a config map or a secret, not both" }}
+{{- end }}
+{{- if and (or .configMap .secret) (not (hasPrefix "https://" $.Values.pullSecrets.server)) }}
+{{- fail "pullSecrets.ca is of no use without https: name Dockit's address with pullSecrets.server, https://…" }}
+{{- end }}
+{{- end }}
+{{- with .Values.pullSecrets.metrics | default dict }}
+{{- $monitored := (.podMonitor | default dict).enabled }}
+{{- $ruled := (.rules | default dict).enabled }}
+{{- if and $ruled (not $monitored) }}
+{{- fail "pullSecrets.metrics.rules.enabled needs pullSecrets.metrics.podMonitor.enabled: the alerts say that nothing works where nothing is read" }}
+{{- end }}
+{{- if and $monitored (not $.Values.pullSecrets.enabled) }}
+{{- fail "pullSecrets.metrics is of the controller: set pullSecrets.enabled" }}
+{{- end }}
+{{- end }}
+{{- if and (not .Values.metrics.enabled) (or .Values.metrics.serviceMonitor.enabled .Values.metrics.rules.enabled) }}
+{{- fail "metrics.serviceMonitor and metrics.rules need metrics.enabled: there is nothing to read" }}
 {{- end }}
 {{- range $host, $_ := .Values.pullSecrets.services }}
 {{- if not (has $host $.Values.pullSecrets.registries) }}

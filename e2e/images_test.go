@@ -41,7 +41,7 @@ func TestImagesArePinned(t *testing.T) {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
-		ours := []string{"scratch", "dockit"}
+		ours := []string{"scratch", "dockit", "dockit-kubernetes"}
 		for _, match := range stageName.FindAllStringSubmatch(string(content), -1) {
 			ours = append(ours, match[1])
 		}

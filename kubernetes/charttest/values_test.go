@@ -147,6 +147,6 @@ func TestSessionsOfNamespaces(t *testing.T) {
 		"{cluster: {trust: true, namespaces: {enabled: true}}, pullSecrets: {enabled: true}}":                 6 * time.Hour,
 		"{cluster: {trust: true, namespaces: {enabled: true, session: 2h30m}}, pullSecrets: {enabled: true}}": 2*time.Hour + 30*time.Minute,
 	} {
-		assert.Equal(t, want, time.Duration(stateOf(t, rendered(t, values)).Bindings[0].Session), values)
+		assert.Equal(t, want, stateOf(t, rendered(t, values)).Bindings[0].Session, values)
 	}
 }

@@ -86,7 +86,8 @@ func (c *carrier) start(ctx context.Context) (string, error) {
 
 func finished(at string, l layer) string { return at + "&digest=" + url.QueryEscape(l.digest) }
 
-func (c *carrier) monolithic(ctx context.Context, l layer) error {
+// upload begins an upload, and has the file of a layer sent there.
+func (c *carrier) upload(ctx context.Context, l layer, send func(at string, file io.Reader) error) error {
 	at, err := c.start(ctx)
 	if err != nil {
 		return err
@@ -96,26 +97,25 @@ func (c *carrier) monolithic(ctx context.Context, l layer) error {
 		return err
 	}
 	defer file.Close()
-	_, err = c.send(ctx, http.StatusCreated, http.MethodPut, finished(at, l), c.over(ctx, file), l.size, io.Discard)
-	return err
+	return send(at, file)
+}
+
+func (c *carrier) monolithic(ctx context.Context, l layer) error {
+	return c.upload(ctx, l, func(at string, file io.Reader) error {
+		_, err := c.send(ctx, http.StatusCreated, http.MethodPut, finished(at, l), c.over(ctx, file), l.size, io.Discard)
+		return err
+	})
 }
 
 func (c *carrier) chunked(ctx context.Context, l layer) error {
-	at, err := c.start(ctx)
-	if err != nil {
+	return c.upload(ctx, l, func(at string, file io.Reader) error {
+		header, err := c.send(ctx, http.StatusAccepted, http.MethodPatch, at, c.over(ctx, io.MultiReader(file)), -1, io.Discard)
+		if err != nil {
+			return err
+		}
+		_, err = c.send(ctx, http.StatusCreated, http.MethodPut, finished(header.Get("Location"), l), bytes.NewReader(nil), 0, io.Discard)
 		return err
-	}
-	file, err := os.Open(l.path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	header, err := c.send(ctx, http.StatusAccepted, http.MethodPatch, at, c.over(ctx, io.MultiReader(file)), -1, io.Discard)
-	if err != nil {
-		return err
-	}
-	_, err = c.send(ctx, http.StatusCreated, http.MethodPut, finished(header.Get("Location"), l), bytes.NewReader(nil), 0, io.Discard)
-	return err
+	})
 }
 
 func (c *carrier) download(ctx context.Context, l layer) error {
